@@ -1,0 +1,65 @@
+"""Everything a use case is handed: ports, clock, randomness and the names under which this server is reached."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from application.ports import AccessTokens, Codec, Passwords, Store
+from domain.base import Context, Personal, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from: the peer's address, its user agent, and through what door."""
+
+    source: Source
+    address: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Per account and hour, counted in PostgreSQL; loopback peers get `loopback_factor` times as much."""
+
+    sign_ins_per_address: int = 100
+    sign_ins_per_login: int = 20
+    registrations_per_address: int = 100
+    loopback_factor: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One per process. `issuer` has no trailing slash; `mcp_url` and `api_url` are the canonical resource identifiers."""
+
+    issuer: str
+    mcp_url: str
+    api_url: str
+    store: Store
+    clock: Callable[[], datetime]
+    codec: Codec
+    access_tokens: AccessTokens
+    passwords: Passwords
+    login_key: Callable[[str, str], bytes]
+    """(account id, normalised e-mail or IdP subject) -> keyed hash."""
+    limits: Limits = Limits()
+    new_salt: Callable[[], str] = lambda: secrets.token_hex(16)
+    new_id: Callable[[], UUID] = uuid4
+    new_secret: Callable[[], str] = lambda: secrets.token_urlsafe(32)
+
+    def context(self, account_id: str, origin: Origin, *, actor_id: str | None = None, client_stream: str | None = None) -> Context:
+        """The context of what is recorded now. Address and user agent are sealed under the actor's key, or the account's key of the day."""
+        subject = actor_id or f"account:{account_id}"
+        return Context(
+            account_id=account_id,
+            now=self.clock(),
+            source=origin.source,
+            new_salt=self.new_salt,
+            actor_id=actor_id,
+            client_stream=client_stream,
+            address=Personal(subject, origin.address) if origin.address else None,
+            user_agent=Personal(subject, origin.user_agent[:256]) if origin.user_agent else None,
+        )

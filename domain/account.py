@@ -1,0 +1,301 @@
+"""The account: plan, projects, scope catalogue, policies, protected resources and the decisions about apps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+from domain import policies
+from domain.base import Context, RecordedCreated, RecordedEvent, Stream, topic
+from domain.errors import AlreadyExists, InvalidInput, NotFound, Refused
+from domain.scopes import DEFAULT_CATALOGUE, Scope
+
+PLANS = ("starter", "team", "enterprise", "enterprise+")
+PLANS_WITH_APPS = frozenset({"enterprise", "enterprise+"})
+AppStatus = Literal["undecided", "approved", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A protected resource: `operations` maps an operation (an MCP tool) to its scope; `since` is the version that registered it."""
+
+    resource_id: str
+    identifier: str
+    scopes: tuple[str, ...]
+    upstream: str | None
+    operations: dict[str, Any]
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppDecision:
+    """What admins decided about an app (by fingerprint). `ended` is the version of its last block, which ended its grants for good."""
+
+    status: AppStatus = "undecided"
+    approved: bool = False
+    verified: bool = False
+    ended: int = 0
+
+
+@topic("account")
+class Account(Stream):
+    """State of the account stream."""
+
+    TOPIC: ClassVar[str]
+
+    def __init__(self, slug: str, name: str, plan: str) -> None:
+        self.slug = slug
+        self.name = name
+        self.plan = plan
+        self.projects: dict[str, str] = {}
+        self.scopes: dict[str, Scope] = {s.code: s for s in DEFAULT_CATALOGUE}
+        self.registration_policy = policies.RegistrationPolicy()
+        self.session_policy = policies.SessionPolicy()
+        self.resources: dict[str, Resource] = {}
+        self.apps: dict[str, AppDecision] = {}
+        self.auth_providers: dict[str, dict[str, Any]] = {}
+
+    # ---- events
+
+    class Event(RecordedEvent):
+        pass
+
+    @topic("account.opened")
+    class Opened(Event, RecordedCreated):
+        slug: str
+        name: str
+        plan: str
+
+    @topic("account.plan_changed")
+    class PlanChanged(Event):
+        plan: str
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate.plan = self.plan
+
+    @topic("account.project_added")
+    class ProjectAdded(Event):
+        project_id: str
+        name: str
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate.projects = {**aggregate.projects, self.project_id: self.name}
+
+    @topic("account.project_renamed")
+    class ProjectRenamed(Event):
+        project_id: str
+        name: str
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate.projects = {**aggregate.projects, self.project_id: self.name}
+
+    @topic("account.project_removed")
+    class ProjectRemoved(Event):
+        project_id: str
+        name: str
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate.projects = {k: v for k, v in aggregate.projects.items() if k != self.project_id}
+
+    @topic("account.scope_catalogue_published")
+    class ScopeCataloguePublished(Event):
+        scopes: tuple[dict[str, Any], ...]
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate.scopes = {s["code"]: Scope(**s) for s in self.scopes}
+
+    @topic("account.registration_policy_changed")
+    class RegistrationPolicyChanged(Event):
+        policy: dict[str, Any]
+        changes: tuple[str, ...]
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate.registration_policy = policies.registration_policy(self.policy)
+
+    @topic("account.session_policy_changed")
+    class SessionPolicyChanged(Event):
+        policy: dict[str, Any]
+        changes: tuple[str, ...]
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate.session_policy = policies.session_policy(self.policy)
+
+    @topic("account.auth_provider_changed")
+    class AuthProviderChanged(Event):
+        provider_id: str
+        settings: dict[str, Any]
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate.auth_providers = {**aggregate.auth_providers, self.provider_id: self.settings}
+
+    @topic("account.resource_registered")
+    class ResourceRegistered(Event):
+        resource_id: str
+        identifier: str
+        scopes: tuple[str, ...]
+        upstream: str | None
+        operations: dict[str, Any]
+
+        def apply(self, aggregate: Account) -> None:
+            resource = Resource(self.resource_id, self.identifier, tuple(self.scopes), self.upstream, self.operations, self.originator_version)
+            aggregate.resources = {**aggregate.resources, self.identifier: resource}
+
+    @topic("account.resource_rotated")
+    class ResourceRotated(Event):
+        resource_id: str
+        identifier: str
+
+    @topic("account.resource_removed")
+    class ResourceRemoved(Event):
+        resource_id: str
+        identifier: str
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate.resources = {k: v for k, v in aggregate.resources.items() if k != self.identifier}
+
+    class AppEvent(Event):
+        TOPIC = "account.app_event"
+        fingerprint: str
+        client_name: str
+        reason: str | None
+
+        def _set(self, aggregate: Account, **changes: Any) -> None:
+            decision = replace(aggregate.app(self.fingerprint), **changes)
+            aggregate.apps = {**aggregate.apps, self.fingerprint: decision}
+
+    @topic("account.app_approved")
+    class AppApproved(AppEvent):
+        def apply(self, aggregate: Account) -> None:
+            self._set(aggregate, status="approved", approved=True)
+
+    @topic("account.app_blocked")
+    class AppBlocked(AppEvent):
+        def apply(self, aggregate: Account) -> None:
+            self._set(aggregate, status="blocked", ended=self.originator_version)
+
+    @topic("account.app_unblocked")
+    class AppUnblocked(AppEvent):
+        def apply(self, aggregate: Account) -> None:
+            approved = aggregate.app(self.fingerprint).approved
+            self._set(aggregate, status="approved" if approved else "undecided")
+
+    @topic("account.app_verified")
+    class AppVerified(AppEvent):
+        verified: bool
+
+        def apply(self, aggregate: Account) -> None:
+            self._set(aggregate, verified=self.verified)
+
+    # ---- questions
+
+    @property
+    def has_apps(self) -> bool:
+        """Whether the plan includes app integrations."""
+        return self.plan in PLANS_WITH_APPS
+
+    def app(self, fingerprint: str) -> AppDecision:
+        """What was decided about an app; an undecided one if nothing was."""
+        return self.apps.get(fingerprint, AppDecision())
+
+    def project(self, id_or_name: str) -> str:
+        """A project's id, from its id or its name; `NotFound` lists the projects."""
+        if id_or_name in self.projects:
+            return id_or_name
+        for project_id, name in self.projects.items():
+            if name == id_or_name:
+                return project_id
+        raise NotFound(f"There is no project {id_or_name!r}. Projects: {', '.join(self.projects.values()) or 'none yet'}.", field="project")
+
+    # ---- decisions
+
+    @classmethod
+    def open(cls, stream_id: Any, slug: str, name: str, context: Context, plan: str = "enterprise") -> Account:
+        if not name.strip():
+            raise InvalidInput("An account needs a name.", field="name")
+        return cls.begin(cls.Opened, stream_id, context, slug=slug, name=name.strip(), plan=plan)
+
+    def change_plan(self, plan: str, context: Context) -> None:
+        if plan not in PLANS:
+            raise InvalidInput(f"There is no plan {plan!r}. Plans: {', '.join(PLANS)}.", field="plan")
+        if plan != self.plan:
+            self.record(self.PlanChanged, context, plan=plan)
+
+    def add_project(self, project_id: str, name: str, context: Context) -> None:
+        name = name.strip()
+        if not name or len(name) > 100:
+            raise InvalidInput("A project's name has 1 to 100 characters.", field="name")
+        if name in self.projects.values() or project_id in self.projects:
+            raise AlreadyExists(f"There is a project {name!r} already.", field="name")
+        self.record(self.ProjectAdded, context, project_id=project_id, name=name)
+
+    def rename_project(self, id_or_name: str, name: str, context: Context) -> None:
+        project_id, name = self.project(id_or_name), name.strip()
+        if not name or len(name) > 100:
+            raise InvalidInput("A project's name has 1 to 100 characters.", field="name")
+        if any(n == name and p != project_id for p, n in self.projects.items()):
+            raise AlreadyExists(f"There is a project {name!r} already.", field="name")
+        if self.projects[project_id] != name:
+            self.record(self.ProjectRenamed, context, project_id=project_id, name=name)
+
+    def remove_project(self, id_or_name: str, context: Context) -> None:
+        project_id = self.project(id_or_name)
+        self.record(self.ProjectRemoved, context, project_id=project_id, name=self.projects[project_id])
+
+    def change_registration_policy(self, changes: dict[str, str], context: Context) -> None:
+        policy = policies.changed(self.registration_policy, changes)
+        unknown = [s for s in policy.dynamic_scopes if s not in self.scopes]
+        if unknown:
+            raise InvalidInput(f"dynamic_scopes names scopes that are not in the catalogue: {', '.join(unknown)}.", field="dynamic_scopes")
+        if policy != self.registration_policy:
+            self.record(self.RegistrationPolicyChanged, context, policy=policies.as_fact(policy), changes=tuple(changes))
+
+    def change_session_policy(self, changes: dict[str, str], context: Context) -> None:
+        policy = policies.changed(self.session_policy, changes)
+        if policy != self.session_policy:
+            self.record(self.SessionPolicyChanged, context, policy=policies.as_fact(policy), changes=tuple(changes))
+
+    def register_resource(
+        self, resource_id: str, identifier: str, scopes: tuple[str, ...], context: Context, *, upstream: str | None = None, operations: dict[str, Any] | None = None
+    ) -> None:
+        if identifier in self.resources:
+            raise AlreadyExists(f"The resource {identifier} is registered already.", field="identifier")
+        unknown = [s for s in scopes if s not in self.scopes]
+        if unknown or not scopes:
+            raise InvalidInput(f"A resource needs scopes of the catalogue ({', '.join(self.scopes)}), not {', '.join(unknown) or 'none'}.", field="scope")
+        self.record(self.ResourceRegistered, context, resource_id=resource_id, identifier=identifier, scopes=scopes, upstream=upstream, operations=operations or {})
+
+    def rotate_resource(self, identifier: str, context: Context) -> Resource:
+        resource = self.resource(identifier)
+        self.record(self.ResourceRotated, context, resource_id=resource.resource_id, identifier=resource.identifier)
+        return resource
+
+    def remove_resource(self, identifier: str, context: Context) -> Resource:
+        resource = self.resource(identifier)
+        self.record(self.ResourceRemoved, context, resource_id=resource.resource_id, identifier=resource.identifier)
+        return resource
+
+    def resource(self, id_or_identifier: str) -> Resource:
+        """A resource by identifier or id; `NotFound` lists them."""
+        for resource in self.resources.values():
+            if id_or_identifier in (resource.identifier, resource.resource_id):
+                return resource
+        raise NotFound(f"There is no resource {id_or_identifier!r}. Resources: {', '.join(self.resources) or 'none yet'}.", field="identifier")
+
+    def approve_app(self, fingerprint: str, client_name: str, context: Context, reason: str | None = None) -> None:
+        decision = self.app(fingerprint)
+        if decision.status == "blocked":
+            raise Refused("This app is blocked. Unblock it first.")
+        if decision.status != "approved":
+            self.record(self.AppApproved, context, fingerprint=fingerprint, client_name=client_name, reason=reason)
+
+    def block_app(self, fingerprint: str, client_name: str, context: Context, reason: str | None = None) -> None:
+        if self.app(fingerprint).status != "blocked":
+            self.record(self.AppBlocked, context, fingerprint=fingerprint, client_name=client_name, reason=reason)
+
+    def unblock_app(self, fingerprint: str, client_name: str, context: Context, reason: str | None = None) -> None:
+        if self.app(fingerprint).status == "blocked":
+            self.record(self.AppUnblocked, context, fingerprint=fingerprint, client_name=client_name, reason=reason)
+
+    def verify_app(self, fingerprint: str, client_name: str, context: Context, *, verified: bool = True, reason: str | None = None) -> None:
+        if self.app(fingerprint).verified != verified:
+            self.record(self.AppVerified, context, fingerprint=fingerprint, client_name=client_name, reason=reason, verified=verified)

@@ -1,0 +1,144 @@
+"""What every event and aggregate has in common: who acted, from where, and the salt that keeps leaf hashes unguessable."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, cast
+
+from eventsourcing.domain import Aggregate
+from eventsourcing.utils import register_topic, resolve_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+Source = Literal["oauth", "ui", "api", "cli", "mcp", "system"]
+
+TClass = TypeVar("TClass", bound=type)
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """A personal value on its way into an event; the mapper seals it under the subject's key before anything is stored.
+
+    `subject` is a member id, or `account:<account id>` for people without a member (sealed under the account's key of the day).
+    """
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A personal value as it stands in a stored event (EVIDENCE.md 3): subject, key id, nonce, ciphertext and key commitment, base64."""
+
+    sub: str
+    kid: str
+    n: str
+    ct: str
+    kc: str
+
+
+PersonalField = Personal | Sealed | None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who acts, through what, from where and when: everything about a request that its events record.
+
+    `new_salt` returns 16 random bytes as 32 hex digits; time and randomness are always passed in.
+    """
+
+    account_id: str
+    now: datetime
+    source: Source
+    new_salt: Callable[[], str]
+    actor_id: str | None = None
+    client_stream: str | None = None
+    address: PersonalField = None
+    user_agent: PersonalField = None
+
+    def stamp(self) -> dict[str, Any]:
+        """The keyword arguments that every event takes from its context."""
+        return {
+            "timestamp": self.now,
+            "account_id": self.account_id,
+            "actor_id": self.actor_id,
+            "client_stream": self.client_stream,
+            "source": self.source,
+            "address": self.address,
+            "user_agent": self.user_agent,
+            "salt": self.new_salt(),
+        }
+
+
+class RecordedEvent(Aggregate.Event):
+    """An event with its context; subclasses set `TOPIC` and, where they change state, `apply`."""
+
+    TOPIC: ClassVar[str]
+
+    _: KW_ONLY
+    account_id: str
+    actor_id: str | None = None
+    client_stream: str | None = None
+    source: Source = "system"
+    address: PersonalField = None
+    user_agent: PersonalField = None
+    salt: str = ""
+
+
+class RecordedCreated(RecordedEvent, Aggregate.Created):
+    """The first event of a stream."""
+
+
+class RecordedAnyTime(RecordedEvent):
+    """An event that may begin its stream or continue it; `STREAM` is the aggregate's topic, whose `__init__` takes nothing."""
+
+    STREAM: ClassVar[str]
+
+    def mutate(self, aggregate: Any) -> Any:
+        if aggregate is None:
+            cls = resolve_topic(self.STREAM)
+            aggregate = object.__new__(cls)
+            aggregate.__base_init__(self.originator_id, 0, self.timestamp)
+            aggregate.__init__()
+        return super().mutate(aggregate)
+
+
+class Stream(Aggregate):
+    """An aggregate whose events carry a context. State is replaced, never mutated in place, so a shallow copy is a safe copy."""
+
+    def record(self, event_class: type[Any], context: Context, **facts: Any) -> None:
+        """Trigger one event of `event_class` with the context's stamp and the given facts."""
+        self.trigger_event(event_class, **context.stamp(), **facts)
+
+    @classmethod
+    def begin(cls, event_class: type[Any], stream_id: Any, context: Context, **facts: Any) -> Self:
+        """Create the stream with its first event."""
+        return cast("Self", cls._create(event_class, id=stream_id, **context.stamp(), **facts))
+
+    @classmethod
+    def blank(cls, stream_id: Any, context: Context) -> Self:
+        """The stream before its first event, for aggregates that begin with a `RecordedAnyTime`."""
+        new = object.__new__(cls)
+        new.__base_init__(stream_id, 0, context.now)
+        new.__init__()  # type: ignore[misc]  # the shell of the right type, as the event's mutate makes it
+        return new
+
+    def copy(self) -> Self:
+        """A copy without pending events that may be folded forward while this one is being read."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new.__dict__["_pending_events"] = []
+        return new
+
+
+def topic(name: str) -> Callable[[TClass], TClass]:
+    """Class decorator: give an event or aggregate its stable topic and register it."""
+
+    def decorate(cls: TClass) -> TClass:
+        cls.TOPIC = name  # type: ignore[attr-defined]  # an attribute that the library reads from the class
+        register_topic(name, cls)
+        return cls
+
+    return decorate

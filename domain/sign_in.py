@@ -1,0 +1,59 @@
+"""A sign-in of a person at the browser: succeeded and later ended, or failed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from domain.base import Context, RecordedAnyTime, Stream, topic
+
+Method = Literal["password", "sso"]
+
+
+@topic("sign_in")
+class SignIn(Stream):
+    """State of a sign-in stream."""
+
+    TOPIC: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.member_id: str | None = None
+        self.live = False
+
+    class Event(RecordedAnyTime):
+        STREAM = "sign_in"
+
+    @topic("sign_in.succeeded")
+    class Succeeded(Event):
+        member_id: str
+        method: Method
+
+        def apply(self, aggregate: SignIn) -> None:
+            aggregate.member_id, aggregate.live = self.member_id, True
+
+    @topic("sign_in.failed")
+    class Failed(Event):
+        """`member_id` where the login exists; `login_key` is a keyed hash of what was typed; `count` stands for several above a rate."""
+
+        method: Method
+        member_id: str | None
+        login_key: str | None
+        reason: str
+        count: int
+
+    @topic("sign_in.ended")
+    class Ended(Event):
+        reason: str
+
+        def apply(self, aggregate: SignIn) -> None:
+            aggregate.live = False
+
+    def succeed(self, context: Context, member_id: str, method: Method) -> None:
+        self.record(self.Succeeded, context, member_id=member_id, method=method)
+
+    def fail(self, context: Context, **facts: Any) -> None:
+        """Facts: those of `Failed`."""
+        self.record(self.Failed, context, **facts)
+
+    def end(self, context: Context, reason: str) -> None:
+        if self.live:
+            self.record(self.Ended, context, reason=reason)
