@@ -1,0 +1,92 @@
+"""Connection strings and connections: who connects with which libpq parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+OWNER_ROLE = "grantbook_owner"
+WEB_ROLE = "grantbook_web"
+
+# The revocation barrier waits for backends of this name and for no other.
+DECIDE = "grantbook-decide"
+VIEWS = "grantbook-views"
+PROJECTOR = "grantbook-projector"
+CLI = "grantbook-cli"
+MIGRATE = "grantbook-migrate"
+
+DECIDE_TIMEOUT_MS = 2_000
+
+
+class DatabaseUnavailable(Exception):
+    """The database can't be reached or refuses the connection; the message names no password."""
+
+
+def with_parameters(
+    dsn: str,
+    *,
+    application_name: str,
+    statement_timeout_ms: int | None = None,
+    options: tuple[tuple[str, str], ...] = (),
+    connect_timeout_s: int = 10,
+) -> str:
+    """Return `dsn` (libpq string or URI, several hosts allowed) with Grantbook's session parameters merged in.
+
+    Options that the caller's string already holds stay and win over ours, since the server takes the last of each.
+    """
+    settings = [("plan_cache_mode", "force_generic_plan"), *options]
+    if statement_timeout_ms is not None:
+        settings.append(("statement_timeout", f"{statement_timeout_ms}ms"))
+    ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings)
+    given = conninfo_to_dict(dsn)
+    parameters: dict[str, Any] = {"application_name": application_name, "options": f"{ours} {given.get('options') or ''}".strip()}
+    if "connect_timeout" not in given:
+        parameters["connect_timeout"] = connect_timeout_s
+    return make_conninfo(dsn, **parameters)
+
+
+def decide_dsn(dsn: str) -> str:
+    """The decision path: one kept connection per thread, two seconds for a statement, known to the revocation barrier."""
+    return with_parameters(dsn, application_name=DECIDE, statement_timeout_ms=DECIDE_TIMEOUT_MS)
+
+
+def views_dsn(dsn: str) -> str:
+    """Pages and the API: reads of the views, from a replica where there is one."""
+    return with_parameters(dsn, application_name=VIEWS, statement_timeout_ms=10_000)
+
+
+def projector_dsn(dsn: str) -> str:
+    """The leading projector: sequencing and projections."""
+    return with_parameters(dsn, application_name=PROJECTOR)
+
+
+def cli_dsn(dsn: str) -> str:
+    """One command of the command line."""
+    return with_parameters(dsn, application_name=CLI)
+
+
+def connect(dsn: str, *, autocommit: bool = True) -> psycopg.Connection[Any]:
+    """Open a connection; raise `DatabaseUnavailable` with one clear sentence."""
+    try:
+        return psycopg.connect(dsn, autocommit=autocommit)
+    except psycopg.ProgrammingError as error:
+        raise DatabaseUnavailable(f"The connection string can't be read: {first_line(error)}.") from error
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"The database can't be reached: {first_line(error)}") from error
+
+
+def role_of(dsn: str) -> str:
+    """The role that a connection with `dsn` acts as, whether the string, the environment or the system names it."""
+    with connect(with_parameters(dsn, application_name=CLI)) as connection:
+        return connection.info.user
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what libpq or the server said."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -1,0 +1,60 @@
+"""Fixtures that every test may ask for, and what happens where the machine lacks a browser or Node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import needs
+from tests.support.postgres import Database, TestCluster, running_cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[TestCluster]:
+    """The embedded PostgreSQL of this pytest process."""
+    with running_cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def database(cluster: TestCluster) -> Iterator[Database]:
+    """A migrated database for one test."""
+    with cluster.fresh() as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def module_database(cluster: TestCluster) -> Iterator[Database]:
+    """A migrated database for all tests of one file."""
+    with cluster.fresh() as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def empty_database(cluster: TestCluster) -> Iterator[Database]:
+    """A database without any table."""
+    with cluster.fresh(migrated=False) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def required_but_missing(request: pytest.FixtureRequest) -> None:
+    """Fails a test that GRANTBOOK_TEST_REQUIRE asks for on a machine that can't run it."""
+    lacking = [reason for marker in needs.MARKERS if request.node.get_closest_marker(marker) and (reason := needs.missing(marker))]
+    pytest.fail(f"required by GRANTBOOK_TEST_REQUIRE, but {' and '.join(lacking)}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker, meaning in needs.MARKERS.items():
+        config.addinivalue_line("markers", f"{marker}: {meaning}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    needs.skip_what_cannot_run(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    line = needs.summary(terminalreporter.getreports("skipped"))
+    if line:
+        terminalreporter.write_line(line)

