@@ -1,0 +1,87 @@
+"""Every template with sample data, by name: what the rendering tests and the screenshots go through."""
+
+from __future__ import annotations
+
+from tests.web.pages import samples
+from web.pages import account_models as account
+from web.pages import models
+
+LIST, SESSIONS, AUDIT, URLS = (
+    "settings.integrations.list", "settings.sessions.list", "settings.audit.list", "settings.access_urls.show",
+)  # fmt: skip
+BARE = models.Page(titles=("Sign in",))
+OWN = models.Page(titles=("Connected apps",), viewer=samples.MEMBER, lag=samples.LAG)
+SIGN_IN = account.SignInView(host="app.jaffle.example", next="/connected-apps", asking_app="Claude Code")
+PROBLEM = account.SignInView(host="app.jaffle.example", next="", email="a@b.example", problem="Email or password is not right.")
+ERROR = account.ErrorView(
+    status=403, heading="Only account admins can see this.", changed="Nothing was changed.",
+    advice="The admins are Priya Raman and Jonas Weber.", request_id="req_01JDF7K9Q2",
+)  # fmt: skip
+NOTES = (
+    models.Notice(kind="ok", image="check", strong="Blocked Claude Code.", text="31 sessions ended.", event=12483),
+    models.Notice(text="Recorded as event 12,483. This page will show it in a moment."),
+)
+
+Entry = tuple[str, models.Page, dict[str, object]]
+
+
+def _integrations() -> dict[str, Entry]:
+    nobody = models.IntegrationsView(
+        dynamic=(), manual=(), endpoints=samples.ENDPOINTS, policy="off", may_manage=False
+    )
+    detail = "settings/integrations/detail.html"
+    return {
+        "integrations": ("settings/integrations/list.html", samples.page("App integrations", LIST, pending=2), {"view": samples.INTEGRATIONS}),
+        "integrations-empty": ("settings/integrations/list.html", samples.page("App integrations", LIST), {"view": nobody}),
+        "integration": (detail, samples.page("Claude Code", LIST, notices=NOTES), {"view": samples.DETAIL}),
+        "integration-new": ("settings/integrations/new.html", samples.page("Add integration", LIST), {"view": samples.NEW_FORM, "endpoints": samples.ENDPOINTS}),
+        "integration-block": ("settings/confirm.html", samples.page("Block", LIST), {"confirm": samples.BLOCK, "back": "/settings/integrations/b3f1"}),
+        "access-urls": ("settings/access_urls.html", samples.page("Access URLs", URLS), {"endpoints": samples.ENDPOINTS}),
+    }  # fmt: skip
+
+
+def _account() -> dict[str, Entry]:
+    cannot: dict[str, Entry] = {
+        f"cannot-{name}": ("account/cannot_connect.html", models.Page(titles=("Cannot connect",), error=True), {"view": view})
+        for name, view in samples.CANNOT.items()
+    }  # fmt: skip
+    remote = samples.consent(redirect_kind="web", redirect_host="cb.example.com")
+    scheme = samples.consent(
+        redirect_kind="scheme", redirect_scheme="cursor", app=samples.mark("Cursor"), allowed_before_at=samples.ago(days=16),
+        scopes=(account.ScopeChoice(scope="projects:develop", ticked=False, new=True),),
+        errors={"scope": "Choose at least one permission, or deny.", "project_id": "Choose at least one project."},
+    )  # fmt: skip
+    pending = samples.consent(redirect_kind="web", redirect_host="cb.example.com", identity_host="id.example.org", pending=True)
+    empty = account.ConnectedAppsView(apps=(), ended=(), revoke_all=None, mcp_url=samples.MCP)
+    setup = account.SetupView(token="t", errors={"password": "Use at least 12 characters."})
+    return cannot | {
+        "sign-in": ("account/sign_in.html", BARE, {"view": SIGN_IN}),
+        "sign-in-wrong": ("account/sign_in.html", BARE, {"view": PROBLEM}),
+        "setup": ("account/setup.html", BARE, {"view": setup}),
+        "consent": ("account/consent.html", OWN, {"view": samples.consent()}),
+        "consent-remote": ("account/consent.html", OWN, {"view": remote}),
+        "consent-scheme": ("account/consent.html", OWN, {"view": scheme}),
+        "consent-pending": ("account/consent.html", OWN, {"view": pending}),
+        "consent-evil": ("account/consent.html", OWN, {"view": samples.consent(app=samples.EVIL)}),
+        "connected": ("account/connected_apps.html", OWN, {"view": samples.CONNECTED}),
+        "connected-empty": ("account/connected_apps.html", OWN, {"view": empty}),
+        "receipt": ("account/receipt.html", OWN, {"view": samples.RECEIPT}),
+        "error-center": ("errors/center.html", BARE, {"view": ERROR}),
+        "error-shell": ("errors/shell.html", samples.page("Not allowed", error=True), {"view": ERROR}),
+    }  # fmt: skip
+
+
+def _evidence() -> dict[str, Entry]:
+    none = models.SessionsView(
+        stats=samples.SESSIONS.stats, filters=samples.SESSIONS.filters, filtered=False, rows=(),
+        pager=models.Pager(words="No sessions"), ended=(), may_manage=False, mcp_url=samples.MCP,
+    )  # fmt: skip
+    return {
+        "sessions": ("settings/sessions/list.html", samples.page("Active sessions", SESSIONS), {"view": samples.SESSIONS}),
+        "sessions-empty": ("settings/sessions/list.html", samples.page("Active sessions", SESSIONS), {"view": none}),
+        "session": ("settings/sessions/detail.html", samples.page("Session", SESSIONS), {"view": samples.SESSION}),
+        "audit": ("settings/audit/list.html", samples.page("Audit log", AUDIT), {"view": samples.AUDIT}),
+    }  # fmt: skip
+
+
+GALLERY: dict[str, Entry] = _integrations() | _account() | _evidence()

@@ -1,0 +1,38 @@
+"""A Flask app with the templates, the filters and the routes' names, in which sample pages are rendered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask, render_template
+
+from tests.web.pages.gallery import GALLERY
+from tests.web.pages.samples import NOW
+from web.pages import environment
+
+WEB = Path(environment.__file__).parent.parent
+ROUTES = {
+    "sign_in.show": "/sign-in", "sign_in.sign_out": "/sign-out", "setup.show": "/setup", "consent.show": "/consent",
+    "connected_apps.list": "/connected-apps", "connected_apps.receipt": "/connected-apps/receipts/<int:position>",
+    "settings.integrations.list": "/settings/integrations", "settings.integrations.new": "/settings/integrations/new",
+    "settings.integrations.detail": "/settings/integrations/<page_id>", "settings.sessions.list": "/settings/sessions",
+    "settings.sessions.detail": "/settings/sessions/<grant_id>", "settings.sessions.revoke_many": "/settings/sessions/revoke",
+    "settings.audit.list": "/settings/audit", "settings.audit.detail": "/settings/audit/<int:position>",
+    "settings.access_urls.show": "/settings/access-urls",
+}  # fmt: skip
+
+
+def sample_app() -> Flask:
+    app = Flask("sample", template_folder=str(WEB / "templates"), static_folder=str(WEB / "static"))
+    app.config.update(TESTING=True, SECRET_KEY="test")
+    environment.install(app, lambda: NOW)
+    app.jinja_env.globals["csrf_token"] = lambda: "sample-token"
+    for endpoint, rule in ROUTES.items():
+        app.add_url_rule(rule, endpoint, lambda **_: "")
+
+    @app.get("/gallery/<name>")
+    def gallery(name: str) -> str:
+        template, page, more = GALLERY[name]
+        return render_template(template, page=page, platform="Jaffle Analytics", **more)
+
+    return app

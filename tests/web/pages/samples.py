@@ -1,0 +1,286 @@
+"""Sample view models ("now" is 24 November 2026, 13:05 UTC), from which every template is rendered in tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from web.pages import account_models as account
+from web.pages import app_words, audit_models, models, reconnect
+from web.pages.formatting import share
+
+NOW = datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
+MCP = "https://app.jaffle.example/api/ai/v1/mcp"
+
+
+def ago(**parts: float) -> datetime:
+    return NOW - timedelta(**parts)
+
+
+ADMIN = models.Viewer(
+    name="Priya Raman", email="priya@jaffle.example", role="Account Admin", may_manage=True, sees_settings=True
+)
+MEMBER = models.Viewer(name="Maya Castillo", email="maya.castillo@jaffle.example", role="Analyst")
+LAG = models.LagLine(state="current", position=12482, seconds=0.2)
+
+
+def mark(name: str, verified: bool = False) -> models.AppMark:
+    return models.AppMark(name=name, key=f"app_{name}", verified=verified)
+
+
+CLAUDE = mark("Claude Code")
+EVIL = mark("\u202eevil\u0000 <script>alert(1)</script>" + "x" * 80)
+
+
+def page(title: str, here: str = "", **more: object) -> models.Page:
+    trail = (models.Step(title),)
+    return models.Page(titles=(title,), here=here, trail=trail, viewer=ADMIN, lag=LAG, **more)  # type: ignore[arg-type]
+
+
+def confirm(id_: str, verb: str, question: str, button: str, *points: str, **more: object) -> models.Confirm:
+    return models.Confirm(
+        id=id_, verb=verb, action=f"/x/{id_}", question=question, points=points, button=button,
+        **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+BLOCK = confirm(
+    "block", "Block", "Block Claude Code?", "Block and end 31 sessions",
+    "All 31 sessions end now, for 23 people.",
+    "Access tokens already issued stop at once here; a service that does not ask us accepts them for up to 10 minutes.",
+    "New registrations with the same metadata are blocked too.",
+    "You can unblock it later. People will have to consent again.",
+    image="block", asks_reason=True,
+)  # fmt: skip
+REMOVE = confirm(
+    "remove", "Remove", "Remove Claude Code?", "Remove and end 31 sessions",
+    "All 31 sessions end now, for 23 people.", "The app leaves this list. Its history stays in the audit log.",
+    asks_reason=True,
+)  # fmt: skip
+APPROVE = confirm(
+    "approve", "Approve", "Approve ChatGPT?", "Approve", "Everyone here can connect it.", image="check", destroys=False
+)
+
+
+def integration(name: str, url: str, status: models.Status = "active", **more: object) -> models.IntegrationRow:
+    shown, any_port = app_words.without_loopback_port(url)
+    values: dict[str, object] = {
+        "page_id": "b3f1", "app": mark(name, verified=name == "Claude"), "under": "", "redirect_url": shown,
+        "any_port": any_port, "more_redirects": 0, "users": 9, "created_at": datetime(2026, 3, 3, 9, 14, tzinfo=UTC),
+        "last_used_at": ago(minutes=2), "status": status,
+    } | more  # fmt: skip
+    return models.IntegrationRow(**values)  # type: ignore[arg-type]
+
+
+ENDPOINTS = (
+    models.Endpoint(id="ep1", label="Authorize URL", url="https://app.jaffle.example/oauth/authorize"),
+    models.Endpoint(id="ep2", label="Token URL", url="https://app.jaffle.example/oauth/token"),
+    models.Endpoint(id="ep3", label="Issuer metadata", url="https://app.jaffle.example/.well-known/oauth-authorization-server"),
+    models.Endpoint(id="ep4", label="MCP endpoint URL", url=MCP),
+)  # fmt: skip
+
+INTEGRATIONS = models.IntegrationsView(
+    dynamic=(
+        integration("ChatGPT", "https://chatgpt.com/connector/oauth/fq81x", "pending", users=0, last_used_at=None),
+        integration("Claude", "https://claude.ai/api/mcp/auth_callback", users=18),
+        integration("Claude Code", "http://localhost:3118/callback", users=23, under="137 registrations, one app"),
+        integration("Cursor", "cursor://anysphere.cursor-mcp/oauth/callback", more_redirects=2),
+        integration("Invoice Helper", "https://cb.invoice-helper.example/done", "blocked", under="Blocked by Priya Raman"),
+        integration(EVIL.name, "https://a.example/" + "long" * 30),
+    ),
+    manual=(integration("Northwind Sync", "https://sync.northwind.example/oauth/callback", under="Added by Priya Raman"),),
+    endpoints=ENDPOINTS,
+    policy="approval",
+    may_manage=True,
+)  # fmt: skip
+
+HISTORY = (
+    models.HistoryEntry(
+        image="cross", kind="bad", actor="", sentence="Reuse detected. A refresh token three rotations old was presented.",
+        said="", at=ago(minutes=14), event_type="refresh_token.reuse_detected", first_position=12471, last_position=12471,
+    ),
+    models.HistoryEntry(
+        image="check", kind="ok", actor="Lena Fischer", sentence="allowed 4 of 6 permissions in 2 projects.", said="",
+        at=ago(minutes=52), event_type="oauth_client.authorization_approved", first_position=12455, last_position=12455,
+    ),
+    models.HistoryEntry(
+        image="refresh", kind="", actor="", sentence="Registered again 31 times. Same metadata, so still one app.", said="",
+        at=ago(hours=2), event_type="oauth_client.registered", first_position=12390, last_position=12451,
+    ),
+    models.HistoryEntry(
+        image="shield", kind="info", actor="Priya Raman", sentence="approved it for everyone.",
+        said="Analytics engineering needs it. Localhost only, so keep it unverified.",
+        at=ago(days=200), event_type="oauth_client.approved", first_position=1102, last_position=1102,
+    ),
+)  # fmt: skip
+
+DETAIL = models.IntegrationDetail(
+    page_id="b3f1", app=CLAUDE, status="active", local_only=True, client_id="app_9d6fa3b56b1e4ba0a8f0f9b1b8f00f11",
+    method="Dynamic (RFC 7591)", redirect_urls=(("http://localhost/callback", True),), registrations=137,
+    scopes=("account:read", "projects:query", "jobs:run"), metadata=(("Software", "claude-code 2.3"),),
+    created_at=ago(days=260), history=HISTORY, events_in_all=6481,
+    stats=(
+        models.Stat(label="People", words="23"), models.Stat(label="Active sessions", words="31"),
+        models.Stat(label="Last used", at=ago(seconds=40)), models.Stat(label="Registrations", words="137"),
+    ),
+    users=(
+        models.IntegrationUser(name="Maya Castillo", role="Analyst", scopes=("account:read", "projects:query"),
+                               projects="jaffle_shop, finance_core", last_used_at=ago(seconds=40)),
+        models.IntegrationUser(name="Samir Haddad", role="Job Operator", scopes=("projects:develop", "jobs:run"),
+                               projects="all projects", last_used_at=None),
+    ),
+    users_in_all=23, sessions_in_all=31, actions=(BLOCK, REMOVE),
+)  # fmt: skip
+
+NEW_FORM = models.NewIntegrationForm(
+    scopes=tuple(models.Choice(value=s, words=s, chosen=s != "jobs:run") for s in
+                 ("account:read", "projects:query", "catalog:read", "projects:develop", "jobs:run")),
+    redirect_uris="javascript:alert(1)", errors={"name": "Give the app a name.", "redirect_uris": "“javascript:” is not allowed."},
+)  # fmt: skip
+
+
+def session(grant: str, person: str, app: models.AppMark, **more: object) -> models.SessionRow:
+    idle_window, idle_ends_at = timedelta(days=7), more.pop("idle_ends_at", ago(days=-6, hours=-23))
+    assert isinstance(idle_ends_at, datetime)
+    left = share(NOW, idle_ends_at - idle_window, idle_ends_at)
+    values: dict[str, object] = {
+        "grant_id": grant, "person": person, "app": app, "device": "", "projects": "2 of 6 projects",
+        "scopes": ("account:read", "projects:query", "projects:develop"), "refreshes": 54, "races": 2,
+        "last_refreshed_at": ago(seconds=40), "created_at": ago(days=16), "idle_ends_at": idle_ends_at,
+        "idle_window": idle_window, "ends_at": ago(days=-74), "low": left < 0.2, "share_left": left,
+        "revoke": confirm(f"rv-{grant}", "Revoke", "Revoke this session?", "Revoke session", "It ends now.",
+                          "Other sessions continue."),
+    } | more  # fmt: skip
+    return models.SessionRow(**values)  # type: ignore[arg-type]
+
+
+SESSIONS = models.SessionsView(
+    stats=(models.Stat(label="Active now", words="118"), models.Stat(label="People", words="41"),
+           models.Stat(label="End within 24 h", words="7")),
+    filters=(
+        models.Filter(name="user", label="Person", hint="Name or email"),
+        models.Filter(name="client", label="App", any_words="All apps",
+                      options=(models.Choice(value="b3f1", words="Claude Code"),)),
+    ),
+    filtered=False,
+    rows=(
+        session("g1", "Maya Castillo", CLAUDE),
+        session("g5", "Ines Duarte", mark("Cursor"), idle_ends_at=ago(hours=-8, minutes=-35), refreshes=2, races=0),
+        session("g6", "Evil Person", EVIL, last_refreshed_at=None, scopes=()),
+    ),
+    pager=models.Pager(words="1 to 3 of 118", older="/settings/sessions?before=3"),
+    ended=(models.EndedSession(grant_id="g9", person="Tom Okafor", app=CLAUDE, device="", ended_at=ago(minutes=14),
+                               strong="A token three rotations old came back.",
+                               sentence="It was rotated 41 minutes earlier, so the whole session ended.", position=12471),),
+    may_manage=True, mcp_url=MCP,
+)  # fmt: skip
+
+SESSION = models.SessionDetail(
+    row=session("g1", "Maya Castillo", CLAUDE), state="active", ended_line="", facts=(("Resource", MCP),),
+    history=HISTORY, page_id="b3f1",
+)  # fmt: skip
+
+
+def audit_row(position: int, event_type: str, sentence: str, actor: str, **more: object) -> audit_models.AuditRow:
+    values: dict[str, object] = {
+        "position": position, "at": ago(minutes=(12482 - position) * 2 + 1), "event_type": event_type,
+        "sentence": sentence, "actor": actor, "address": "198.51.100.7", "app": "Claude Code",
+        "url": f"/settings/audit/{position}",
+    } | more  # fmt: skip
+    return audit_models.AuditRow(**values)  # type: ignore[arg-type]
+
+
+AUDIT = audit_models.AuditView(
+    filters=(
+        models.Filter(name="from", label="From, UTC", type="date", value="2026-11-17"),
+        models.Filter(name="to", label="To, UTC", type="date"),
+        models.Filter(name="type", label="Event type", any_words="All types",
+                      options=(models.Choice(value="oauth_grant.revoked", words="oauth_grant.revoked", chosen=True),)),
+        models.Filter(name="user", label="Person", hint="Name or email"),
+        models.Filter(name="client", label="App", any_words="All apps"),
+    ),
+    filtered=True, range_words="17 to 24 November 2026.",
+    rows=(
+        audit_row(12482, "refresh_token.issued", "Session of Maya Castillo, rotation 812", "Maya Castillo"),
+        audit_row(12471, "refresh_token.reuse_detected", "Session of Tom Okafor ended", "The app itself"),
+        audit_row(12388, "permission.removed", "Lena Fischer lost jobs.run in marketing", "Priya Raman", app="", address=""),
+        audit_row(12361, "oauth_client.registered", EVIL.name, "The app itself", app=EVIL.name),
+    ),
+    pager=models.Pager(words="4 events", older="/settings/audit?before=12361", newer="/settings/audit"),
+    opened=audit_models.OpenedEvent(
+        position=12471, at=ago(minutes=14), recorded='{\n  "topic": "grant.reuse_detected",\n  "generation": 70\n}',
+        leaf_hash="f042e388df82a79b377897ddd4d2af74536ff866d2ae9b1e2cb8f5739fef8e30",
+        stream="6e2d3c0e-0f4a-4a55-9b31-2f9f6f0a1d11, version 74", links=(("Session", "/settings/sessions/g1"),),
+    ),
+    exports=(("CSV", "/settings/audit/export.csv"), ("JSON Lines", "/settings/audit/export.jsonl")),
+)  # fmt: skip
+
+TERMS = account.SessionTerms(
+    idle_window=timedelta(days=7), absolute_lifetime=timedelta(days=90), ends_by=ago(days=-90),
+    access_token=timedelta(minutes=10),
+)  # fmt: skip
+CONSENT_VALUES: dict[str, object] = {
+    "request_id": "rq_1", "app": CLAUDE, "redirect_kind": "loopback", "redirect_host": "localhost",
+    "redirect_scheme": "http", "registered_at": ago(minutes=4), "registered_how": "by itself",
+    "allowed_by": "by an admin", "allowed_at": datetime(2026, 3, 12, 9, 2, 17, tzinfo=UTC), "identity_host": "",
+    "scopes": (
+        account.ScopeChoice(scope="account:read", ticked=True), account.ScopeChoice(scope="projects:query", ticked=True),
+        account.ScopeChoice(scope="catalog:read", ticked=True), account.ScopeChoice(scope="projects:develop", ticked=False),
+        account.ScopeChoice(scope="jobs:run", ticked=False, lacking="Your role, Analyst, does not include this."),
+    ),
+    "projects": tuple(account.ProjectChoice(id=f"prj_{n}", name=n, ticked=n == "jaffle_shop") for n in
+                      ("jaffle_shop", "finance_core", "marketing_attribution", "supply_chain", "ml_features", "sandbox_maya")),
+    "projects_in_all": 6, "all_projects": False, "needs_projects": True, "keep_alive_offered": True, "keep_alive": True,
+    "terms": TERMS, "email": MEMBER.email,
+}  # fmt: skip
+
+
+def consent(**more: object) -> account.ConsentView:
+    return account.ConsentView(**(CONSENT_VALUES | more))  # type: ignore[arg-type]
+
+
+def cannot(variant: account.CannotConnectVariant, **more: object) -> account.CannotConnectView:
+    values: dict[str, object] = {
+        "variant": variant, "app_name": "mcp-remote", "error": "invalid_client", "error_words": "client removed",
+        "request_id": "req_01JDF7K9Q2", "client_id": "app_2bN8qWd0ZrY1u",
+    } | more  # fmt: skip
+    return account.CannotConnectView(**values)  # type: ignore[arg-type]
+
+
+STEPS = reconnect.steps_for(("http://localhost:4711/oauth/callback",))
+CANNOT = {
+    "removed": cannot("removed", at=ago(days=3), event=12203, steps=STEPS, others=reconnect.others(STEPS)),
+    "unknown": cannot("unknown", app_name="", others=reconnect.others(None)),
+    "blocked": cannot("blocked", by="Priya Raman", at=ago(days=3), event=12203, reason="Unknown publisher", admins=("Priya Raman",)),
+    "pending": cannot("pending", error="access_denied", error_words="approval required", admins=("Priya Raman", "Jonas Weber")),
+    "redirect_mismatch": cannot(
+        "redirect_mismatch", steps=STEPS, others=reconnect.others(STEPS), error="invalid_request",
+        sent=app_words.marked_difference("https://cb.example.com/done?x", "https://cb.example.org/done"),
+        registered=(app_words.marked_difference("https://cb.example.org/done", "https://cb.example.com/done?x"),),
+    ),
+    "registration_off": cannot("registration_off", admins=("Priya Raman",)),
+    "expired": cannot("expired", error="invalid_request", error_words="request expired"),
+    "bad_request": cannot("bad_request", error="invalid_request", error_words="code_challenge is missing"),
+}  # fmt: skip
+
+
+def connected(name: str, verified: bool = False, **more: object) -> account.ConnectedApp:
+    values: dict[str, object] = {
+        "id": f"c-{name}", "app": mark(name, verified), "where": "localhost, this computer",
+        "scopes": ("account:read", "projects:query", "offline_access"), "projects": "jaffle_shop, finance_core",
+        "agreed_at": ago(days=16), "receipt": 11204, "last_used_at": ago(seconds=40), "sessions": "2",
+        "ends": "after 7 days without use, 6 Feb 2027 at the latest", "unused_days": 0,
+        "revoke": confirm(f"rv-{name}", "Revoke", f"Revoke {name}?", "Revoke", "It can no longer act for you, from now on."),
+    } | more  # fmt: skip
+    return account.ConnectedApp(**values)  # type: ignore[arg-type]
+
+
+CONNECTED = account.ConnectedAppsView(
+    apps=(connected("Claude-Code"), connected("Claude", verified=True), connected("Inspector", unused_days=26, receipt=None)),
+    ended=(account.EndedApp(app=mark("Cursor"), ended_at=ago(days=22), why="You revoked it", receipt=11020),),
+    revoke_all=confirm("all", "Revoke all", "Revoke all 3 apps?", "Revoke all 3", "None of them can act for you.", keep="Keep them"),
+    mcp_url=MCP,
+)  # fmt: skip
+RECEIPT = account.ReceiptView(
+    position=11204, at=ago(days=16), recorded='{"topic": "consent.given"}', leaf_hash="f0" * 32,
+    sentences=("You allowed Claude Code to act for you in Jaffle Analytics.", "It may see account details and query metrics."),
+)  # fmt: skip

@@ -1,0 +1,45 @@
+"""View models of the audit log: rows, the opened event, the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from web.pages.models import Filter, Pager
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """One entry: the event's position, when, its type and sentence, who, from where, through which app."""
+
+    position: int
+    at: datetime
+    event_type: str
+    sentence: str
+    actor: str
+    address: str
+    app: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedEvent:
+    """The opened event as recorded, with its place in the log and links to what it is about."""
+
+    position: int
+    at: datetime
+    recorded: str
+    leaf_hash: str
+    stream: str
+    links: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditView:
+    filters: tuple[Filter, ...]
+    filtered: bool
+    range_words: str
+    rows: tuple[AuditRow, ...]
+    pager: Pager
+    opened: OpenedEvent | None = None
+    exports: tuple[tuple[str, str], ...] = ()
