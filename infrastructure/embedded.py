@@ -12,9 +12,9 @@ from typing import Self
 
 from psycopg.conninfo import make_conninfo
 
+from infrastructure.data_dir import EmbeddedError, make_data_dir
 from infrastructure.database import OWNER_ROLE, WEB_ROLE
 from infrastructure.embedded_cluster import SUPERUSER, prepare_cluster
-from infrastructure.embedded_errors import EmbeddedError
 from infrastructure.embedded_places import STATE_DIR, Places
 from infrastructure.embedded_server import Server, make_roles
 from infrastructure.embedded_user import server_user
@@ -61,7 +61,7 @@ class EmbeddedPostgres:
 
         Raises `EmbeddedError`. A server that has died since is started again.
         """
-        self._places.make_data_dir()
+        make_data_dir(self._places.data_dir)
         with self._turn():
             if self._use is None:
                 self._use = _opened(self._places.users_lock)

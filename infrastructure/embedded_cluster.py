@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pwd
 import os
+import pwd
 import secrets
 import shutil
 from pathlib import Path
 
+from infrastructure.data_dir import EmbeddedError
 from infrastructure.database import OWNER_ROLE, WEB_ROLE
-from infrastructure.embedded_errors import EmbeddedError
 from infrastructure.embedded_places import MAJOR, Places
 from infrastructure.embedded_user import ServerUser
 
@@ -57,9 +57,7 @@ def _refuse_other_version(cluster: Path) -> None:
     except FileNotFoundError:
         raise EmbeddedError(f"{cluster} is no PostgreSQL data directory: move it away, or name another data directory.") from None
     except OSError as error:
-        raise EmbeddedError(
-            f"The database in {cluster} belongs to another user ({error.strerror}): run Grantbook as that user."
-        ) from error
+        raise EmbeddedError(f"The database in {cluster} belongs to another user ({error.strerror}): run Grantbook as that user.") from error
     if found != str(MAJOR):
         raise EmbeddedError(
             f"The database in {cluster} was made by PostgreSQL {found}, and this Grantbook runs PostgreSQL {MAJOR}: move it away to "

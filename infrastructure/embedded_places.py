@@ -12,7 +12,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from infrastructure.embedded_errors import EmbeddedError
+from infrastructure.data_dir import EmbeddedError, write_private
 from infrastructure.embedded_user import ServerUser
 
 STATE_DIR = Path("/var/lib/grantbook")
@@ -28,7 +28,7 @@ class Places:
     """The paths of one data directory; pointer files in it name what lies elsewhere."""
 
     def __init__(self, data_dir: Path, state_dir: Path = STATE_DIR) -> None:
-        self.data_dir = Path(os.path.abspath(data_dir))
+        self.data_dir = Path(os.path.abspath(data_dir))  # noqa: PTH100  # resolve() would follow links, which may move
         self.state_dir = state_dir
         self.start_lock = self.data_dir / "postgres.lock"
         self.users_lock = self.data_dir / "postgres.users"
@@ -49,20 +49,6 @@ class Places:
     def socket_dir(self) -> Path:
         """The folder of the socket as the last start chose it."""
         return _read_pointer(self._socket_pointer) or self.home / "run"
-
-    def make_data_dir(self) -> None:
-        """Make the data directory, private but for a way through where the server is another user."""
-        try:
-            if not self.data_dir.exists():
-                self.data_dir.mkdir(parents=True)
-                self.data_dir.chmod(0o711 if os.geteuid() == 0 else 0o700)
-            with tempfile.TemporaryFile(dir=self.data_dir):
-                pass
-        except OSError as error:
-            raise EmbeddedError(
-                f"The data directory {self.data_dir} can't be written ({error.strerror}): "
-                "make it writable, or name another one in GRANTBOOK_DATA_DIR."
-            ) from error
 
     def choose_home(self, user: ServerUser) -> None:
         """Keep the cluster in the data directory if the server's user may enter it, else below the state directory."""
@@ -89,7 +75,7 @@ class Places:
             ) from error
         if not user.reaches(home):
             raise EmbeddedError(f"The user {user.name!r} may enter neither {self.data_dir} nor {home}: name another data directory.")
-        _write_pointer(self._home_pointer, home)
+        write_private(self._home_pointer, str(home))
 
     def prepare_socket_dir(self, user: ServerUser) -> Path:
         """Make the socket's folder, 0700 and the server's own, in a place whose name the socket API can take."""
@@ -104,7 +90,7 @@ class Places:
         folder = private_folder(user)
         if not _SOCKET_FOLDER.fullmatch(str(folder)):
             raise EmbeddedError(f"No folder with a short name can be made for the database's socket (tried {folder.parent}).")
-        _write_pointer(self._socket_pointer, folder)
+        write_private(self._socket_pointer, str(folder))
         return folder
 
     def programs(self, user: ServerUser) -> Path:
@@ -118,7 +104,7 @@ class Places:
         if copied is None or not _runs(copied, user):
             root = self.home if _SHELL_SAFE.fullmatch(str(self.home)) else private_folder(user)
             copied = _copy_programs(wheel, root / "programs", user)
-            _write_pointer(pointer, copied)
+            write_private(pointer, str(copied))
         return copied
 
 
@@ -196,10 +182,3 @@ def _read_pointer(pointer: Path) -> Path | None:
     except FileNotFoundError:
         return None
     return Path(text) if text.startswith("/") else None
-
-
-def _write_pointer(pointer: Path, target: Path) -> None:
-    temporary = pointer.with_name(f"{pointer.name}.new")
-    temporary.write_text(str(target), encoding="utf-8", errors="surrogateescape")
-    temporary.chmod(0o600)
-    temporary.replace(pointer)

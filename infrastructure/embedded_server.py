@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
+from infrastructure.data_dir import EmbeddedError
 from infrastructure.database import first_line
-from infrastructure.embedded_errors import EmbeddedError
 from infrastructure.embedded_user import ServerUser
 
 SETTINGS: Mapping[str, str] = {
@@ -62,7 +63,7 @@ class Server:
         """Start the server and return once it takes connections; raise `EmbeddedError` with its own reason."""
         self._clear_leftovers(socket_dir)
         arguments = [f"--{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
-        command = [programs / "postgres", "-D", self.cluster, "-k", socket_dir, *arguments]
+        command: list[str | Path] = [programs / "postgres", "-D", self.cluster, "-k", socket_dir, *arguments]
         with log.open("wb") as out:
             self._child = user.launch(command, out)
         if not self._await(lambda: self.answers() or not self.running, _PATIENCE_S) or not self.running:
@@ -74,7 +75,7 @@ class Server:
         if not self.running:
             return False
         self._await(lambda: self.answers() or not self.running, _STOP_PATIENCE_S)
-        return self.running and self.answers()
+        return self.answers()
 
     def end(self) -> None:
         """Fast shutdown: sessions are cut off, nothing that was committed is lost."""
@@ -112,12 +113,10 @@ class Server:
             return False
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
+        except OSError:
             return False
         process = Path("/proc", str(pid))
-        if self._child is not None and self._child.pid == pid or not Path("/proc/self/cwd").exists():
+        if (self._child is not None and self._child.pid == pid) or not Path("/proc/self/cwd").exists():
             return True
         try:
             return (process / "cwd").samefile(self.cluster)
@@ -148,8 +147,6 @@ class Server:
 
 def make_roles(superuser_dsn: str, owner: str, web: str, database: str) -> None:
     """Owner and web role and the database, each made only where it is missing."""
-    from psycopg import sql
-
     try:
         with psycopg.connect(superuser_dsn, autocommit=True) as connection:
             have = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [[owner, web]])}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from infrastructure.embedded_errors import EmbeddedError
+from infrastructure.data_dir import EmbeddedError
 
 SYSTEM_USER = "grantbook"
 
@@ -77,18 +77,19 @@ def server_user(cluster: Path | None) -> ServerUser:
     uid = os.geteuid()
     if uid != 0:
         return _known(uid, changes=False)
-    if cluster is not None and cluster.exists():
-        owner = cluster.stat().st_uid
-        if owner != 0:
-            return _known(owner, changes=True)
-    user = _by_name(SYSTEM_USER) or _made()
+    user = _owner(cluster) or _by_name(SYSTEM_USER) or _made()
     try:
-        subprocess.run(["/bin/true"], check=True, **user._switch())
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        user.run(["/bin/true"])
+    except (OSError, subprocess.SubprocessError) as error:
         raise EmbeddedError(
             "PostgreSQL refuses to run as root, and this root may not change to another user: run Grantbook as an ordinary user."
         ) from error
     return user
+
+
+def _owner(cluster: Path | None) -> ServerUser | None:
+    uid = cluster.stat().st_uid if cluster is not None and cluster.exists() else 0
+    return _known(uid, changes=True) if uid else None
 
 
 def _known(uid: int, *, changes: bool) -> ServerUser:

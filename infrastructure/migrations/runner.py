@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -59,11 +59,10 @@ def _apply(connection: psycopg.Connection[Any], migration: Migration, web_role: 
     try:
         with connection.transaction():
             connection.execute(
-                "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true), "
-                "set_config('search_path', 'public', true)",
+                "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true), set_config('search_path', 'public', true)",
                 [_LOCK_TIMEOUT, _STATEMENT_TIMEOUT],
             )
-            connection.execute(cast(LiteralString, text))
+            connection.execute(text)
             connection.execute(
                 "INSERT INTO public.schema_migrations (number, name, checksum) VALUES (%s, %s, %s)",
                 [migration.number, migration.name, migration.checksum],

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from environs import Env
+
+from infrastructure.settings import environment
 
 MARKERS = {"browser": "drives a page in Chromium", "node": "runs a client on Node"}
 _SKIPPED = "the machine lacks what this test needs: "
@@ -54,7 +55,7 @@ def missing(marker: str) -> str | None:
 
 def required() -> frozenset[str]:
     """The markers whose tests must run: GRANTBOOK_TEST_REQUIRE=browser,node."""
-    return frozenset(Env().list("GRANTBOOK_TEST_REQUIRE", []))
+    return frozenset(environment("GRANTBOOK_TEST_REQUIRE").replace(" ", "").split(","))
 
 
 def skip_what_cannot_run(items: list[pytest.Item]) -> None:

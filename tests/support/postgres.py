@@ -82,7 +82,7 @@ class TestCluster:
         finally:
             self.drop(database)
 
-    def _run(self, statement: sql.Composable) -> None:
+    def _run(self, statement: sql.Composed) -> None:
         with psycopg.connect(self._admin_dsn, autocommit=True) as connection:
             connection.execute(statement)
 

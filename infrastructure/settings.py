@@ -1,0 +1,201 @@
+"""All settings, read once from the environment and `grantbook.toml`; every wrong one is reported, none has an insecure default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+from psycopg.conninfo import conninfo_to_dict
+
+from infrastructure.data_dir import DataDirError
+from infrastructure.root_keys import RootKeys, kept_root_keys, parse_keys
+from infrastructure.settings_source import Source, a_base_url, a_connection_string, a_number, a_word, one_of
+
+_NO_KEYS: tuple[bytes, ...] = ()
+_NEEDED = "it is required with GRANTBOOK_DATABASE_URL, make a key with `openssl rand -base64 32`"
+
+
+class SettingsError(Exception):
+    """Settings are wrong; `problems` has a sentence for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often one may try; addresses of this machine get `loopback_factor` times as many."""
+
+    sign_in_per_login: int = 10  # in 15 minutes
+    sign_in_per_address: int = 60  # in 15 minutes
+    registration_per_address: int = 30  # in an hour
+    loopback_factor: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `load_settings` read. `database_url` is None in embedded mode; keys are 32 bytes each, newest first."""
+
+    data_dir: Path
+    database_url: str | None = field(repr=False)
+    database_read_url: str | None = field(repr=False)
+    owner_database_url: str | None = field(repr=False)
+    base_url: str
+    secret_keys: tuple[bytes, ...] = field(repr=False)
+    wrapping_keys: tuple[bytes, ...] = field(repr=False)
+    ledger_key: tuple[bytes, ...] = field(repr=False)
+    gateway_port: int | None
+    ledger_origin_override: str | None
+    host: str
+    port: int
+    workers: int
+    threads: int
+    trusted_proxies: int
+    log: Literal["pretty", "json"]
+    metrics_port: int | None
+    rate_limit_url: str | None = field(repr=False)
+    limits: Limits
+
+    @property
+    def embedded(self) -> bool:
+        """Whether Grantbook runs its own PostgreSQL in the data directory."""
+        return self.database_url is None
+
+    @property
+    def gateway_url(self) -> str:
+        """The origin under which clients reach the MCP gateway: its own port on this machine, else where a proxy joins it."""
+        parts = urlsplit(self.base_url)
+        if self.gateway_port is None or parts.scheme == "https":
+            return self.base_url
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{parts.scheme}://{host}:{self.gateway_port}"
+
+    @property
+    def ledger_origin(self) -> str:
+        """The ledger's name in checkpoints: a URL without its scheme."""
+        return self.ledger_origin_override or f"{urlsplit(self.base_url).netloc}/ledger"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
+    """Read all settings; raise `SettingsError` with every problem.
+
+    In embedded mode this makes the data directory and the root keys in it where they are missing.
+    """
+    environ = os.environ if environ is None else environ
+    folder = Path.cwd() if cwd is None else cwd
+    named = environ.get("GRANTBOOK_CONFIG", "").strip()
+    source = Source(environ, folder / (named or "grantbook.toml"), file_must_exist=bool(named))
+    settings = _read(source, folder)
+    source.refuse_unknown_in_file()
+    if source.errors:
+        raise SettingsError(source.errors)
+    return settings
+
+
+def environment(name: str, default: str = "") -> str:
+    """One variable of the environment that is no setting of the product."""
+    return os.environ.get(name, default)
+
+
+def _read(source: Source, folder: Path) -> Settings:
+    data_dir = folder / source.read("DATA_DIR", _a_folder, Path(".grantbook"))
+    database_url = source.read("DATABASE_URL", a_connection_string, None)
+    owner_url = source.read("OWNER_DATABASE_URL", a_connection_string, None)
+    _refuse_one_role_for_both(source, database_url, owner_url)
+    given_port = source.read("PORT", a_number(1, 65535), None)
+    base_url = source.read("BASE_URL", a_base_url, f"http://localhost:{given_port or 8000}")
+    keys = _keys(source, data_dir, embedded=database_url is None)
+    return Settings(
+        data_dir=data_dir,
+        database_url=database_url,
+        database_read_url=source.read("DATABASE_READ_URL", a_connection_string, None),
+        owner_database_url=owner_url,
+        base_url=base_url,
+        secret_keys=keys.secret,
+        wrapping_keys=keys.wrapping,
+        ledger_key=keys.ledger,
+        gateway_port=source.read("GATEWAY_PORT", a_number(1, 65535), None),
+        ledger_origin_override=source.read("LEDGER_ORIGIN", _a_ledger_origin, None),
+        host=source.read("HOST", a_word, "127.0.0.1"),
+        port=given_port or _own_port(base_url),
+        workers=source.read("WORKERS", a_number(1, 256), 2),
+        threads=source.read("THREADS", a_number(1, 256), 4),
+        trusted_proxies=source.read("TRUSTED_PROXIES", a_number(0, 16), 0),
+        log=cast(Literal["pretty", "json"], source.read("LOG", one_of({"pretty", "json"}), "pretty")),
+        metrics_port=source.read("METRICS_PORT", a_number(1, 65535), None),
+        rate_limit_url=source.read("RATE_LIMIT_URL", a_word, None),
+        limits=_limits(source),
+    )
+
+
+def _limits(source: Source) -> Limits:
+    default, count = Limits(), a_number(1, 1_000_000)
+    return Limits(
+        sign_in_per_login=source.read("SIGN_IN_LIMIT_PER_LOGIN", count, default.sign_in_per_login),
+        sign_in_per_address=source.read("SIGN_IN_LIMIT_PER_ADDRESS", count, default.sign_in_per_address),
+        registration_per_address=source.read("REGISTRATION_LIMIT_PER_ADDRESS", count, default.registration_per_address),
+        loopback_factor=source.read("LOOPBACK_LIMIT_FACTOR", count, default.loopback_factor),
+    )
+
+
+def _keys(source: Source, data_dir: Path, *, embedded: bool) -> RootKeys:
+    names = ("SECRET_KEYS", "WRAPPING_KEYS", "LEDGER_KEY")
+    if embedded:
+        given = [source.read(name, parse_keys, _NO_KEYS) for name in names]
+        if not all(given) and not source.errors:
+            given = [ours or kept for ours, kept in zip(given, _kept(source, data_dir), strict=True)]
+    else:
+        given = [source.require(name, parse_keys, _NEEDED) or _NO_KEYS for name in names]
+    seen: set[bytes] = set()
+    for name, keys in zip(names, given, strict=True):
+        if seen & set(keys):
+            source.errors.append(f"GRANTBOOK_{name} holds a key that another setting holds too: each kind needs its own.")
+        seen |= set(keys)
+    return RootKeys(*given)
+
+
+def _kept(source: Source, data_dir: Path) -> tuple[tuple[bytes, ...], ...]:
+    try:
+        keys = kept_root_keys(data_dir)
+    except DataDirError as error:
+        source.errors.append(str(error))
+        return ((), (), ())
+    return (keys.secret, keys.wrapping, keys.ledger)
+
+
+def _refuse_one_role_for_both(source: Source, database_url: str | None, owner_url: str | None) -> None:
+    if owner_url is None:
+        return
+    if database_url is None:
+        source.errors.append("GRANTBOOK_OWNER_DATABASE_URL stands without GRANTBOOK_DATABASE_URL.")
+        return
+    users = [conninfo_to_dict(url).get("user") for url in (database_url, owner_url)]
+    if users[0] is not None and users[0] == users[1]:
+        source.errors.append(
+            "GRANTBOOK_OWNER_DATABASE_URL and GRANTBOOK_DATABASE_URL name the same role: history is append-only for a role "
+            "that doesn't own the tables, so name two."
+        )
+
+
+def _own_port(base_url: str) -> int:
+    """Over https a proxy has the public port; over http we are the server that the URL names."""
+    parts = urlsplit(base_url)
+    return parts.port or 80 if parts.scheme == "http" else 8000
+
+
+def _a_folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("names the home folder of nobody") from None
+
+
+def _a_ledger_origin(text: str) -> str:
+    if "://" in text or text.endswith("/") or "+" in text or len(text.split()) != 1:
+        raise ValueError("must be a URL without scheme and trailing slash, without blanks and '+'")
+    return text
