@@ -12,6 +12,7 @@ from domain.grant import CodeReplayed, Exchanged, Invalid, Replayed, ReuseDetect
 from domain.tokens import Token
 from tests.domain.given import SCOPES, World, a_world
 
+SELDOM = st.sampled_from(range(12)).map(lambda n: n == 7)
 GRACE, IDLE = timedelta(seconds=30), timedelta(days=7)
 ABSOLUTE = timedelta(days=90)
 
@@ -21,14 +22,16 @@ class GrantMachine(RuleBasedStateMachine):
 
     tokens = Bundle("tokens")
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(rotations=st.integers(0, 3))
+    def begin(self, rotations: int) -> None:
         self.world: World = a_world()
         self.live: Token | None = None
         self.before: Token | None = None
         self.rotated = self.begun = self.world.now
         self.over = False
         self.lost: set[str] = set()
+        for _ in range(rotations):
+            self.before, self.live = self.live, self.world.issue()
 
     def _judged(self) -> bool:
         """What the use case asks first: is there any access left?"""
@@ -52,8 +55,10 @@ class GrantMachine(RuleBasedStateMachine):
         return self.live
 
     @precondition(lambda self: self.live is not None)
-    @rule()
-    def replay_code(self) -> None:
+    @rule(really=SELDOM)
+    def replay_code(self, really: bool) -> None:
+        if not really:
+            return
         outcome = self.world.exchange()
         if self.world.grant.ended:
             assert isinstance(outcome, Invalid)
@@ -62,7 +67,22 @@ class GrantMachine(RuleBasedStateMachine):
         self.world.grant.detect_code_replay(self.world.context)
         self.over = True
 
+    @precondition(lambda self: self.live is not None)
+    @rule(target=tokens)
+    def refresh_the_live_one(self) -> Token:
+        assert self.live is not None
+        return self.refresh(self.live)
+
+    @precondition(lambda self: self.before is not None)
+    @rule(target=tokens)
+    def race(self) -> Token:
+        assert self.before is not None
+        return self.refresh(self.before)
+
     @rule(target=tokens, token=tokens)
+    def refresh_any(self, token: Token) -> Token:
+        return self.refresh(token)
+
     def refresh(self, token: Token) -> Token:
         ended = not self._judged()
         assert ended == (self.over or self._expired())
@@ -88,23 +108,29 @@ class GrantMachine(RuleBasedStateMachine):
         self.over = True
         return token
 
-    @rule(seconds=st.sampled_from([1, 20, 40, 3600, 6 * 86400, 8 * 86400]))
+    @rule(seconds=st.sampled_from([1, 9, 20, 30, 31, 6 * 86400, 8 * 86400]))
     def wait(self, seconds: int) -> None:
         self.world.later(seconds=seconds)
 
-    @rule()
-    def revoke(self) -> None:
+    @rule(really=SELDOM)
+    def revoke(self, really: bool) -> None:
+        if not really:
+            return
         self.world.grant.revoke("admin", self.world.context)
         self.over = True
 
-    @rule()
-    def block_and_unblock(self) -> None:
+    @rule(really=SELDOM)
+    def block_and_unblock(self, really: bool) -> None:
+        if not really:
+            return
         self.world.account.block_app(self.world.client.fingerprint, "Tool", self.world.context)
         self.world.account.unblock_app(self.world.client.fingerprint, "Tool", self.world.context)
         self.over = True
 
-    @rule()
-    def deactivate_and_reactivate(self) -> None:
+    @rule(really=SELDOM)
+    def deactivate_and_reactivate(self, really: bool) -> None:
+        if not really:
+            return
         self.world.member.deactivate(self.world.context)
         self.world.member.reactivate(self.world.context)
         self.over = True
@@ -128,5 +154,5 @@ class GrantMachine(RuleBasedStateMachine):
             assert self.before is None or not self.world.grant.matches(self.before)
 
 
-GrantMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+GrantMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestGrantMachine = GrantMachine.TestCase
