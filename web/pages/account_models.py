@@ -41,6 +41,9 @@ class ScopeChoice:
     """A requested permission: ticked or not, and why it can't be ticked if the person lacks it."""
 
     scope: str
+    title: str
+    description: str
+    acts: bool
     ticked: bool
     lacking: str = ""
     new: bool = False

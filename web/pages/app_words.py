@@ -52,7 +52,7 @@ def breakable_url(url: str) -> Markup:
     """A URL as HTML that may break before its separators, cleaned and cut."""
     text = cleaned(url, URL_LIMIT)
     start = text.find("://") + 3 if "://" in text else 0
-    out = Markup(escape(text[:start]))
+    out = escape(text[:start])
     for char in text[start:]:
         out += Markup("<wbr>") + char if char in _BREAK_BEFORE else escape(char)
     return Markup("<bdi>{}</bdi>").format(out)

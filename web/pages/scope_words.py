@@ -1,48 +1,30 @@
-"""The words of each scope of the default catalogue: what it lets an app do, in the user's language."""
+"""The words of each scope, from the catalogue: what it lets an app do, in the user's language."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+from domain.scopes import DEFAULT_CATALOGUE, OFFLINE_ACCESS, Scope
 
-@dataclass(frozen=True, slots=True)
-class ScopeWords:
-    """A permission's heading, its one line of detail, and whether it changes things."""
-
-    heading: str
-    detail: str
-    acts: bool
+CATALOGUE: Final[Mapping[str, Scope]] = {scope.code: scope for scope in DEFAULT_CATALOGUE}
+_SPOKEN: Final = {OFFLINE_ACCESS: "Stay connected"}
 
 
-WORDS: Final[dict[str, ScopeWords]] = {
-    "account:read": ScopeWords("See account details", "Project and environment settings, read only", acts=False),
-    "projects:query": ScopeWords("Query metrics", "Run metric queries and see their results", acts=False),
-    "catalog:read": ScopeWords(
-        "Read the catalog", "Model descriptions, column lineage, project metadata", acts=False
-    ),
-    "projects:develop": ScopeWords("Change models", "Edit and run models in development", acts=True),
-    "jobs:run": ScopeWords("Run jobs", "View, edit and re-run production jobs", acts=True),
-    "account:manage": ScopeWords("Manage integrations", "Administer integrations through the API", acts=True),
-    "offline_access": ScopeWords("Stay connected", "Keep the session alive with refresh tokens", acts=False),
-}
-
-ORDER: Final = tuple(WORDS)
+def words_of(code: str, catalogue: Mapping[str, Scope] = CATALOGUE) -> Scope:
+    """The scope with its title and description; one that the catalogue lost stands for itself."""
+    return catalogue.get(code) or CATALOGUE.get(code) or Scope(code, None, per_project=False, title=code, description="", acts=True)
 
 
-def words_of(scope: str) -> ScopeWords:
-    """The words of a scope; one that an account published itself stands for itself."""
-    return WORDS.get(scope, ScopeWords(scope, "", acts=True))
+def heading(code: str) -> str:
+    return _SPOKEN.get(code) or words_of(code).title
 
 
-def heading(scope: str) -> str:
-    return words_of(scope).heading
+def acts(code: str) -> bool:
+    return words_of(code).acts
 
 
-def acts(scope: str) -> bool:
-    return words_of(scope).acts
-
-
-def in_order(scopes: tuple[str, ...] | frozenset[str] | set[str] | list[str]) -> tuple[str, ...]:
-    """The scopes in the order of the catalogue, unknown ones last."""
-    return tuple(sorted(scopes, key=lambda scope: (ORDER.index(scope) if scope in WORDS else len(ORDER), scope)))
+def in_order(codes: Iterable[str]) -> tuple[str, ...]:
+    """The scopes in the order of the catalogue with `offline_access` last but for unknown ones."""
+    order = [*(code for code in CATALOGUE if code != OFFLINE_ACCESS), OFFLINE_ACCESS]
+    return tuple(sorted(codes, key=lambda code: (order.index(code) if code in CATALOGUE else len(order), code)))

@@ -1,6 +1,6 @@
 /* Shows the copy buttons and says "Copied" in a live region. */
 const said = document.createElement("p");
-said.className = "sr";
+said.className = "sr said";
 said.setAttribute("role", "status");
 document.body.append(said);
 

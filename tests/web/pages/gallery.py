@@ -22,6 +22,9 @@ NOTES = (
     models.Notice(text="Recorded as event 12,483. This page will show it in a moment."),
 )
 
+NEW: dict[str, object] = {"view": samples.NEW_FORM, "endpoints": samples.ENDPOINTS}
+BLOCK: dict[str, object] = {"confirm": samples.BLOCK, "back": "/settings/integrations/b3f1"}
+
 Entry = tuple[str, models.Page, dict[str, object]]
 
 
@@ -34,8 +37,8 @@ def _integrations() -> dict[str, Entry]:
         "integrations": ("settings/integrations/list.html", samples.page("App integrations", LIST, pending=2), {"view": samples.INTEGRATIONS}),
         "integrations-empty": ("settings/integrations/list.html", samples.page("App integrations", LIST), {"view": nobody}),
         "integration": (detail, samples.page("Claude Code", LIST, notices=NOTES), {"view": samples.DETAIL}),
-        "integration-new": ("settings/integrations/new.html", samples.page("Add integration", LIST), {"view": samples.NEW_FORM, "endpoints": samples.ENDPOINTS}),
-        "integration-block": ("settings/confirm.html", samples.page("Block", LIST), {"confirm": samples.BLOCK, "back": "/settings/integrations/b3f1"}),
+        "integration-new": ("settings/integrations/new.html", samples.page("Add integration", LIST), NEW),
+        "integration-block": ("settings/confirm.html", samples.page("Block", LIST), BLOCK),
         "access-urls": ("settings/access_urls.html", samples.page("Access URLs", URLS), {"endpoints": samples.ENDPOINTS}),
     }  # fmt: skip
 
@@ -48,7 +51,7 @@ def _account() -> dict[str, Entry]:
     remote = samples.consent(redirect_kind="web", redirect_host="cb.example.com")
     scheme = samples.consent(
         redirect_kind="scheme", redirect_scheme="cursor", app=samples.mark("Cursor"), allowed_before_at=samples.ago(days=16),
-        scopes=(account.ScopeChoice(scope="projects:develop", ticked=False, new=True),),
+        scopes=(samples.scope("projects:develop", ticked=False, new=True),),
         errors={"scope": "Choose at least one permission, or deny.", "project_id": "Choose at least one project."},
     )  # fmt: skip
     pending = samples.consent(redirect_kind="web", redirect_host="cb.example.com", identity_host="id.example.org", pending=True)

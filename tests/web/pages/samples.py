@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from web.pages import account_models as account
 from web.pages import app_words, audit_models, models, reconnect
 from web.pages.formatting import share
+from web.pages.scope_words import words_of
 
 NOW = datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
 MCP = "https://app.jaffle.example/api/ai/v1/mcp"
@@ -218,14 +219,22 @@ TERMS = account.SessionTerms(
     idle_window=timedelta(days=7), absolute_lifetime=timedelta(days=90), ends_by=ago(days=-90),
     access_token=timedelta(minutes=10),
 )  # fmt: skip
+
+def scope(code: str, *, ticked: bool, lacking: str = "", new: bool = False) -> account.ScopeChoice:
+    words = words_of(code)
+    return account.ScopeChoice(
+        scope=code, title=words.title, description=words.description, acts=words.acts, ticked=ticked, lacking=lacking, new=new
+    )
+
+
 CONSENT_VALUES: dict[str, object] = {
     "request_id": "rq_1", "app": CLAUDE, "redirect_kind": "loopback", "redirect_host": "localhost",
     "redirect_scheme": "http", "registered_at": ago(minutes=4), "registered_how": "by itself",
     "allowed_by": "by an admin", "allowed_at": datetime(2026, 3, 12, 9, 2, 17, tzinfo=UTC), "identity_host": "",
     "scopes": (
-        account.ScopeChoice(scope="account:read", ticked=True), account.ScopeChoice(scope="projects:query", ticked=True),
-        account.ScopeChoice(scope="catalog:read", ticked=True), account.ScopeChoice(scope="projects:develop", ticked=False),
-        account.ScopeChoice(scope="jobs:run", ticked=False, lacking="Your role, Analyst, does not include this."),
+        scope("account:read", ticked=True), scope("projects:query", ticked=True),
+        scope("catalog:read", ticked=True), scope("projects:develop", ticked=False),
+        scope("jobs:run", ticked=False, lacking="Your role, Analyst, does not include this."),
     ),
     "projects": tuple(account.ProjectChoice(id=f"prj_{n}", name=n, ticked=n == "jaffle_shop") for n in
                       ("jaffle_shop", "finance_core", "marketing_attribution", "supply_chain", "ml_features", "sandbox_maya")),
