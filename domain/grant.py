@@ -142,7 +142,9 @@ class Grant(Stream):
 
     @topic("grant.code_exchanged")
     class CodeExchanged(TokensIssued):
-        """Generation 1 has a refresh token only where the grant is refreshable."""
+        """Generation 1 has a refresh token only where the grant is refreshable; said again here, so that the event reads alone."""
+
+        refreshable: bool
 
         def apply(self, aggregate: Grant) -> None:
             aggregate.exchanged = True
@@ -286,6 +288,8 @@ class Grant(Stream):
         first = self.issued is None
         generation = 1 if self.issued is None else self.issued.generation + 1
         facts: dict[str, Any] = {"generation": generation, "key_id": key_id, "access_token_id": access_token_id, "access_token_ttl": access_token_ttl, "scope": scope, "judged": judged}
+        if first:
+            facts["refreshable"] = self.refreshable
         self.record(self.CodeExchanged if first else self.TokensRefreshed, context, **facts)
         assert self.issued is not None
         return self.issued
