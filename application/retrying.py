@@ -1,0 +1,28 @@
+"""The one loop that all use cases share: load, decide, append; on a conflict again, and after too many lost tries `Busy`."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from application.ports import Busy, Conflict
+
+TRIES = 8
+_LONGEST_FIRST_PAUSE_MS = 2
+TResult = TypeVar("TResult")
+
+
+def until_settled(attempt: Callable[[], TResult], *, tries: int = TRIES) -> TResult:
+    """The result of `attempt`, which loads, decides and appends, each time anew; `Busy` after `tries` conflicts.
+
+    From the second conflict on it waits a few milliseconds, by chance and longer each time, so that rivals spread out.
+    """
+    for lost in range(tries):
+        try:
+            return attempt()
+        except Conflict:
+            if 0 < lost < tries - 1:
+                time.sleep(secrets.randbelow(_LONGEST_FIRST_PAUSE_MS * 1000 << lost) / 1e6)
+    raise Busy("Too many changes at once; nothing was changed. Try again.")
