@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 VENV = HERE.parent / ".venv"
 PYTHON = VENV / "bin" / "python"
 UNFINISHED = VENV / ".grantbook-unfinished"
+PLACE = VENV / ".grantbook-place"
 LAUNCHER = """#!/bin/sh
 '''exec' "$(dirname "$0")/python" "$0" "$@"
 ' '''
@@ -46,9 +47,10 @@ def main() -> None:
 
 def _install(level: str) -> None:
     started = time.monotonic()
-    if UNFINISHED.exists() or not _venv_version():
+    if UNFINISHED.exists() or _was_moved() or not _venv_version():
         _make_venv()
     UNFINISHED.touch()
+    PLACE.write_text(str(VENV))
     _stamp(level).unlink(missing_ok=True)
     print(f"Installing what {'the tests need' if level == 'dev' else 'Grantbook needs'} into .venv ...", flush=True)
     _install_requirements(level)
@@ -111,6 +113,11 @@ def _venv_version() -> str:
         return ""
 
 
+def _was_moved() -> bool:
+    """Whether the folder was renamed or copied since: the scripts in .venv/bin name the old one."""
+    return PLACE.exists() and PLACE.read_text() != str(VENV)
+
+
 def _stamp(level: str) -> Path:
     return VENV / f".grantbook-{level}"
 
@@ -126,10 +133,17 @@ def _environment() -> dict[str, str]:
     """The environment without what would aim Python, pip or uv at another place than .venv."""
     kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX"}}
     kept["PIP_USER"] = "0"
-    if not os.access(Path.home(), os.W_OK):
+    if not _home_is_writable():
         kept.setdefault("UV_NO_CACHE", "1")
         kept.setdefault("PIP_NO_CACHE_DIR", "1")
     return kept
+
+
+def _home_is_writable() -> bool:
+    try:
+        return os.access(Path.home(), os.W_OK)
+    except RuntimeError:
+        return False
 
 
 def _take_turn() -> None:
