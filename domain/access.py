@@ -140,7 +140,7 @@ def access(standing: Standing) -> Access:
     return Access(allowed)
 
 
-def _holds(standing: Standing, code: str) -> tuple[str, ...] | None | Literal[False]:
+def _holds(standing: Standing, code: str) -> tuple[str, ...] | Literal[False] | None:
     """The projects where a scope holds, None if it knows no projects, False if it holds nowhere."""
     grant, consent, pinned = standing.grant, standing.consent, standing.grant.pinned
     scope = standing.account.scopes.get(code)

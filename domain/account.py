@@ -255,14 +255,31 @@ class Account(Stream):
             self.record(self.SessionPolicyChanged, context, policy=policies.as_fact(policy), changes=tuple(changes))
 
     def register_resource(
-        self, resource_id: str, identifier: str, scopes: tuple[str, ...], context: Context, *, upstream: str | None = None, operations: dict[str, Any] | None = None
+        self,
+        resource_id: str,
+        identifier: str,
+        scopes: tuple[str, ...],
+        context: Context,
+        *,
+        upstream: str | None = None,
+        operations: dict[str, Any] | None = None,
     ) -> None:
         if identifier in self.resources:
             raise AlreadyExists(f"The resource {identifier} is registered already.", field="identifier")
         unknown = [s for s in scopes if s not in self.scopes]
         if unknown or not scopes:
-            raise InvalidInput(f"A resource needs scopes of the catalogue ({', '.join(self.scopes)}), not {', '.join(unknown) or 'none'}.", field="scope")
-        self.record(self.ResourceRegistered, context, resource_id=resource_id, identifier=identifier, scopes=scopes, upstream=upstream, operations=operations or {})
+            raise InvalidInput(
+                f"A resource needs scopes of the catalogue ({', '.join(self.scopes)}), not {', '.join(unknown) or 'none'}.", field="scope"
+            )
+        self.record(
+            self.ResourceRegistered,
+            context,
+            resource_id=resource_id,
+            identifier=identifier,
+            scopes=scopes,
+            upstream=upstream,
+            operations=operations or {},
+        )
 
     def rotate_resource(self, identifier: str, context: Context) -> Resource:
         resource = self.resource(identifier)

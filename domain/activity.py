@@ -20,7 +20,10 @@ class Activity(Stream):
 
     @topic("action.performed")
     class Performed(Event):
-        """The member (`actor_id`) did `operation` on `resource` through the client, under a grant, in these projects; `detail` says why it was refused or failed."""
+        """The member (`actor_id`) did `operation` on `resource` through the client, under a grant, in these projects.
+
+        `detail` says why it was refused or failed.
+        """
 
         grant_id: str
         client_id: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from eventsourcing.domain import Aggregate
 from eventsourcing.utils import register_topic, resolve_topic
@@ -115,7 +115,7 @@ class Stream(Aggregate):
     @classmethod
     def begin(cls, event_class: type[Any], stream_id: Any, context: Context, **facts: Any) -> Self:
         """Create the stream with its first event."""
-        return cast("Self", cls._create(event_class, id=stream_id, **context.stamp(), **facts))
+        return cls._create(event_class, id=stream_id, **context.stamp(), **facts)
 
     @classmethod
     def blank(cls, stream_id: Any, context: Context) -> Self:

@@ -34,7 +34,10 @@ class Client(Stream):
 
     @topic("client.registered")
     class Registered(Event):
-        """`metadata` holds the RFC 7591 members without contacts, which are personal and sealed. A metadata document may register again after its removal."""
+        """`metadata` holds the RFC 7591 members without contacts, which are personal and sealed.
+
+        A metadata document's client may register again after its removal.
+        """
 
         client_id: str
         registration: Registration
@@ -93,13 +96,27 @@ class Client(Stream):
         return self.version > 0 and not self.removed
 
     def register(
-        self, context: Context, *, client_id: str, registration: Registration, metadata: dict[str, Any], needs_approval: bool, contacts: PersonalField = None
+        self,
+        context: Context,
+        *,
+        client_id: str,
+        registration: Registration,
+        metadata: dict[str, Any],
+        needs_approval: bool,
+        contacts: PersonalField = None,
     ) -> None:
         """Facts must have been validated by the caller against RFC 7591 and the policy."""
         if self.exists:
             raise Refused("This client is registered already.")
         print_ = app_fingerprint(registration, client_id, metadata)
-        facts = {"client_id": client_id, "registration": registration, "metadata": metadata, "fingerprint": print_, "needs_approval": needs_approval, "contacts": contacts}
+        facts = {
+            "client_id": client_id,
+            "registration": registration,
+            "metadata": metadata,
+            "fingerprint": print_,
+            "needs_approval": needs_approval,
+            "contacts": contacts,
+        }
         self.record(self.Registered, context, **facts)
 
     def change_metadata(self, metadata: dict[str, Any], context: Context, contacts: PersonalField = None) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 Projects = Literal["*"] | tuple[str, ...]
 """`"*"` means all projects, later ones too; otherwise project ids."""
 
+
 @dataclass(frozen=True, slots=True)
 class Extent:
     """The projects in which a permission or consent holds, with the version since which it has held without a break.

@@ -89,8 +89,9 @@ class Grant(Stream):
     TOPIC: ClassVar[str]
 
     def __init__(
-        self, client_id: str, for_client: str, member_id: str, consent_id: str, account_id: str, pinned: dict[str, int], scopes: tuple[str, ...], projects: Projects,
-        resource: str, redirect_uri: str, redirect_uri_sent: bool, code_challenge: str, keep_alive: bool, refreshable: bool, lifetimes: dict[str, int], key_id: str,
+        self, *, client_id: str, for_client: str, member_id: str, consent_id: str, account_id: str, pinned: dict[str, int], scopes: tuple[str, ...],
+        projects: Projects, resource: str, redirect_uri: str, redirect_uri_sent: bool, code_challenge: str, keep_alive: bool, refreshable: bool,
+        lifetimes: dict[str, int], key_id: str,
     ) -> None:  # fmt: skip
         self.client_id, self.for_client = client_id, for_client
         self.member_id, self.consent_id, self.account_id = member_id, consent_id, account_id
@@ -218,7 +219,8 @@ class Grant(Stream):
         return self._lifetime("access_token_ttl", policy)
 
     def _lifetime(self, name: str, policy: SessionPolicy) -> int:
-        return min(self.lifetimes[name], getattr(policy, name))
+        now: int = getattr(policy, name)
+        return min(self.lifetimes[name], now)
 
     def predicted(self, token: Token) -> Grant | None:
         """The head as a genuine token proves it (its event issued it): this older state moved on by rotations only, or None if it can't be so."""
@@ -226,7 +228,7 @@ class Grant(Stream):
         if self.issued is None or self.ended or token.kind != REFRESH or ahead < 1 or token.generation - self.issued.generation != ahead:
             return None
         head = self.copy()
-        head._version = token.version
+        head.version = token.version
         head.previous = None
         head.issued = Issue(token.generation, token.version, token.key_id, self.issued.at)
         return head
@@ -238,7 +240,9 @@ class Grant(Stream):
 
     # ---- decisions
 
-    def exchange(self, token: Token, *, client_id: str, code_verifier: str, redirect_uri: str | None, now: datetime, policy: SessionPolicy) -> ExchangeOutcome:
+    def exchange(
+        self, token: Token, *, client_id: str, code_verifier: str, redirect_uri: str | None, now: datetime, policy: SessionPolicy
+    ) -> ExchangeOutcome:
         """Judge a code (OAuth 2.1 4.1.3). Records nothing but a replay's outcome; the caller records what is issued."""
         if token.kind != CODE or token.generation != 0 or token.version != 1 or token.key_id != self.code_key_id:
             return Invalid("The code is not valid.")
@@ -283,11 +287,20 @@ class Grant(Stream):
 
     # ---- records (the caller has judged)
 
-    def issue_tokens(self, context: Context, *, key_id: str, access_token_id: str, access_token_ttl: int, scope: str, judged: tuple[int, int, int, int]) -> Issue:
+    def issue_tokens(
+        self, context: Context, *, key_id: str, access_token_id: str, access_token_ttl: int, scope: str, judged: tuple[int, int, int, int]
+    ) -> Issue:
         """Record a code exchange or a rotation; the new generation."""
         first = self.issued is None
         generation = 1 if self.issued is None else self.issued.generation + 1
-        facts: dict[str, Any] = {"generation": generation, "key_id": key_id, "access_token_id": access_token_id, "access_token_ttl": access_token_ttl, "scope": scope, "judged": judged}
+        facts: dict[str, Any] = {
+            "generation": generation,
+            "key_id": key_id,
+            "access_token_id": access_token_id,
+            "access_token_ttl": access_token_ttl,
+            "scope": scope,
+            "judged": judged,
+        }
         if first:
             facts["refreshable"] = self.refreshable
         self.record(self.CodeExchanged if first else self.TokensRefreshed, context, **facts)

@@ -23,7 +23,9 @@ class Member(Stream):
 
     TOPIC: ClassVar[str]
 
-    def __init__(self, role: str, permissions: tuple[str, ...], projects: Projects, name: PersonalField, email: PersonalField, originator_version: int) -> None:
+    def __init__(
+        self, role: str, permissions: tuple[str, ...], projects: Projects, name: PersonalField, email: PersonalField, originator_version: int
+    ) -> None:
         self.role = role
         self.name = name
         self.email = email
@@ -118,7 +120,16 @@ class Member(Stream):
 
     @classmethod
     def add(
-        cls, stream_id: Any, context: Context, *, role: str, permissions: tuple[str, ...], projects: Projects, name: PersonalField, email: PersonalField, by: str = "admin"
+        cls,
+        stream_id: Any,
+        context: Context,
+        *,
+        role: str,
+        permissions: tuple[str, ...],
+        projects: Projects,
+        name: PersonalField,
+        email: PersonalField,
+        by: str = "admin",
     ) -> Member:
         """`by`: `setup`, `admin`, `sso` or `scim`. The permissions that the role stands for are part of the event."""
         return cls.begin(cls.Added, stream_id, context, role=role, permissions=permissions, projects=projects, name=name, email=email, by=by)

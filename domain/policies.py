@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from domain.errors import InvalidInput
 
 RegistrationMode = Literal["open", "approval", "allow-list", "off"]
+TPolicy = TypeVar("TPolicy", "RegistrationPolicy", "SessionPolicy")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d{1,9})([smhdw]?)\Z")
 
@@ -108,6 +109,7 @@ def session_policy(fact: dict[str, Any]) -> SessionPolicy:
     return _from_fact(SessionPolicy, fact)
 
 
-def _from_fact(cls: Any, fact: dict[str, Any]) -> Any:
+def _from_fact(cls: type[TPolicy], fact: dict[str, Any]) -> TPolicy:
     known = {f.name for f in fields(cls)}
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fact.items() if k in known})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fact.items() if k in known}
+    return cls(**values)

@@ -78,7 +78,9 @@ class World:
     def issue(self) -> Token:
         """Record an exchange or a rotation, as the use cases do once the decision allows it."""
         judged = self.standing.judged
-        self.grant.issue_tokens(self.context, key_id=self.codec.key_id, access_token_id="jti", access_token_ttl=600, scope=self.scope(), judged=judged)
+        self.grant.issue_tokens(
+            self.context, key_id=self.codec.key_id, access_token_id="jti", access_token_ttl=600, scope=self.scope(), judged=judged
+        )
         return self.live_token()
 
     def refresh(self, token: Token, client_id: str | None = None) -> Any:
@@ -95,18 +97,46 @@ def consent_to(world: World, scopes: tuple[str, ...], projects: Projects = "*", 
     lifetimes = {k: v for k, v in policies.as_fact(world.policy).items() if k != "refresh_grace"}
     approved = tuple(s for s in scopes if s != "offline_access")
     world.consent.give(
-        world.context, member_id=str(world.member.id), for_client=str(world.client.id), requested=scopes, approved=approved, denied=(), projects=projects,
-        keep_alive=keep_alive, resource=MCP, lifetimes=lifetimes, text="00", held=(), grant_id=str(grant_id),
-    )  # fmt: skip
+        world.context,
+        member_id=str(world.member.id),
+        for_client=str(world.client.id),
+        requested=scopes,
+        approved=approved,
+        denied=(),
+        projects=projects,
+        keep_alive=keep_alive,
+        resource=MCP,
+        lifetimes=lifetimes,
+        text="00",
+        held=(),
+        grant_id=str(grant_id),
+    )
     pinned = {"consent": world.consent.version, "client": world.client.version, "member": world.member.version, "account": world.account.version}
     world.grant = Grant.begin(
-        Grant.CodeIssued, grant_id, world.context, client_id=world.client.client_id, for_client=str(world.client.id), member_id=str(world.member.id),
-        consent_id=str(world.consent.id), pinned=pinned, scopes=scopes, projects=projects, resource=MCP, redirect_uri="https://app.example/cb", redirect_uri_sent=True,
-        code_challenge=CHALLENGE, keep_alive=keep_alive, refreshable=keep_alive, lifetimes=lifetimes, key_id=world.codec.key_id,
-    )  # fmt: skip
+        Grant.CodeIssued,
+        grant_id,
+        world.context,
+        client_id=world.client.client_id,
+        for_client=str(world.client.id),
+        member_id=str(world.member.id),
+        consent_id=str(world.consent.id),
+        pinned=pinned,
+        scopes=scopes,
+        projects=projects,
+        resource=MCP,
+        redirect_uri="https://app.example/cb",
+        redirect_uri_sent=True,
+        code_challenge=CHALLENGE,
+        keep_alive=keep_alive,
+        refreshable=keep_alive,
+        lifetimes=lifetimes,
+        key_id=world.codec.key_id,
+    )
 
 
-def a_world(role: str = "Job Operator", scopes: tuple[str, ...] = SCOPES, projects: Projects = "*", member_projects: Projects = "*", **client: Any) -> World:
+def a_world(
+    role: str = "Job Operator", scopes: tuple[str, ...] = SCOPES, projects: Projects = "*", member_projects: Projects = "*", **client: Any
+) -> World:
     context = Context(str(new_id()), START, "ui", lambda: "5a" * 16)
     account = Account.open(UUID(context.account_id), "jaffle", "Jaffle Analytics", context)
     for project_id, name in ((SALES, "Sales"), (MARKETING, "Marketing")):

@@ -41,7 +41,10 @@ def test_widening_named_projects_to_all_begins_anew_for_the_others() -> None:
     assert extent.since("b") == 4
 
 
-moves = st.lists(st.tuples(st.sampled_from(["add", "remove", "replace"]), st.one_of(st.just("*"), st.lists(st.sampled_from(PROJECTS), max_size=3).map(tuple))), max_size=12)
+moves = st.lists(
+    st.tuples(st.sampled_from(["add", "remove", "replace"]), st.one_of(st.just("*"), st.lists(st.sampled_from(PROJECTS), max_size=3).map(tuple))),
+    max_size=12,
+)
 
 
 @given(moves)

@@ -17,7 +17,11 @@ def test_a_fresh_code_with_its_verifier_is_good() -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"client_id": "app_other"}, "another client"), ({"redirect_uri": "https://evil.example/cb"}, "redirect_uri"), ({"code_verifier": "x" * 43}, "code_verifier")],
+    [
+        ({"client_id": "app_other"}, "another client"),
+        ({"redirect_uri": "https://evil.example/cb"}, "redirect_uri"),
+        ({"code_verifier": "x" * 43}, "code_verifier"),
+    ],
 )
 def test_a_code_in_the_wrong_hands_is_refused_and_not_spent(change: dict[str, str], words: str) -> None:
     world = a_world()

@@ -1,0 +1,1 @@
+"""The gateway in front of MCP servers and other upstreams: tokens in, signed assertions out."""
