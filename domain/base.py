@@ -90,6 +90,11 @@ class RecordedEvent(Aggregate.Event):
 class RecordedCreated(RecordedEvent, Aggregate.Created):
     """The first event of a stream."""
 
+    def mutate(self, aggregate: Any) -> Any:
+        begun: Any = super().mutate(aggregate)
+        begun.account_id = self.account_id
+        return begun
+
 
 class RecordedAnyTime(RecordedEvent):
     """An event that may begin its stream or continue it; `STREAM` is the aggregate's topic, whose `__init__` takes nothing."""
@@ -102,11 +107,17 @@ class RecordedAnyTime(RecordedEvent):
             aggregate = object.__new__(cls)
             aggregate.__base_init__(self.originator_id, 0, self.timestamp)
             aggregate.__init__()
+            aggregate.account_id = self.account_id
         return super().mutate(aggregate)
 
 
 class Stream(Aggregate):
-    """An aggregate whose events carry a context. State is replaced, never mutated in place, so a shallow copy is a safe copy."""
+    """An aggregate whose events carry a context. State is replaced, never mutated in place, so a shallow copy is a safe copy.
+
+    `account_id` is the account that its first event names.
+    """
+
+    account_id: str
 
     def record(self, event_class: type[Any], context: Context, **facts: Any) -> None:
         """Trigger one event of `event_class` with the context's stamp and the given facts."""
@@ -123,6 +134,7 @@ class Stream(Aggregate):
         new = object.__new__(cls)
         new.__base_init__(stream_id, 0, context.now)
         new.__init__()  # type: ignore[misc]  # the shell of the right type, as the event's mutate makes it
+        new.account_id = context.account_id
         return new
 
     def copy(self) -> Self:
