@@ -80,10 +80,13 @@ class EmbeddedPostgres:
             try:
                 fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if self._server is not None:
+                    self._server.leave()
                 self._forget()
                 return
             if self._server is not None:
                 self._server.end()
+                self._places.clear_socket_dir()
             self._forget()
 
     def __enter__(self) -> Self:
@@ -94,7 +97,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def _start_or_attach(self) -> None:
-        self._server = self._server or Server(self._places.cluster, self.dsn(SUPERUSER, "postgres"))
+        self._server = self._server or self._known_server()
         if self._places.cluster.exists() and self._server.settle():
             self._make_roles()
             return
@@ -102,11 +105,14 @@ class EmbeddedPostgres:
         self._places.choose_home(user)
         programs = self._places.programs(user)
         prepare_cluster(self._places, programs, user)
-        socket_dir = self._places.prepare_socket_dir(user)
         self._server.end()
-        self._server = Server(self._places.cluster, self.dsn(SUPERUSER, "postgres"))
-        self._server.launch(programs, socket_dir, user, self._places.start_log, self._settings)
+        self._places.prepare_socket_dir(user)
+        self._server = self._known_server()
+        self._server.launch(programs, user, self._places.start_log, self._settings)
         self._make_roles()
+
+    def _known_server(self) -> Server:
+        return Server(self._places.cluster, self._places.socket_dir, self.dsn(SUPERUSER, "postgres"))
 
     def _make_roles(self) -> None:
         make_roles(self.dsn(SUPERUSER, "postgres"), OWNER_ROLE, WEB_ROLE, DATABASE)

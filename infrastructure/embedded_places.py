@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -77,21 +78,25 @@ class Places:
             raise EmbeddedError(f"The user {user.name!r} may enter neither {self.data_dir} nor {home}: name another data directory.")
         write_private(self._home_pointer, str(home))
 
-    def prepare_socket_dir(self, user: ServerUser) -> Path:
+    def prepare_socket_dir(self, user: ServerUser) -> None:
         """Make the socket's folder, 0700 and the server's own, in a place whose name the socket API can take."""
         pointed = _read_pointer(self._socket_pointer)
         if pointed and _is_private(pointed, user):
-            return pointed
+            return
         folder = self.home / "run"
         if _SOCKET_FOLDER.fullmatch(str(folder)):
             self._socket_pointer.unlink(missing_ok=True)
             _make_private(folder, user)
-            return folder
-        folder = private_folder(user)
-        if not _SOCKET_FOLDER.fullmatch(str(folder)):
-            raise EmbeddedError(f"No folder with a short name can be made for the database's socket (tried {folder.parent}).")
-        write_private(self._socket_pointer, str(folder))
-        return folder
+        else:
+            write_private(self._socket_pointer, str(private_folder(user)))
+
+    def clear_socket_dir(self) -> None:
+        """Leave no short folder behind once the server has ended."""
+        pointed = _read_pointer(self._socket_pointer)
+        if pointed:
+            with contextlib.suppress(OSError):
+                pointed.rmdir()
+                self._socket_pointer.unlink()
 
     def programs(self, user: ServerUser) -> Path:
         """The folder of `initdb` and `postgres`: the wheel's, or a copy where that one can't be used from here."""

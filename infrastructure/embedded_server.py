@@ -39,15 +39,18 @@ SETTINGS: Mapping[str, str] = {
     "log_error_verbosity": "terse",
 }
 
+_SOCKET = ".s.PGSQL.5432"
 _PATIENCE_S = 300.0
 _STOP_PATIENCE_S = 30.0
+_SOCKET_PATIENCE_S = 2.0  # a server that starts has its socket at once
 
 
 class Server:
     """The server process of one cluster; knows it by the postmaster's own pid file, whoever started it."""
 
-    def __init__(self, cluster: Path, superuser_dsn: str) -> None:
+    def __init__(self, cluster: Path, socket_dir: Path, superuser_dsn: str) -> None:
         self.cluster = cluster
+        self._socket_dir = socket_dir
         self._dsn = superuser_dsn
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -59,11 +62,11 @@ class Server:
             return False
         return True
 
-    def launch(self, programs: Path, socket_dir: Path, user: ServerUser, log: Path, settings: Mapping[str, str]) -> None:
+    def launch(self, programs: Path, user: ServerUser, log: Path, settings: Mapping[str, str]) -> None:
         """Start the server and return once it takes connections; raise `EmbeddedError` with its own reason."""
-        self._clear_leftovers(socket_dir)
+        self._clear_leftovers()
         arguments = [f"--{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
-        command: list[str | Path] = [programs / "postgres", "-D", self.cluster, "-k", socket_dir, *arguments]
+        command: list[str | Path] = [programs / "postgres", "-D", self.cluster, "-k", self._socket_dir, *arguments]
         with log.open("wb") as out:
             self._child = user.launch(command, out)
         if not self._await(lambda: self.answers() or not self.running, _PATIENCE_S) or not self.running:
@@ -74,7 +77,8 @@ class Server:
         """Whether a server that is starting or ending came to answer; False once none is left."""
         if not self.running:
             return False
-        self._await(lambda: self.answers() or not self.running, _STOP_PATIENCE_S)
+        if not self._await(lambda: self.answers() or not self.running, _SOCKET_PATIENCE_S) and (self._socket_dir / _SOCKET).exists():
+            self._await(lambda: self.answers() or not self.running, _STOP_PATIENCE_S)
         return self.answers()
 
     def end(self) -> None:
@@ -89,6 +93,12 @@ class Server:
         if self._child is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(timeout=_STOP_PATIENCE_S)
+            self._child = None
+
+    def leave(self) -> None:
+        """Let the server outlive us: others use it and the last of them ends it."""
+        if self._child is not None:
+            self._child.returncode = 0  # Popen warns of a child that it thinks forgotten
             self._child = None
 
     @property
@@ -123,9 +133,9 @@ class Server:
         except OSError:
             return False
 
-    def _clear_leftovers(self, socket_dir: Path) -> None:
+    def _clear_leftovers(self) -> None:
         """No server of ours lives: what a killed one left behind would only mislead the next."""
-        for file in (self.cluster / "postmaster.pid", socket_dir / ".s.PGSQL.5432.lock", socket_dir / ".s.PGSQL.5432"):
+        for file in (self.cluster / "postmaster.pid", self._socket_dir / f"{_SOCKET}.lock", self._socket_dir / _SOCKET):
             file.unlink(missing_ok=True)
 
     def _reason(self, log: Path) -> str:

@@ -124,5 +124,5 @@ def _claimed_folder() -> tuple[Path, IO[bytes]]:
 def _clear_if_abandoned(folder: Path) -> None:
     with contextlib.suppress(OSError), (folder / "session.lock").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        Server(Places(folder).cluster, "").end()
+        Server(Places(folder).cluster, Places(folder).socket_dir, "").end()
         shutil.rmtree(folder, ignore_errors=True)

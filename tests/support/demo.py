@@ -1,0 +1,124 @@
+"""A running demo for the tests that drive it from outside: started as a user starts it, described by its own demo.json."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` consecutive ports that nobody listens on now."""
+    for base in range(18000 + os.getpid() % 4000 * 8, 60000, 8):
+        with contextlib.ExitStack() as stack:
+            try:
+                for offset in range(count):
+                    probe = stack.enter_context(socket.socket())
+                    probe.bind(("127.0.0.1", base + offset))
+            except OSError:
+                continue
+            return base
+    raise RuntimeError("no free ports")
+
+
+@dataclass
+class Demo:
+    """The demo process and what it wrote about itself."""
+
+    data_dir: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        return str(self.facts["base_url"])
+
+    @property
+    def issuer(self) -> str:
+        return str(self.facts["issuer"])
+
+    @property
+    def mcp_url(self) -> str:
+        return str(self.facts["mcp_url"])
+
+    def user(self, name: str) -> tuple[str, str]:
+        """E-mail and password of `admin`, `viewer`, `analyst`, `developer` or `operator`."""
+        found = next(u for u in self.facts["users"] if u["email"] == f"{name}@jaffle.example")
+        return found["email"], found["password"]
+
+    def project(self, name: str) -> str:
+        """The id of a project."""
+        return str(next(p["id"] for p in self.facts["projects"] if p["name"] == name))
+
+    def start(self) -> None:
+        self.log = (self.data_dir.parent / "demo.log").open("ab")
+        command = [sys.executable, "-m", "web.cli", "demo", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=self.log, start_new_session=True)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the demo ended: {self.tail()}")
+            if self._answers():
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"the demo did not start: {self.tail()}")
+
+    def _answers(self) -> bool:
+        try:
+            self.facts = json.loads((self.data_dir / "demo.json").read_text())
+            ready = httpx.get(f"{self.base_url}/readyz", timeout=2)
+            gateway = httpx.post(self.mcp_url, json={}, timeout=2)
+        except (OSError, ValueError, httpx.HTTPError):
+            return False
+        return ready.status_code == 200 and gateway.status_code == 401
+
+    def tail(self) -> str:
+        return (self.data_dir.parent / "demo.log").read_text(errors="replace")[-3000:]
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def kill(self) -> None:
+        """kill -9 of the demo's main process; its children have to notice by themselves."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+
+    def cli(self, *arguments: str) -> Any:
+        """Run a command of ours on the demo's data and read its `--json` answer."""
+        command = [sys.executable, "-m", "web.cli", *arguments, "--json"]
+        environment = {**os.environ, "GRANTBOOK_DATA_DIR": str(self.data_dir)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr or done.stdout
+        return json.loads(done.stdout)
+
+
+@contextlib.contextmanager
+def running_demo(folder: Path) -> Iterator[Demo]:
+    """A demo with fresh data on ports of its own."""
+    demo = Demo(folder / "data", free_ports(3))
+    try:
+        demo.start()
+        yield demo
+    finally:
+        demo.stop()
