@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
-from eventsourcing.domain import Aggregate
-from eventsourcing.utils import register_topic, resolve_topic
+from eventsourcing.domain import Aggregate, register_topic, resolve_topic  # type: ignore[attr-defined]  # imported there, not declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,14 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from tests.support import needs
 
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @contextlib.contextmanager
@@ -54,9 +60,15 @@ def authorize(browser: Browser, url: str, user: tuple[str, str], choices: Choice
         context.close()
 
 
+def authorize_once(url: str, user: tuple[str, str], choices: Choices = Choices()) -> dict[str, str]:
+    """The same in a browser of its own, for clients that run in another thread."""
+    with chromium() as browser:
+        return authorize(browser, url, user, choices)
+
+
 def _catch_redirect(page: Page, redirect_uri: str) -> dict[str, str]:
     caught: dict[str, str] = {}
-    target = redirect_uri.split("?")[0]
+    target = redirect_uri.split("?", maxsplit=1)[0]
 
     def catch(route: Route) -> None:
         caught.update({k: v[0] for k, v in parse_qs(urlsplit(route.request.url).query).items()})
