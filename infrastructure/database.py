@@ -68,11 +68,11 @@ def cli_dsn(dsn: str) -> str:
 
 
 def connect(dsn: str, *, autocommit: bool = True) -> psycopg.Connection[Any]:
-    """Open a connection; raise `DatabaseUnavailable` with one clear sentence."""
+    """Open a connection; raise `DatabaseUnavailable` with one clear sentence, which never quotes the string."""
     try:
         return psycopg.connect(dsn, autocommit=autocommit)
-    except psycopg.ProgrammingError as error:
-        raise DatabaseUnavailable(f"The connection string can't be read: {first_line(error)}.") from error
+    except psycopg.ProgrammingError:
+        raise DatabaseUnavailable("The connection string can't be read as libpq's: look for a missing '=' or quote.") from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"The database can't be reached: {first_line(error)}") from error
 

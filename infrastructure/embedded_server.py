@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
+from psycopg import pq, sql
 
 from infrastructure.data_dir import EmbeddedError
 from infrastructure.database import first_line
@@ -55,12 +55,8 @@ class Server:
         self._child: subprocess.Popen[bytes] | None = None
 
     def answers(self) -> bool:
-        """Whether a server takes connections on the socket."""
-        try:
-            psycopg.connect(self._dsn, connect_timeout=5).close()
-        except psycopg.OperationalError:
-            return False
-        return True
+        """Whether a server takes connections on the socket; one that is full does, one that recovers or ends doesn't."""
+        return pq.PGconn.ping(self._dsn.encode()) == pq.Ping.OK
 
     def launch(self, programs: Path, user: ServerUser, log: Path, settings: Mapping[str, str]) -> None:
         """Start the server and return once it takes connections; raise `EmbeddedError` with its own reason."""

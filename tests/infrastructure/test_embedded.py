@@ -364,3 +364,15 @@ def test_the_log_names_no_values_of_refused_rows(folder: Path) -> None:
     said = "".join(file.read_text() for file in (folder / "data" / "postgres" / "log").iterdir())
     assert "duplicate key" in said
     assert "swordfish" not in said
+
+
+def test_a_server_without_a_free_connection_is_left_alone(folder: Path) -> None:
+    few = {**SETTINGS, "max_connections": "4", "superuser_reserved_connections": "0", "autovacuum": "off"}
+    with EmbeddedPostgres(folder / "data", settings=few, state_dir=folder / "state") as postgres:
+        pid = _server_pid(folder / "data" / "postgres")
+        held = [psycopg.connect(postgres.web_dsn) for _ in range(4)]
+        with pytest.raises(EmbeddedError, match="too many clients"):
+            _postgres(folder).start()
+        assert _server_pid(folder / "data" / "postgres") == pid
+        for connection in held:
+            connection.close()

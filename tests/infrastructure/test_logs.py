@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+import structlog
+
+from infrastructure.logs import SECRET_FIELDS, configure_logs, get_logger
+
+SECRETS = (
+    *("authorization", "code", "refresh_token", "access_token", "password", "client_secret"),
+    *("token", "code_verifier", "cookie", "csrf_token", "registration_access_token"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _put_logging_back() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def _lines(log: Literal["pretty", "json"]) -> io.BytesIO:
+    out = io.BytesIO()
+    configure_logs(log, stream=out)
+    return out
+
+
+def test_a_line_of_json_holds_the_event_its_fields_and_the_time() -> None:
+    out = _lines("json")
+    get_logger("web.oauth").info("token_issued", client_id="app_1", status=200)
+    line = json.loads(out.getvalue())
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "token_issued", "level": "info", "module": "web.oauth", "client_id": "app_1", "status": 200}
+
+
+@pytest.mark.parametrize("log", ["json", "pretty"])
+@pytest.mark.parametrize("name", SECRETS)
+def test_secrets_never_reach_a_line_however_they_are_spelt_or_nested(log: Literal["pretty", "json"], name: str) -> None:
+    out = _lines(log)
+    logger = get_logger("x")
+    logger.info("flat", **{name: "swordfish", name.title(): "swordfish", "kept": 1})
+    logger.info("nested", form={name: "swordfish", "deeper": {name.upper(): "swordfish"}, "kept": 1})
+    said = out.getvalue().decode()
+    assert "swordfish" not in said
+    assert said.count("kept") == 2
+    assert name in SECRET_FIELDS
+
+
+@pytest.mark.parametrize("log", ["json", "pretty"])
+def test_loggers_of_libraries_end_in_the_same_stream(log: Literal["pretty", "json"]) -> None:
+    out = _lines(log)
+    logging.getLogger("psycopg.pool").warning("lost %s", "connection")
+    logging.getLogger("httpx").info("GET https://example.com/?code=swordfish")
+    assert b"lost connection" in out.getvalue()
+    assert b"swordfish" not in out.getvalue()
+
+
+@pytest.mark.parametrize("log", ["json", "pretty"])
+def test_a_traceback_shows_no_local_variables(log: Literal["pretty", "json"]) -> None:
+    out = _lines(log)
+    hidden = "sword" + "fish"
+    try:
+        int("x" + hidden[:0])
+    except ValueError:
+        get_logger("x").exception("failed")
+    assert b"ValueError" in out.getvalue()
+    assert hidden.encode() not in out.getvalue()
+
+
+def test_a_value_that_json_does_not_know_is_written_as_text() -> None:
+    out = _lines("json")
+    get_logger("x").info("odd", path=io.BytesIO)
+    assert "BytesIO" in json.loads(out.getvalue())["path"]
+
+
+def test_debug_is_silent_unless_asked_for() -> None:
+    out = _lines("json")
+    get_logger("x").debug("quiet")
+    assert out.getvalue() == b""
