@@ -1,0 +1,86 @@
+"""Documents that fall behind the product fail here: settings, the command line, decisions, the commands of make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from infrastructure.settings import Settings, load_settings
+from tests.architecture import command_line
+from tests.architecture.source import ROOT
+
+DOCS = ROOT / "docs"
+
+
+class Recording(Mapping[str, str]):
+    """An environment that remembers which variables were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _settings(folder: Path) -> tuple[Settings, set[str]]:
+    environment = Recording()
+    settings = load_settings(environment, folder)
+    return settings, {name for name in environment.asked if name.startswith("GRANTBOOK_") and not name.endswith("_FILE")}
+
+
+def _documented_settings() -> dict[str, str]:
+    """Each setting with the second cell of its row, the default."""
+    return dict(re.findall(r"^\| `(GRANTBOOK_\w+)` \| ([^|]*?) \|", (DOCS / "settings.md").read_text(), re.MULTILINE))
+
+
+def test_every_setting_is_documented_and_every_documented_setting_exists(tmp_path: Path) -> None:
+    _, asked = _settings(tmp_path)
+    assert set(_documented_settings()) == asked
+
+
+def test_documented_defaults_are_the_real_ones(tmp_path: Path) -> None:
+    settings, _ = _settings(tmp_path)
+    documented = _documented_settings()
+    for name, default in documented.items():
+        value = getattr(settings, name.removeprefix("GRANTBOOK_").lower(), None)
+        if isinstance(value, int | str) and value not in {"", None}:
+            assert default == f"`{value}`", name
+
+
+def test_the_command_line_reference_is_what_the_commands_say() -> None:
+    written = (DOCS / "command-line.md").read_text()
+    assert written == command_line.render(), "run `make docs` and commit docs/command-line.md"
+
+
+def test_every_command_of_make_that_the_documents_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+    named = {name for document in documents for name in re.findall(r"`make ([a-z]+)", document.read_text())}
+    assert named <= targets
+
+
+def test_every_decision_is_listed() -> None:
+    listed = (DOCS / "decisions" / "README.md").read_text()
+    pages = [path.name for path in (DOCS / "decisions").glob("[0-9]*.md")]
+    assert pages
+    assert [page for page in pages if f"({page})" not in listed] == []
+
+
+def test_every_command_that_the_documents_show_exists() -> None:
+    known = {" ".join(path) for path, _ in command_line.commands()}
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")]
+    shown = {words for document in documents for words in re.findall(r"`grantbook ((?:[a-z-]+ ?)+)", document.read_text())}
+    assert [words for words in shown if not _names_a_command(words.split(), known)] == []
+
+
+def _names_a_command(words: list[str], known: set[str]) -> bool:
+    """Whether the first words, of which the last may be arguments, are a command."""
+    return any(" ".join(words[:count]) in known for count in range(len(words), 0, -1))
