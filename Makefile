@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .NOTPARALLEL:
-.PHONY: help demo test lint bench clean requirements dev
+.PHONY: help demo test lint bench clean requirements docs dev
 .DEFAULT_GOAL := help
 
 # A Python of another project must not shine through.
@@ -25,6 +25,7 @@ help:
 	@echo "make test          the whole test suite (TESTS=... chooses)"
 	@echo "make lint          ruff, mypy and the import contracts"
 	@echo "make bench         a short benchmark of this machine"
+	@echo "make docs          write docs/command-line.md from the commands' own help"
 	@echo "make requirements  lock requirements/*.in again (UPGRADE=1 for the newest releases)"
 	@echo "make clean         remove what make has installed; the demo's data in .grantbook stays"
 
@@ -44,9 +45,13 @@ lint: dev
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 	.venv/bin/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+	@.venv/bin/python -m tests.architecture.test_sizes
 
 bench: dev
 	@exec .venv/bin/python -m bench $(ARGS)
+
+docs: dev
+	@exec .venv/bin/python -m tests.architecture.command_line
 
 requirements: dev
 	@cd requirements && for file in uv base demo dev; do \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -25,10 +26,7 @@ def test_every_requirement_is_locked_with_hashes_and_names_no_index(name: str) -
 
 
 def test_demo_and_dev_install_the_same_versions_as_the_product() -> None:
-    versions = [
-        dict(re.findall(r"^([a-z0-9._-]+(?:\[[a-z,]+\])?)==(\S+)", (ROOT / "requirements" / f"{name}.txt").read_text(), re.M)) for name in LOCKED[1:]
-    ]
-    for smaller, larger in zip(versions, versions[1:], strict=False):
+    for smaller, larger in itertools.pairwise(_versions(name) for name in LOCKED[1:]):
         assert smaller.items() <= larger.items()
 
 
@@ -58,6 +56,11 @@ def test_the_script_for_the_compose_file_makes_every_setting_that_it_requires() 
     required = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
     made = set(re.findall(r"^(\w+)=\$", (ROOT / "docker" / "make-env").read_text(), re.MULTILINE))
     assert required <= made
+
+
+def _versions(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+(?:\[[a-z,]+\])?)==(\S+)", text, re.MULTILINE))
 
 
 def _documents() -> list[Path]:
