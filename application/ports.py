@@ -122,15 +122,46 @@ class Store(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class NewSigningKey:
+    """A key pair as the table `signing_keys` takes it: the public JWK as JSON, the private key wrapped under the root keys."""
+
+    alg: str
+    public_jwk: str
+    private_wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A signing key that was just made, as the table `signing_keys` takes it: public as JSON (RFC 7517), private wrapped."""
+
+    kid: str
+    alg: str
+    public_jwk: str
+    private_wrapped: bytes
+
+
 class AccessTokens(Protocol):
-    """RFC 9068 access tokens, signed by the account's active key."""
+    """RFC 9068 access tokens and the gateway's assertions, signed by the account's active keys (one for each use)."""
+
+    def new_key(self, kid: str) -> NewSigningKey:
+        """Make a key pair; it is in use once it stands in the table."""
+        ...
 
     def issue(self, standing: Standing, access: Access, *, token_id: str, now: datetime, ttl: int) -> str: ...
     def read(self, text: str, now: datetime) -> dict[str, Any] | None:
         """The claims of a genuine, unexpired access token of ours (typ, alg, kid, signature, iss, exp checked); None for anything else."""
         ...
 
+    def assertion(self, account_id: str, claims: dict[str, Any], now: datetime) -> str:
+        """A JWT of type `grantbook-assertion+jwt` under the account's key for assertions."""
+        ...
+
     def jwks(self, account_id: str) -> dict[str, Any]: ...
+    def new_key(self) -> NewKey: ...
+    def forget(self) -> None:
+        """Read the table of keys again before the next use."""
+        ...
 
 
 class Passwords(Protocol):
