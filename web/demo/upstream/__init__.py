@@ -1,0 +1,1 @@
+"""The demo's protected resource: a real MCP server over generated data, reached only through the gateway."""
