@@ -152,5 +152,3 @@ def local_path(text: str) -> str:
     """A path of ours to go on to, or nothing: no other site, no scheme, no control characters."""
     fits = text.startswith("/") and not text.startswith(("//", "/\\")) and len(text) <= 2000
     return text if fits and text.isprintable() and "\\" not in text else ""
-
-

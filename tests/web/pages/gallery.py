@@ -29,9 +29,7 @@ Entry = tuple[str, models.Page, dict[str, object]]
 
 
 def _integrations() -> dict[str, Entry]:
-    nobody = models.IntegrationsView(
-        dynamic=(), manual=(), endpoints=samples.ENDPOINTS, policy="off", may_manage=False
-    )
+    nobody = models.IntegrationsView(dynamic=(), manual=(), endpoints=samples.ENDPOINTS, policy="off", may_manage=False)
     detail = "settings/integrations/detail.html"
     return {
         "integrations": ("settings/integrations/list.html", samples.page("App integrations", LIST, pending=2), {"view": samples.INTEGRATIONS}),

@@ -33,6 +33,6 @@ def sample_app() -> Flask:
     @app.get("/gallery/<name>")
     def gallery(name: str) -> str:
         template, page, more = GALLERY[name]
-        return render_template(template, page=page, platform="Jaffle Analytics", **more)
+        return render_template(template, page=page, platform="Jaffle Analytics", request_token="sample-token", **more)
 
     return app

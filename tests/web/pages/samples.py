@@ -17,9 +17,7 @@ def ago(**parts: float) -> datetime:
     return NOW - timedelta(**parts)
 
 
-ADMIN = models.Viewer(
-    name="Priya Raman", email="priya@jaffle.example", role="Account Admin", may_manage=True, sees_settings=True
-)
+ADMIN = models.Viewer(name="Priya Raman", email="priya@jaffle.example", role="Account Admin", may_manage=True, sees_settings=True)
 MEMBER = models.Viewer(name="Maya Castillo", email="maya.castillo@jaffle.example", role="Analyst")
 LAG = models.LagLine(state="current", position=12482, seconds=0.2)
 
@@ -57,9 +55,7 @@ REMOVE = confirm(
     "All 31 sessions end now, for 23 people.", "The app leaves this list. Its history stays in the audit log.",
     asks_reason=True,
 )  # fmt: skip
-APPROVE = confirm(
-    "approve", "Approve", "Approve ChatGPT?", "Approve", "Everyone here can connect it.", image="check", destroys=False
-)
+APPROVE = confirm("approve", "Approve", "Approve ChatGPT?", "Approve", "Everyone here can connect it.", image="check", destroys=False)
 
 
 def integration(name: str, url: str, status: models.Status = "active", **more: object) -> models.IntegrationRow:
@@ -220,11 +216,10 @@ TERMS = account.SessionTerms(
     access_token=timedelta(minutes=10),
 )  # fmt: skip
 
+
 def scope(code: str, *, ticked: bool, lacking: str = "", new: bool = False) -> account.ScopeChoice:
     words = words_of(code)
-    return account.ScopeChoice(
-        scope=code, title=words.title, description=words.description, acts=words.acts, ticked=ticked, lacking=lacking, new=new
-    )
+    return account.ScopeChoice(scope=code, title=words.title, description=words.description, acts=words.acts, ticked=ticked, lacking=lacking, new=new)
 
 
 CONSENT_VALUES: dict[str, object] = {

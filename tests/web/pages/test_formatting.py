@@ -57,7 +57,8 @@ def test_absolute_times_are_utc_in_full_whatever_their_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0 seconds"), (1, "1 second"), (90, "1 minute 30 seconds"), (600, "10 minutes"), (7 * 86400, "7 days"), (90061, "1 day 1 hour")]
+    ("seconds", "words"),
+    [(0, "0 seconds"), (1, "1 second"), (90, "1 minute 30 seconds"), (600, "10 minutes"), (7 * 86400, "7 days"), (90061, "1 day 1 hour")],
 )
 def test_lengths_are_written_out(seconds: int, words: str) -> None:
     assert formatting.duration(seconds) == words

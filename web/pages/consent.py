@@ -1,0 +1,170 @@
+"""The consent page: shows the pending request, and takes the decision; the form can only take away from that request."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from flask import Blueprint, make_response, redirect, request
+from werkzeug.wrappers import Response
+
+from application import approve_consent
+from application.begin_authorization import PendingRequest, pending
+from domain.access import app_refusal
+from domain.client import Client
+from domain.consent import Consent
+from domain.errors import InvalidInput, Refused
+from domain.ids import consent_stream
+from projections.integrations import queries
+from web.pages import context, csrf, headers
+from web.pages.account_models import CannotConnectVariant
+from web.pages.cannot_connect import cannot_connect
+from web.pages.consent_view import Asked, Choices, consent_view, problems, text_shown
+from web.pages.frame import account_page
+from web.pages.people import viewer_of
+from web.pages.session import SignedInMember, for_everyone, signed_in
+
+blueprint = Blueprint("consent", __name__)
+
+_STALE: Final = "This page is out of date, nothing was changed. Look at your choices and decide again."
+_VARIANTS: Final[dict[str, CannotConnectVariant]] = {"client_removed": "removed", "app_blocked": "blocked"}
+_UNDECIDED: Final = "Choose Allow or Deny."
+
+
+@blueprint.get("/consent")
+@for_everyone
+def show() -> Response:
+    waiting = _waiting(request.args.get("request", ""))
+    if waiting is None:
+        return cannot_connect("expired")
+    asked = _asked(waiting, signed_in())
+    return _refusal(asked) or _page(asked)
+
+
+@blueprint.post("/consent")
+@for_everyone
+def decide() -> Response:
+    waiting = _waiting(request.form.get("request", ""))
+    if waiting is None:
+        return cannot_connect("expired")
+    asked = _asked(waiting, signed_in())
+    refused = _refusal(asked)
+    if refused:
+        return refused
+    chosen = _choices()
+    try:
+        csrf.check_for_request(waiting.request_id)
+    except csrf.StaleForm:
+        return _page(asked, chosen, {"decision": _STALE}, status=400)
+    decision = request.form.get("decision", "")
+    if decision == "deny":
+        return _denied(waiting, asked)
+    if decision != "approve":
+        return _page(asked, chosen, {"decision": _UNDECIDED}, status=400)
+    return _approved(waiting, asked, chosen)
+
+
+def _waiting(request_id: str) -> PendingRequest | None:
+    found = pending(context.services(), request_id) if 0 < len(request_id) <= 200 else None
+    return found if found and found.account_id == context.account_id() else None
+
+
+def _asked(waiting: PendingRequest, person: SignedInMember) -> Asked:
+    """The request with the states it is judged on, as the write side knows them now."""
+    store, client_stream = context.services().store, UUID(str(waiting.client_stream))
+    wanted = [(Client, client_stream), (Consent, consent_stream(person.account_id, person.member_id, str(client_stream)))]
+    client, consent = store.load_many(wanted)
+    account = context.account()
+    approved = account.app(client.fingerprint).status == "approved"
+    return Asked(
+        request_id=waiting.request_id,
+        redirect_uri=waiting.redirect_uri,
+        scopes=waiting.scopes,
+        client=client,
+        account=account,
+        member=person.member,
+        consent=consent,
+        allowed_at=_allowed_at(client.client_id) if approved else None,
+    )
+
+
+def _allowed_at(client_id: str) -> datetime | None:
+    with context.views() as conn:
+        row = queries.integration(conn, context.account_id(), client_id)
+        return row.decided_at if row else None
+
+
+def _refusal(asked: Asked) -> Response | None:
+    """The page for an app that may not ask at all; one that waits for approval still shows what it asks."""
+    why = app_refusal(asked.client, asked.account)
+    if why in (None, "app_pending"):
+        return None
+    variant = _VARIANTS.get(str(why), "bad_request")
+    words = "" if variant != "bad_request" else "the account’s plan has no app integrations"
+    client = asked.client
+    return cannot_connect(
+        variant,
+        error_words=words,
+        client_id=client.client_id,
+        app_name=client.name,
+        redirect_uri=asked.redirect_uri,
+        registered=client.redirect_uris,
+        software_id=str(client.metadata.get("software_id", "")),
+    )
+
+
+def _choices() -> Choices:
+    form = request.form
+    return Choices(
+        scopes=frozenset(form.getlist("scope")),
+        all_projects=form.get("project_access") == "all",
+        project_ids=frozenset(form.getlist("project_id")),
+        keep_alive=form.get("keep_alive") == "on",
+    )
+
+
+def _page(asked: Asked, chosen: Choices | None = None, errors: dict[str, str] | None = None, *, status: int = 200) -> Response:
+    headers.allow_form_redirect(asked.redirect_uri)
+    with context.views() as conn:
+        email = viewer_of(conn, signed_in()).email
+        view = consent_view(asked, email=email, now=context.services().clock(), chosen=chosen, errors=errors)
+        token = csrf.token_for_request(asked.request_id)
+        body = account_page("account/consent.html", None, f"Allow {view.app.name} to connect?", view=view, request_token=token)
+    return make_response(body, status)
+
+
+def _text(asked: Asked) -> str:
+    view = consent_view(asked, email="", now=context.services().clock())
+    return text_shown(view, asked.account.name)
+
+
+def _denied(waiting: PendingRequest, asked: Asked) -> Response:
+    try:
+        url = approve_consent.deny(context.services(), waiting, signed_in().member_id, text=_text(asked), origin=context.origin())
+    except Refused:
+        return cannot_connect("expired")
+    return redirect(url, 303)
+
+
+def _approved(waiting: PendingRequest, asked: Asked, chosen: Choices) -> Response:
+    missing = problems(asked, chosen)
+    if missing:
+        return _page(asked, chosen, missing, status=400)
+    try:
+        url = approve_consent.approve(
+            context.services(),
+            waiting,
+            signed_in().member_id,
+            scopes=tuple(scope.code for scope in asked.offered if scope.code in chosen.scopes),
+            project_access="all" if chosen.all_projects else "selected",
+            project_ids=tuple(id_ for id_ in asked.projects if id_ in chosen.project_ids),
+            keep_alive=chosen.keep_alive,
+            text=_text(asked),
+            origin=context.origin(),
+        )
+    except InvalidInput as error:
+        return _page(asked, chosen, {error.field or "decision": error.message}, status=400)
+    except Refused:
+        return cannot_connect("expired")
+    return redirect(url, 303)

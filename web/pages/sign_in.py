@@ -1,0 +1,101 @@
+"""Signing in and out, and the start page."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Blueprint, make_response, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from application import sign_in as use_case
+from application.begin_authorization import pending
+from domain.client import Client
+from web.pages import context, csrf, session
+from web.pages.account_models import SignInView
+from web.pages.errors import start_page_url
+from web.pages.formatting import duration
+from web.pages.frame import account_page
+
+blueprint = Blueprint("sign_in", __name__)
+
+_WRONG: Final = "Email or password is not right."
+_AGAIN: Final = "Sign in again to go on. What you are about to do needs a sign-in of the last hour."
+
+
+@blueprint.get("/")
+def start() -> Response:
+    return redirect(start_page_url() if session.current_member() else url_for("sign_in.show"), 303)
+
+
+@blueprint.get("/sign-in")
+def show() -> Response:
+    wanted = session.local_path(request.args.get("next", ""))
+    again = "again" in request.args
+    if session.current_member() and not again:
+        return redirect(wanted or start_page_url(), 303)
+    return _form(wanted, problem=_AGAIN if again else "")
+
+
+@blueprint.post("/sign-in")
+def submit() -> Response:
+    wanted = session.local_path(request.form.get("next", ""))
+    email = request.form.get("email", "")[:254]
+    try:
+        csrf.check()
+    except csrf.StaleForm:
+        return _form(wanted, email=email, problem="This page is out of date, nothing was changed. Sign in again.", status=400)
+    outcome = use_case.sign_in_with_password(context.services(), context.account_id(), email, request.form.get("password", ""), context.origin())
+    if isinstance(outcome, use_case.SignInRefused):
+        return _refused(wanted, email, outcome.retry_after)
+    response = redirect(wanted or _start_of(outcome), 303)
+    session.set_cookie(response, outcome.session_secret)
+    return response
+
+
+def _start_of(outcome: use_case.SignedIn) -> str:
+    """Where this person starts, before the answer has set the cookie."""
+    member = outcome.member
+    sees_settings = member.holds("account.read") and member.holds("audit.read")
+    return url_for("settings.integrations.list" if sees_settings else "connected_apps.list")
+
+
+def _refused(wanted: str, email: str, retry_after: int | None) -> Response:
+    if retry_after is None:
+        return _form(wanted, email=email, problem=_WRONG, status=401)
+    response = _form(wanted, email=email, problem=f"Too many tries. Signing in opens again in {duration(retry_after)}.", status=429)
+    response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def _form(wanted: str, *, email: str = "", problem: str = "", status: int = 200) -> Response:
+    view = SignInView(host=request.host, next=wanted, email=email, problem=problem, asking_app=_asking_app(wanted))
+    return make_response(account_page("account/sign_in.html", None, "Sign in", view=view), status)
+
+
+def _asking_app(wanted: str) -> str:
+    """The name of the app whose request waits behind the sign-in, if one does."""
+    parts = urlsplit(wanted)
+    request_id = parse_qs(parts.query).get("request", [""])[0]
+    if parts.path != url_for("consent.show") or not request_id:
+        return ""
+    waiting = pending(context.services(), request_id)
+    client = context.services().store.load(Client, waiting.client_stream) if waiting else None
+    return client.name if client else ""
+
+
+@blueprint.get("/sign-out")
+def ask_to_sign_out() -> Response:
+    return redirect(start_page_url() if session.current_member() else url_for("sign_in.show"), 303)
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> Response:
+    csrf.check()
+    person = session.current_member()
+    if person:
+        use_case.end(context.services(), person.account_id, person.id_hash, context.origin())
+    wanted = session.local_path(request.form.get("next", ""))
+    response = redirect(wanted or url_for("sign_in.show"), 303)
+    session.clear_cookie(response)
+    return response
