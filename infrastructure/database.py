@@ -19,6 +19,8 @@ MIGRATE = "grantbook-migrate"
 
 DECIDE_TIMEOUT_MS = 2_000
 
+_UNREADABLE = "The connection string can't be read as libpq's: look for a missing '=' or quote."
+
 
 class DatabaseUnavailable(Exception):
     """The database can't be reached or refuses the connection; the message names no password."""
@@ -40,7 +42,7 @@ def with_parameters(
     if statement_timeout_ms is not None:
         settings.append(("statement_timeout", f"{statement_timeout_ms}ms"))
     ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings)
-    given = conninfo_to_dict(dsn)
+    given = _parsed(dsn)
     parameters: dict[str, Any] = {"application_name": application_name, "options": f"{ours} {given.get('options') or ''}".strip()}
     if "connect_timeout" not in given:
         parameters["connect_timeout"] = connect_timeout_s
@@ -72,7 +74,7 @@ def connect(dsn: str, *, autocommit: bool = True) -> psycopg.Connection[Any]:
     try:
         return psycopg.connect(dsn, autocommit=autocommit)
     except psycopg.ProgrammingError:
-        raise DatabaseUnavailable("The connection string can't be read as libpq's: look for a missing '=' or quote.") from None
+        raise DatabaseUnavailable(_UNREADABLE) from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"The database can't be reached: {first_line(error)}") from error
 
@@ -86,6 +88,13 @@ def role_of(dsn: str) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of what libpq or the server said."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _parsed(dsn: str) -> dict[str, Any]:
+    try:
+        return conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise DatabaseUnavailable(_UNREADABLE) from None
 
 
 def _escaped(value: str) -> str:

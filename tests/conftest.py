@@ -38,20 +38,13 @@ def empty_database(cluster: TestCluster) -> Iterator[Database]:
         yield fresh
 
 
-@pytest.fixture
-def required_but_missing(request: pytest.FixtureRequest) -> None:
-    """Fails a test that GRANTBOOK_TEST_REQUIRE asks for on a machine that can't run it."""
-    lacking = [reason for marker in needs.MARKERS if request.node.get_closest_marker(marker) and (reason := needs.missing(marker))]
-    pytest.fail(f"required by GRANTBOOK_TEST_REQUIRE, but {' and '.join(lacking)}")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     for marker, meaning in needs.MARKERS.items():
         config.addinivalue_line("markers", f"{marker}: {meaning}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    needs.skip_what_cannot_run(items)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    needs.skip_or_fail(item)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

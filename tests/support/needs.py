@@ -58,18 +58,14 @@ def required() -> frozenset[str]:
     return frozenset(environment("GRANTBOOK_TEST_REQUIRE").replace(" ", "").split(","))
 
 
-def skip_what_cannot_run(items: list[pytest.Item]) -> None:
-    """Skip tests whose needs aren't met; where they are required, fail them instead."""
+def skip_or_fail(item: pytest.Item) -> None:
+    """Skip a test whose needs aren't met; fail it where GRANTBOOK_TEST_REQUIRE asks for it."""
     for marker in MARKERS:
-        lacking = None
-        for item in items:
-            if item.get_closest_marker(marker) is None:
-                continue
-            lacking = lacking or missing(marker)
-            if lacking and marker in required():
-                item.add_marker(pytest.mark.usefixtures("required_but_missing"))
-            elif lacking:
-                item.add_marker(pytest.mark.skip(reason=_SKIPPED + lacking))
+        lacking = missing(marker) if item.get_closest_marker(marker) else None
+        if lacking and marker in required():
+            pytest.fail(f"required by GRANTBOOK_TEST_REQUIRE, but {lacking}", pytrace=False)
+        if lacking:
+            pytest.skip(_SKIPPED + lacking)
 
 
 def summary(reports: list[pytest.TestReport]) -> str | None:
@@ -78,7 +74,7 @@ def summary(reports: list[pytest.TestReport]) -> str | None:
     lacking = [reason.split(_SKIPPED, 1)[1] for reason in reasons if _SKIPPED in reason]
     if not lacking:
         return None
-    return f"{len(lacking)} tests skipped, because {' and '.join(sorted(set(lacking)))}; GRANTBOOK_TEST_REQUIRE=browser,node forbids it."
+    return f"{len(lacking)} test(s) skipped, because {' and '.join(sorted(set(lacking)))}; GRANTBOOK_TEST_REQUIRE=browser,node forbids it."
 
 
 def _node_version(program: str) -> int:
