@@ -131,16 +131,6 @@ class NewSigningKey:
     private_wrapped: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A signing key that was just made, as the table `signing_keys` takes it: public as JSON (RFC 7517), private wrapped."""
-
-    kid: str
-    alg: str
-    public_jwk: str
-    private_wrapped: bytes
-
-
 class AccessTokens(Protocol):
     """RFC 9068 access tokens and the gateway's assertions, signed by the account's active keys (one for each use)."""
 
@@ -158,7 +148,6 @@ class AccessTokens(Protocol):
         ...
 
     def jwks(self, account_id: str) -> dict[str, Any]: ...
-    def new_key(self) -> NewKey: ...
     def forget(self) -> None:
         """Read the table of keys again before the next use."""
         ...

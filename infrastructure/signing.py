@@ -12,7 +12,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from application.ports import Busy, NewKey
+from application.ports import Busy, NewSigningKey
 from domain.access import Access, Standing
 from infrastructure.signing_keys import ECDSA_SHA256, Key, KeyRing
 
@@ -66,9 +66,9 @@ class JwtAccessTokens:
         """The account's public keys (RFC 7517): those in use, those about to be, those whose last token still lives."""
         return {"keys": [key.public_jwk for key in self._ring.public(account_id)]}
 
-    def new_key(self) -> NewKey:
-        """A new P-256 key, wrapped for the table `signing_keys`."""
-        return self._ring.new_key()
+    def new_key(self, kid: str) -> NewSigningKey:
+        """A new P-256 key; it is in use once it stands in the table `signing_keys` under this id."""
+        return self._ring.new_key(kid)
 
     def forget(self) -> None:
         """Read the keys again before the next use (after a rotation in this process)."""
@@ -136,4 +136,3 @@ def _unbase64url(text: str) -> bytes:
     if _base64url(raw).decode() != text:
         raise ValueError("not the one spelling of these bytes")
     return raw
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-from application.ports import NewKey
+from application.ports import NewSigningKey
 from domain.tokens import derive
 
 REREAD_SECONDS = 30.0
@@ -80,14 +79,13 @@ class KeyRing:
     def forget(self) -> None:
         self._read_at = float("-inf")
 
-    def new_key(self) -> NewKey:
-        """A new P-256 key; its id is its thumbprint (RFC 7638)."""
+    def new_key(self, kid: str) -> NewSigningKey:
+        """A new P-256 key under the newest secret key."""
         private = ec.generate_private_key(ec.SECP256R1())
         numbers = private.public_key().public_numbers()
-        jwk = {"crv": "P-256", "kty": "EC", "x": _coordinate(numbers.x), "y": _coordinate(numbers.y)}
-        kid = urlsafe_b64encode(hashlib.sha256(msgspec.json.encode(jwk)).digest()).rstrip(b"=").decode()
+        jwk = {"kty": "EC", "crv": "P-256", "x": _coordinate(numbers.x), "y": _coordinate(numbers.y), "kid": kid}
         scalar = private.private_numbers().private_value.to_bytes(32, "big")
-        return NewKey(kid, "ES256", msgspec.json.encode(jwk).decode(), aes_key_wrap(self._wrapping[0], scalar))
+        return NewSigningKey("ES256", msgspec.json.encode(jwk).decode(), aes_key_wrap(self._wrapping[0], scalar))
 
     @staticmethod
     def _newest(keys: dict[str, Key], account_id: str, use: str, now: datetime) -> Key | None:
@@ -136,4 +134,3 @@ class KeyRing:
 
 def _coordinate(number: int) -> str:
     return urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
-
