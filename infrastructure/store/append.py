@@ -1,0 +1,182 @@
+"""Appends: conditional, one statement, decided at most once even where the connection is lost on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from psycopg import pq
+
+from application.ports import Busy, Conflict, Recorded, Tables
+from domain.access import Standing
+from domain.base import RecordedEvent, Stream
+from domain.grant import Grant
+from infrastructure.store import snapshots
+from infrastructure.store.cache import AggregateCache
+from infrastructure.store.connection import Connections, Kept, translated
+from infrastructure.store.errors import Lost
+from infrastructure.store.fold import Folder, Row
+from infrastructure.store.keyring import Keyring
+from infrastructure.store.mapper import EventMapper
+from infrastructure.store.sealing import ACCOUNT_SUBJECT
+from infrastructure.store.statements import ROTATION, STORED, append, bigint, from_bigint
+from infrastructure.store.tables import PostgresTables
+from infrastructure.store.tail import as_uuid
+
+MOST_AHEAD = 100
+"""Versions between a cached grant and its head beyond which the tail is read instead of probed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A pending event as it will be stored."""
+
+    row: Row
+    account_id: str
+
+    @property
+    def parameters(self) -> tuple[bytes, ...]:
+        row = self.row
+        assert row.stream_id is not None
+        return (row.stream_id.bytes, bigint(row.version), row.topic.encode(), row.state, as_uuid(self.account_id).bytes)
+
+
+class Appender:
+    """Writes pending events."""
+
+    def __init__(
+        self, connections: Connections, mapper: EventMapper, folder: Folder, cache: AggregateCache, keyring: Keyring, writer: snapshots.SnapshotWriter
+    ) -> None:
+        self._connections, self._mapper, self._folder = connections, mapper, folder
+        self._cache, self._keyring, self._writer = cache, keyring, writer
+
+    def append(self, streams: Sequence[Stream], judged: Iterable[Stream], also: Callable[[Tables], None] | None) -> tuple[Recorded, int]:
+        """What was recorded, and the transaction id that it has; `Conflict` or `Busy`."""
+        events = [event for stream in streams for event in _pending(stream)]
+        if not events:
+            raise ValueError("there is nothing to append")
+        self._admit_subjects(events)
+        encoded = [self._encoded(event) for event in events]
+        parameters = [p for e in encoded for p in e.parameters]
+        own = {stream.id for stream in streams}
+        conditions = {s.id: s.version - len(s.pending_events) for s in judged if s.id not in own}
+        for stream_id, version in conditions.items():
+            parameters += (stream_id.bytes, bigint(version))
+        statement = append(len(encoded), len(conditions))
+
+        def write(kept: Kept) -> int | None:
+            if also is None:
+                return _xid(kept.run(statement, parameters))
+            return _with_tables(kept, lambda: _xid(kept.run(statement, parameters)), also)
+
+        xid = self._certainly(write, encoded)
+        if xid is None:
+            raise Conflict
+        last = encoded[-1].row
+        self._keep(streams, encoded)
+        return Recorded(_stream_id(last), last.version), xid
+
+    def rotate(self, grant: Grant, standing: Standing, *, head: int) -> bool:
+        """`Store.append_rotation`."""
+        (event,) = _pending(grant)
+        judged = standing.grant.version - len(standing.grant.pending_events)
+        if event.originator_version != head + 1 or head - judged > MOST_AHEAD:
+            return False
+        encoded = self._encoded(event)
+        parameters = [*encoded.parameters, bigint(head), bigint(judged)]
+        for stream in (standing.consent, standing.client, standing.member, standing.account):
+            parameters += (stream.id.bytes, bigint(stream.version))
+
+        def write(kept: Kept) -> int | None:
+            return kept.run(ROTATION, parameters).command_tuples or None
+
+        try:
+            if self._certainly(write, [encoded]) is None:
+                return False
+        except Conflict:
+            return False
+        grant.collect_events()
+        kept_copy = grant.copy()
+        self._cache.put(kept_copy)
+        if snapshots.due(grant.version):
+            self._writer.offer(kept_copy)
+        return True
+
+    def _certainly(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
+        """Run an append. After a lost connection what is stored tells whether it took effect (each event has a salt of its own);
+        if not, the same bytes are sent once more: should the first attempt still commit, one of the two finds its place taken."""
+        try:
+            return write(self._connections.get())
+        except Lost:
+            self._connections.drop()
+        stored = self._connections.read(lambda kept: _xid_if_stored(kept, encoded))
+        if stored is not None:
+            return stored
+        try:
+            again = write(self._connections.get())
+        except Conflict:
+            again = None
+        except Lost as error:
+            self._connections.drop()
+            raise Busy from error
+        return again if again is not None else self._connections.read(lambda kept: _xid_if_stored(kept, encoded))
+
+    def _encoded(self, event: RecordedEvent) -> Encoded:
+        topic, state = self._mapper.encode(event)
+        return Encoded(Row(event.originator_id, event.originator_version, topic, state), event.account_id)
+
+    def _admit_subjects(self, events: Sequence[RecordedEvent]) -> None:
+        """New members and accounts become subjects, durably, before anything is sealed for them."""
+        for event in events:
+            if event.TOPIC == "member.added":
+                self._keyring.begin_subject(str(event.originator_id), event.originator_id, event.account_id)
+            elif event.TOPIC == "account.opened":
+                self._keyring.begin_subject(f"{ACCOUNT_SUBJECT}{event.originator_id}", event.originator_id, event.account_id)
+
+    def _keep(self, streams: Sequence[Stream], encoded: list[Encoded]) -> None:
+        """Collect the pending events and fold them into what is cached, in the form in which they were stored."""
+        for stream in streams:
+            stream.collect_events()
+            rows = [e.row for e in encoded if e.row.stream_id == stream.id]
+            if not rows:
+                continue
+            base = self._cache.get(stream.id)
+            if (0 if base is None else base.version) == rows[0].version - 1:
+                moved = self._folder.fold(type(stream), base, rows)
+                if moved is not None:
+                    self._cache.put(moved)
+
+
+def _pending(stream: Stream) -> Sequence[RecordedEvent]:
+    return cast("Sequence[RecordedEvent]", stream.pending_events)
+
+
+def _with_tables(kept: Kept, write: Callable[[], int | None], also: Callable[[Tables], None]) -> int | None:
+    """The events first (theirs is the statement that takes the transaction id), then the tables, one commit."""
+    with translated(), kept.connection.transaction():
+        xid = write()
+        if xid is None:
+            raise Conflict
+        also(PostgresTables(lambda work: work(kept)))
+    return xid
+
+
+def _xid(result: pq.abc.PGresult) -> int | None:
+    """The transaction id of stored rows, or None if nothing was stored."""
+    return from_bigint(result.get_value(0, 0) or b"") if result.ntuples else None
+
+
+def _xid_if_stored(kept: Kept, encoded: list[Encoded]) -> int | None:
+    """The transaction id if exactly these bytes are stored; they were stored together or not at all."""
+    row = encoded[0].row
+    result = kept.run(STORED, (_stream_id(row).bytes, bigint(row.version)))
+    if result.ntuples == 0 or result.get_value(0, 0) != row.state:
+        return None
+    return from_bigint(result.get_value(0, 1) or b"")
+
+
+def _stream_id(row: Row) -> UUID:
+    assert row.stream_id is not None
+    return row.stream_id

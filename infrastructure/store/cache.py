@@ -1,0 +1,72 @@
+"""Bounded caches of a worker: aggregates by stream id, and things that must be forgotten after a while."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from time import monotonic
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from domain.base import Stream
+
+TKey = TypeVar("TKey", bound=Hashable)
+TValue = TypeVar("TValue")
+
+
+class AggregateCache:
+    """The most recently used aggregates. Whoever gets one copies it before changing it; only a newer version replaces one; absence is never kept."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: OrderedDict[UUID, Stream] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, stream_id: UUID) -> Stream | None:
+        with self._lock:
+            found = self._entries.get(stream_id)
+            if found is not None:
+                self._entries.move_to_end(stream_id)
+            return found
+
+    def put(self, aggregate: Stream) -> None:
+        """Keep the aggregate, unless the same or a newer version is here."""
+        stream_id: UUID = aggregate.id
+        with self._lock:
+            found = self._entries.get(stream_id)
+            if found is None or found.version < aggregate.version:
+                self._entries[stream_id] = aggregate
+            self._entries.move_to_end(stream_id)
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
+
+class TimedCache(Generic[TKey, TValue]):
+    """Values that are kept for `seconds` at most, and `size` of them."""
+
+    def __init__(self, size: int, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self._size, self._seconds, self._clock = size, seconds, clock
+        self._entries: dict[TKey, tuple[float, TValue]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: TKey) -> TValue | None:
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and entry[0] > self._clock() else None
+
+    def put(self, key: TKey, value: TValue) -> None:
+        with self._lock:
+            self._entries.pop(key, None)
+            self._entries[key] = (self._clock() + self._seconds, value)
+            if len(self._entries) > self._size:
+                del self._entries[next(iter(self._entries))]
+
+    def drop_if(self, condition: Callable[[TKey, TValue], bool]) -> None:
+        with self._lock:
+            self._entries = {k: e for k, e in self._entries.items() if not condition(k, e[1])}

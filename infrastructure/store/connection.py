@@ -1,0 +1,163 @@
+"""One kept connection per thread for the decision path, and prepared statements straight through libpq."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from application.ports import Busy
+from infrastructure.database import DECIDE, DECIDE_TIMEOUT_MS, with_parameters
+from infrastructure.store.errors import Lost, from_sqlstate
+
+TResult = TypeVar("TResult")
+
+UUID_OID, BIGINT_OID, TEXT_OID, BYTEA_OID = 2950, 20, 25, 17
+_COMMAND_OK, _TUPLES_OK = int(pq.ExecStatus.COMMAND_OK), int(pq.ExecStatus.TUPLES_OK)
+_BAD = pq.ConnStatus.BAD
+_BINARY = 1
+
+
+class Statement:
+    """A prepared statement with the types of its parameters; parameters and results are binary."""
+
+    __slots__ = ("formats", "name", "oids", "sql")
+
+    def __init__(self, name: str, sql: str, oids: Sequence[int]) -> None:
+        self.name, self.sql, self.oids = name.encode(), sql.encode(), tuple(oids)
+        self.formats = [_BINARY] * len(self.oids)
+
+
+class Kept:
+    """A connection that stays with its thread."""
+
+    def __init__(self, dsn: str) -> None:
+        self.connection: psycopg.Connection[Any] = psycopg.connect(dsn, autocommit=True)
+        self._pg = self.connection.pgconn
+        self._prepared: set[bytes] = set()
+        self.process = os.getpid()
+
+    def run(self, statement: Statement, parameters: Sequence[bytes]) -> pq.abc.PGresult:
+        """Run a prepared statement; raises `Lost`, `Conflict`, `Busy` or a psycopg error."""
+        try:
+            if statement.name not in self._prepared:
+                self._checked(self._pg.prepare(statement.name, statement.sql, statement.oids))
+                self._prepared.add(statement.name)
+            return self._checked(self._pg.exec_prepared(statement.name, parameters, statement.formats, _BINARY))
+        except psycopg.OperationalError as error:  # libpq could not even send it
+            raise Lost(str(error)) from error
+
+    def _checked(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
+        if result.status in (_TUPLES_OK, _COMMAND_OK):
+            return result
+        sqlstate = result.error_field(pq.DiagnosticField.SQLSTATE)
+        message = result.get_error_message()
+        raise from_sqlstate(None if sqlstate is None or self._pg.status == _BAD else sqlstate.decode(), message)
+
+    def close(self) -> None:
+        if self.process == os.getpid():
+            self.connection.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):  # the connection was never made
+            self.close()
+
+
+class Connections:
+    """The connections of all threads to one database, as the decision path needs them."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = _decide(dsn)
+        self._local = threading.local()
+        self._all: weakref.WeakSet[Kept] = weakref.WeakSet()
+
+    def get(self) -> Kept:
+        """This thread's connection; `Lost` if there is none to be had."""
+        kept: Kept | None = getattr(self._local, "kept", None)
+        if kept is not None and kept.process == os.getpid():
+            return kept
+        try:
+            kept = Kept(self._dsn)
+        except psycopg.OperationalError as error:
+            raise Lost(str(error)) from error
+        self._local.kept = kept
+        self._all.add(kept)
+        return kept
+
+    def drop(self) -> None:
+        """Forget this thread's connection; the next `get` makes a new one."""
+        kept: Kept | None = getattr(self._local, "kept", None)
+        self._local.kept = None
+        if kept is not None:
+            kept.close()
+
+    def close(self) -> None:
+        """Close every thread's connection (no thread may be using one)."""
+        for kept in list(self._all):
+            kept.close()
+        self._local = threading.local()
+
+    def read(self, work: Callable[[Kept], TResult]) -> TResult:
+        """Do something that changes nothing, or may be done twice: once more on a new connection if it is lost on the way, then `Busy`."""
+        try:
+            return work(self.get())
+        except Lost:
+            self.drop()
+        try:
+            return work(self.get())
+        except Lost as error:
+            self.drop()
+            raise Busy from error
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a plain query that may be done twice."""
+        return self.read(lambda kept: plain(kept, sql, parameters))
+
+
+def connections_for(dsn: str) -> Connections:
+    """The connections to a database, shared by all in this process that ask with the same string while one of them lives."""
+    with _shared_lock:
+        found = _shared.get(dsn)
+        if found is None:
+            found = _shared[dsn] = Connections(dsn)
+        return found
+
+
+_shared: weakref.WeakValueDictionary[str, Connections] = weakref.WeakValueDictionary()
+_shared_lock = threading.Lock()
+
+
+def plain(kept: Kept, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Run a query through psycopg with the store's exceptions; no rows for a statement that gives none."""
+    with translated():
+        cursor = kept.connection.execute(sql.encode(), parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn psycopg's errors into the store's; what is no matter of the connection or the moment (a unique violation too) stays as it is."""
+    try:
+        yield
+    except psycopg.errors.UniqueViolation:
+        raise
+    except psycopg.Error as error:
+        mapped = from_sqlstate(error.sqlstate, str(error))
+        if type(mapped) is type(error) or (error.sqlstate is None and not isinstance(error, psycopg.OperationalError)):
+            raise
+        raise mapped from error
+
+
+def _decide(dsn: str) -> str:
+    """Nothing on this path may outlive the revocation barrier's patience, whether it runs or idles in a transaction, or lost its network."""
+    given = conninfo_to_dict(dsn)
+    limits = (("idle_in_transaction_session_timeout", f"{DECIDE_TIMEOUT_MS}ms"), ("transaction_timeout", f"{DECIDE_TIMEOUT_MS * 2}ms"))
+    merged = with_parameters(dsn, application_name=DECIDE, statement_timeout_ms=DECIDE_TIMEOUT_MS, options=limits)
+    return make_conninfo(merged, **({} if "tcp_user_timeout" in given else {"tcp_user_timeout": 5_000}))

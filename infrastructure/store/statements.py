@@ -1,0 +1,91 @@
+"""The SQL of the decision path: tails, conditional appends, rotation; one prepared statement per shape."""
+
+from __future__ import annotations
+
+import struct
+from functools import cache
+
+from infrastructure.store.connection import BIGINT_OID, BYTEA_OID, TEXT_OID, UUID_OID, Statement
+
+_EVENT = (UUID_OID, BIGINT_OID, TEXT_OID, BYTEA_OID, UUID_OID)
+_SINCE = (UUID_OID, BIGINT_OID)
+_COLUMNS = "originator_id, originator_version, topic, state"
+_INSERT = f"INSERT INTO events ({_COLUMNS}, account_id)"
+
+_bigint = struct.Struct(">q")
+bigint = _bigint.pack
+
+
+def from_bigint(data: bytes) -> int:
+    """The number of a binary bigint (or xid8)."""
+    value: int = _bigint.unpack(data)[0]
+    return value
+
+
+@cache
+def tail(streams: int, *, with_key: bool = False) -> Statement:
+    """Everything newer than a version on each of several streams: parameters (id, version) each; then subject and period of a data key."""
+    parts = [f"SELECT {_COLUMNS} FROM events WHERE {_newer(2 * n + 1)}" for n in range(streams)]  # noqa: S608 - numbers only
+    oids = _SINCE * streams
+    if with_key:
+        subject = 2 * streams + 1
+        parts.append(f"SELECT NULL, 0, kid || ' ' || kek_id, wrapped FROM subject_keys WHERE subject = ${subject} AND period = ${subject + 1}")  # noqa: S608
+        oids += (TEXT_OID, TEXT_OID)
+    return Statement(f"tail_{streams}{'_key' if with_key else ''}", " UNION ALL ".join(parts), oids)
+
+
+SNAPSHOT_AND_TAIL = Statement(
+    "snapshot_and_tail",
+    f"""WITH snapshot AS MATERIALIZED (
+    SELECT originator_id, originator_version, topic, state FROM snapshots
+    WHERE originator_id = $1 AND topic = $2 ORDER BY originator_version DESC LIMIT 1)
+SELECT originator_id, originator_version, topic, state FROM snapshot
+UNION ALL
+SELECT {_COLUMNS} FROM events
+WHERE originator_id = $1 AND originator_version > coalesce((SELECT originator_version FROM snapshot), 0)""",  # noqa: S608 - a constant
+    (UUID_OID, TEXT_OID),
+)
+
+
+@cache
+def append(events: int, judged: int) -> Statement:
+    """Insert rows if nothing newer stands on the judged streams; gives the transaction id per row stored.
+
+    One row does nothing on a conflict; several abort whole, since DO NOTHING could store half a use case.
+    """
+    rows = ", ".join("(" + ", ".join(f"${5 * n + i}{cast}" for i, cast in enumerate(_CASTS, 1)) + ")" for n in range(events))
+    conditions = [f"NOT EXISTS (SELECT FROM events WHERE {_newer(5 * events + 2 * n + 1)})" for n in range(judged)]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    ending = " ON CONFLICT DO NOTHING" if events == 1 else ""
+    sql = f"{_INSERT} SELECT * FROM (VALUES {rows}) AS new{where}{ending} RETURNING xid"  # noqa: S608
+    return Statement(f"append_{events}_{judged}", sql, _EVENT * events + _SINCE * judged)
+
+
+_CASTS = ("::uuid", "::bigint", "::text", "::bytea", "::uuid")
+
+_NOTHING_NEWER = " ".join(
+    f"AND NOT EXISTS (SELECT FROM events WHERE originator_id = ${n} AND originator_version > ${n + 1})" for n in (8, 10, 12, 14)
+)
+
+ROTATION = Statement(
+    "rotation",
+    f"""{_INSERT} SELECT $1, $2, $3, $4, $5
+WHERE EXISTS (SELECT FROM events WHERE originator_id = $1 AND originator_version = $6)
+AND NOT EXISTS (SELECT FROM events WHERE originator_id = $1 AND originator_version > $7 AND topic <> 'grant.tokens_refreshed')
+{_NOTHING_NEWER} ON CONFLICT DO NOTHING""",  # noqa: S608 - constants
+    (*_EVENT, BIGINT_OID, BIGINT_OID, *_SINCE * 4),
+)
+"""Parameters: the new event; its predecessor's version (the head); the version of the grant that was judged; id and version of the other four."""
+
+STORED = Statement("stored", "SELECT state, xid FROM events WHERE originator_id = $1 AND originator_version = $2", _SINCE)
+
+SNAPSHOT = Statement(
+    "snapshot",
+    """WITH older AS (DELETE FROM snapshots WHERE originator_id = $1 AND originator_version < $2)
+INSERT INTO snapshots (originator_id, originator_version, topic, state) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING""",
+    (UUID_OID, BIGINT_OID, TEXT_OID, BYTEA_OID),
+)
+
+
+def _newer(first: int) -> str:
+    return f"originator_id = ${first} AND originator_version > ${first + 1}"

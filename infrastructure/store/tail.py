@@ -1,0 +1,137 @@
+"""Loading: cached aggregates brought up to date by one tail query, cold ones from the start or from a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from domain.access import Standing
+from domain.account import Account
+from domain.base import Stream
+from domain.client import Client
+from domain.consent import Consent
+from domain.grant import Grant
+from domain.member import Member
+from infrastructure.store import snapshots
+from infrastructure.store.cache import AggregateCache
+from infrastructure.store.connection import Connections
+from infrastructure.store.fold import Folder, Row, rows_of
+from infrastructure.store.keyring import Keyring
+from infrastructure.store.sealing import period_of
+from infrastructure.store.statements import SNAPSHOT_AND_TAIL, bigint, tail
+
+TStream = TypeVar("TStream", bound=Stream)
+_ERASED = "member.erased"
+
+as_uuid = lru_cache(maxsize=65_536)(UUID)
+"""Ids stand in events as text; the same few thousand are asked for again and again."""
+
+
+class Loader:
+    """Reads streams for decisions. What it returns belongs to the caller: copies of what is cached."""
+
+    def __init__(self, connections: Connections, folder: Folder, cache: AggregateCache, keyring: Keyring, clock: Callable[[], datetime]) -> None:
+        self._connections, self._folder, self._cache = connections, folder, cache
+        self._keyring, self._clock = keyring, clock
+
+    def load(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
+        base = self._cache.get(stream_id)
+        if base is None and kind is Grant:
+            found: Stream | None = self._cold_grant(stream_id)
+            return cast("TStream | None", found and found.copy())
+        return cast("TStream | None", self._forward([(kind, stream_id)], [base])[0])
+
+    def load_many(self, wanted: Sequence[tuple[type[Stream], UUID]]) -> list[Any]:
+        if not wanted:
+            return []
+        return self._forward(wanted, [self._cache.get(stream_id) for _, stream_id in wanted])
+
+    def standing(self, grant_id: UUID) -> Standing | None:
+        grant = self._cache.get(grant_id) or self._cold_grant(grant_id)
+        if not isinstance(grant, Grant):
+            return None
+        others = _others(grant)
+        bases = [grant, *(self._cache.get(stream_id) for _, stream_id in others)]
+        subject = grant.member_id if None in bases and not self._keyring.has_current(grant.member_id, self._clock()) else None
+        return _standing(self._forward([(Grant, grant_id), *others], bases, key_for=subject))
+
+    def cached_standing(self, grant_id: UUID) -> Standing | None:
+        grant = self._cache.get(grant_id)
+        if not isinstance(grant, Grant):
+            return None
+        found = [self._cache.get(stream_id) for _, stream_id in _others(grant)]
+        if None in found:
+            return None
+        return _standing([grant.copy(), *(f.copy() for f in found if f is not None)])
+
+    def _forward(
+        self, wanted: Sequence[tuple[type[Stream], UUID]], bases: Sequence[Stream | None], *, key_for: str | None = None
+    ) -> list[Stream | None]:
+        """Copies of the bases moved on by one tail query; what moved is cached. `key_for` reads a member's data key along."""
+        parameters: list[bytes] = []
+        for (_, stream_id), base in zip(wanted, bases, strict=True):
+            parameters += (stream_id.bytes, bigint(0 if base is None else base.version))
+        if key_for is not None:
+            parameters += (key_for.encode(), period_of(key_for, self._clock()).encode())
+        statement = tail(len(wanted), with_key=key_for is not None)
+        rows = rows_of(self._connections.read(lambda kept: kept.run(statement, parameters)))
+        by_stream: dict[UUID | None, list[Row]] = {}
+        for row in rows:
+            by_stream.setdefault(row.stream_id, []).append(row)
+        if key_for is not None:
+            self._admit(key_for, by_stream.pop(None, []))
+        return [self._moved(kind, base, by_stream.get(stream_id, ())) for (kind, stream_id), base in zip(wanted, bases, strict=True)]
+
+    def _moved(self, kind: type[Stream], base: Stream | None, rows: Sequence[Row]) -> Stream | None:
+        moved = self._folder.fold(kind, base, list(rows))
+        if moved is None:
+            return None
+        if moved is not base:
+            self._cache.put(moved)
+            for row in rows:
+                if row.topic == _ERASED:
+                    self._keyring.forget(str(row.stream_id))
+        return moved.copy()
+
+    def _admit(self, subject: str, rows: Sequence[Row]) -> None:
+        for row in rows:
+            kid, kek_id = row.topic.split(" ")
+            self._keyring.admit(subject, self._clock(), kid, row.state, kek_id)
+
+    def _cold_grant(self, grant_id: UUID) -> Grant | None:
+        """The grant from its snapshot and what came after it; None if there is no such grant."""
+        parameters = (grant_id.bytes, snapshots.TOPIC.encode())
+        rows = sorted(rows_of(self._connections.read(lambda kept: kept.run(SNAPSHOT_AND_TAIL, parameters))), key=lambda r: r.version)
+        base: Grant | None = None
+        if rows and rows[0].topic == snapshots.TOPIC:
+            base = snapshots.decode(rows.pop(0))
+        grant = self._folder.fold(Grant, base, rows)
+        if grant is not None:
+            self._cache.put(grant)
+        return grant
+
+
+def _others(grant: Grant) -> tuple[tuple[type[Stream], UUID], ...]:
+    return (
+        (Consent, as_uuid(grant.consent_id)),
+        (Client, as_uuid(grant.for_client)),
+        (Member, as_uuid(grant.member_id)),
+        (Account, as_uuid(grant.account_id)),
+    )
+
+
+def _standing(found: Sequence[Stream | None]) -> Standing | None:
+    """The five states, or None if one of them is missing or of another kind."""
+    grant, consent, client, member, account = found
+    if (
+        isinstance(grant, Grant)
+        and isinstance(consent, Consent)
+        and isinstance(client, Client)
+        and isinstance(member, Member)
+        and isinstance(account, Account)
+    ):
+        return Standing(grant, consent, client, member, account)
+    return None
