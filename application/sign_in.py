@@ -1,0 +1,174 @@
+"""Signing in by password and out again; guessing is counted in PostgreSQL and refused with a time to wait, never by sleeping."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from uuid import UUID
+
+from application import emails, password_rules
+from application.manage_members import PASSWORD
+from application.ports import Recorded
+from application.retrying import until_settled
+from application.services import Origin, Services
+from domain.member import Member
+from domain.sign_in import SignIn
+
+SESSION_LIFE = timedelta(days=7)
+WINDOW = timedelta(minutes=15)
+EACH_RECORDED = 30
+"""Failures of an account that are recorded one by one in a minute; the rest of the minute becomes one counted event."""
+MINUTE = timedelta(minutes=1)
+_MAXIMUM_TYPED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A live browser session; the secret goes into the cookie and is stored as SHA-256 only."""
+
+    member_id: UUID
+    member: Member
+    sign_in_id: UUID
+    session_secret: str = field(repr=False)
+    expires_at: datetime
+    recorded: Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRefused:
+    """Wrong address or password, which of the two is never said; or too many tries, with the seconds to wait."""
+
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """What was typed, as far as it may be known, and the counters it runs against."""
+
+    account_id: str
+    key: bytes
+    origin: Origin
+    now: datetime
+
+
+def sign_in_with_password(services: Services, account_id: str, email: str, password: str, origin: Origin) -> SignedIn | SignInRefused:
+    """Sign a member in, and open a browser session (idle limit: the reader's business; absolute limit: `SESSION_LIFE`)."""
+    key = services.login_key(account_id, emails.looked_up(email))
+    trial = _Try(account_id, key, origin, services.clock())
+    wait = _wait(services, trial)
+    if wait is not None:
+        _note_failure(services, trial, None, "limited")
+        return SignInRefused(wait)
+    found = services.store.tables().login(account_id, PASSWORD, "", key)
+    member_id, secret = (UUID(found[0]), found[1]) if found else (services.new_id(), None)
+    # An unknown address takes the same steps: one password check, one read of a member.
+    typed = password_rules.prepared(password) if len(password) <= _MAXIMUM_TYPED else ""
+    right = services.passwords.verify(typed, secret)
+    member = services.store.load(Member, member_id)
+    if not right or member is None or not member.active:
+        _note_failure(services, trial, str(member_id) if found else None, "wrong" if not right else "deactivated")
+        return SignInRefused()
+    _forgive(services, trial)
+    return until_settled(lambda: _open(services, trial, member_id))
+
+
+def end(services: Services, account_id: str, id_hash: bytes, origin: Origin, reason: str = "signed_out") -> Recorded | None:
+    """Sign out: the browser session is gone at once; None if there was none."""
+    session = services.store.tables().browser_session(id_hash)
+    if session is None or session["account_id"] != account_id:
+        return None
+
+    def attempt() -> Recorded | None:
+        stream = services.store.load(SignIn, UUID(str(session["sign_in_id"])))
+        if stream is None or not stream.live:
+            services.store.tables().remove_browser_session(id_hash)
+            return None
+        ending = stream.copy()
+        ending.end(services.context(account_id, origin, actor_id=session["member_id"]), reason)
+        return services.store.append([ending], also=lambda t: t.remove_browser_session(id_hash))
+
+    return until_settled(attempt)
+
+
+def failures_bucket(account_id: str) -> str:
+    """The counter of an account's failed sign-ins by the minute."""
+    return f"sign-in-failed:{account_id}"
+
+
+def window_of(now: datetime, length: timedelta) -> datetime:
+    """The beginning of the window of this length that holds `now`."""
+    seconds = int(length.total_seconds())
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, now.tzinfo)
+
+
+def _open(services: Services, trial: _Try, member_id: UUID) -> SignedIn | SignInRefused:
+    member = services.store.load(Member, member_id)
+    if member is None or not member.active:
+        return SignInRefused()
+    context = services.context(trial.account_id, trial.origin, actor_id=str(member_id))
+    stream = SignIn.blank(services.new_id(), context)
+    stream.succeed(context, str(member_id), "password")
+    session_secret, expires_at = services.new_secret(), context.now + SESSION_LIFE
+    id_hash = hashlib.sha256(session_secret.encode()).digest()
+    recorded = services.store.append(
+        [stream],
+        [member],
+        also=lambda t: t.add_browser_session(id_hash, trial.account_id, str(member_id), stream.id, context.now, expires_at),
+    )
+    return SignedIn(member_id, member, stream.id, session_secret, expires_at, recorded)
+
+
+def _wait(services: Services, trial: _Try) -> int | None:
+    """Count this try; the seconds to wait if it is one too many for its address or its login."""
+    limits, start = services.limits, window_of(trial.now, WINDOW)
+    factor = limits.loopback_factor if _is_loopback(trial.origin.address) else 1
+    tables = services.store.tables()
+    over = tables.count(_login_bucket(trial), start) > limits.sign_ins_per_login * factor
+    if trial.origin.address is not None:
+        over |= tables.count(_address_bucket(services, trial), start) > limits.sign_ins_per_address * factor
+    return max(1, math.ceil((start + WINDOW - trial.now).total_seconds())) if over else None
+
+
+def _forgive(services: Services, trial: _Try) -> None:
+    """A right password doesn't count."""
+    start = window_of(trial.now, WINDOW)
+    services.store.tables().count(_login_bucket(trial), start, -1)
+    if trial.origin.address is not None:
+        services.store.tables().count(_address_bucket(services, trial), start, -1)
+
+
+def _note_failure(services: Services, trial: _Try, member_id: str | None, reason: str) -> None:
+    """Record the failure, or only count it where there are too many: the sweep then records their number."""
+    if services.store.tables().count(failures_bucket(trial.account_id), window_of(trial.now, MINUTE)) > EACH_RECORDED:
+        return
+    context = services.context(trial.account_id, trial.origin)
+    stream = SignIn.blank(services.new_id(), context)
+    stream.fail(context, method="password", member_id=member_id, login_key=trial.key.hex(), reason=reason, count=1)
+    services.store.append([stream])
+
+
+def _login_bucket(trial: _Try) -> str:
+    return f"sign-in:{trial.account_id}:login:{trial.key.hex()}"
+
+
+def _address_bucket(services: Services, trial: _Try) -> str:
+    """Addresses are personal: they stand in the counters' table as a keyed hash. An IPv6 peer counts by its /64."""
+    return f"sign-in:{trial.account_id}:address:{services.login_key(trial.account_id, _network(trial.origin.address or '')).hex()}"
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return f"address:{address}"
+    return f"address:{parsed.packed[:8].hex()}" if parsed.version == 6 else f"address:{parsed}"
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return address is not None and ip_address(address).is_loopback
+    except ValueError:
+        return False
