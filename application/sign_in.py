@@ -6,7 +6,7 @@ import hashlib
 import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from uuid import UUID
 
 from application import emails, password_rules
@@ -160,15 +160,20 @@ def _address_bucket(services: Services, trial: _Try) -> str:
 
 
 def _network(address: str) -> str:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return f"address:{address}"
     return f"address:{parsed.packed[:8].hex()}" if parsed.version == 6 else f"address:{parsed}"
 
 
 def _is_loopback(address: str | None) -> bool:
+    parsed = _parsed(address or "")
+    return parsed is not None and parsed.is_loopback
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
-        return address is not None and ip_address(address).is_loopback
+        parsed = ip_address(address)
     except ValueError:
-        return False
+        return None
+    return parsed.ipv4_mapped or parsed if parsed.version == 6 else parsed

@@ -1,0 +1,162 @@
+"""Registering a client: dynamically (RFC 7591), as far as the account's policy allows, or by an admin's hand."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from application import client_metadata, redirect_uris
+from application.client_metadata import RegistrationError
+from application.ports import Tables
+from application.retrying import until_settled
+from application.services import Origin, Services
+from domain.account import Account
+from domain.base import Context, Personal
+from domain.client import Client, app_fingerprint
+from domain.errors import InvalidInput, NotFound, Refused
+from domain.ids import client_id_for
+
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
+"""The window of the count of all registrations, which reaping lowers."""
+_HOUR = timedelta(hours=1)
+
+
+def register_dynamic(services: Services, account_id: str, metadata: Mapping[str, Any], origin: Origin) -> Client:
+    """Register a client by its own metadata; `RegistrationError` if the metadata or the policy forbid it."""
+    account = _account(services, account_id)
+    _check_policy(account)
+    facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
+    contacts = client_metadata.contacts_of(metadata)
+    _count(services, account, origin)
+    stream_id = services.new_id()
+
+    def attempt() -> Client:
+        account = _account(services, account_id)
+        _check_policy(account)
+        _check_app(account, facts)
+        context = services.context(account_id, origin, client_stream=str(stream_id))
+        client = Client.blank(stream_id, context)
+        approval = account.registration_policy.registration == "approval"
+        client.register(
+            context, client_id=client_id_for(stream_id), registration="dynamic", metadata=facts, needs_approval=approval,
+            contacts=_sealable(contacts, context),
+        )  # fmt: skip
+        services.store.append([client], judged=[account], also=lambda tables: _count_in_all(tables, account))
+        return client
+
+    return until_settled(attempt)
+
+
+def register_manual(
+    services: Services, account_id: str, *, name: str, redirect_uris: list[str], scopes: list[str], homepage: str | None, actor_id: str | None, origin: Origin
+) -> Client:  # fmt: skip
+    """Register a client for an app that doesn't register by itself; `InvalidInput` names the field that is wrong."""
+    stream_id = services.new_id()
+
+    def attempt() -> Client:
+        account = _account(services, account_id)
+        facts = _manual_facts(account, name, redirect_uris, scopes, homepage)
+        context = services.context(account_id, origin, actor_id=actor_id, client_stream=str(stream_id))
+        client = Client.blank(stream_id, context)
+        client.register(context, client_id=client_id_for(stream_id), registration="manual", metadata=facts, needs_approval=False)
+        services.store.append([client], judged=[account])
+        return client
+
+    return until_settled(attempt)
+
+
+def dynamic_scopes(account: Account) -> tuple[str, ...]:
+    """The scopes that a client which registers by itself may ask for: the policy's, else those the catalogue marks so."""
+    named = account.registration_policy.dynamic_scopes
+    return tuple(s for s in named if s in account.scopes) or tuple(s.code for s in account.scopes.values() if s.dynamic)
+
+
+def _account(services: Services, account_id: str) -> Account:
+    account = services.store.load(Account, UUID(account_id))
+    if account is None:
+        raise NotFound("There is no such account.")
+    return account
+
+
+def _check_policy(account: Account) -> None:
+    if not account.has_apps:
+        raise RegistrationError("access_denied", "The account's plan does not include app integrations.", status=403)
+    if account.registration_policy.registration == "off":
+        raise RegistrationError("access_denied", "Clients can't register by themselves here. Ask an admin to add the app.", status=403)
+
+
+def _check_app(account: Account, facts: dict[str, Any]) -> None:
+    if account.app(app_fingerprint("dynamic", "", facts)).status == "blocked":
+        raise RegistrationError("access_denied", "An admin of this account has blocked this app.", status=403)
+    policy = account.registration_policy
+    if policy.registration != "allow-list" or facts.get("software_id") in policy.allowed_software_ids:
+        return
+    unlisted = [uri for uri in facts["redirect_uris"] if redirect_uris.host_of(uri) not in policy.allowed_redirect_hosts]
+    if unlisted:
+        hosts = ", ".join(dict.fromkeys(redirect_uris.host_of(uri) for uri in unlisted))
+        raise RegistrationError("access_denied", f"Only listed apps can register here, and {hosts} is not listed.", status=403)
+
+
+def _count(services: Services, account: Account, origin: Origin) -> None:
+    """Count the attempt within its hour, for the account and for the address it came from."""
+    now, limits, tables = services.clock(), services.limits, services.store.tables()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    wait = max(1, int((hour + _HOUR - now).total_seconds()))
+    by_address = limits.registrations_per_address * (limits.loopback_factor if is_loopback(origin.address) else 1)
+    if origin.address and tables.count(f"register:{account.id}:{origin.address}", hour) > by_address:
+        raise _too_many("This address has registered too many clients within the hour.", wait)
+    if tables.count(f"register:{account.id}", hour) > account.registration_policy.registrations_per_hour:
+        raise _too_many("Too many clients have registered within the hour.", wait)
+
+
+def _count_in_all(tables: Tables, account: Account) -> None:
+    if tables.count(registrations_bucket(str(account.id)), EVER) > account.registration_policy.registrations_total:
+        raise RegistrationError("access_denied", "The account has as many registered clients as its policy allows.", status=403)
+
+
+def registrations_bucket(account_id: str) -> str:
+    """The counter of an account's dynamic registrations that were not removed (window: `EVER`)."""
+    return f"registrations:{account_id}"
+
+
+def is_loopback(address: str | None) -> bool:
+    """Whether a peer is this computer."""
+    try:
+        return address is not None and ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _too_many(message: str, wait: int) -> RegistrationError:
+    return RegistrationError("temporarily_unavailable", message, status=429, retry_after=wait)
+
+
+def _sealable(contacts: list[str], context: Context) -> Personal | None:
+    return Personal(f"account:{context.account_id}", "\n".join(contacts)) if contacts else None
+
+
+def _manual_facts(account: Account, name: str, uris: list[str], scopes: list[str], homepage: str | None) -> dict[str, Any]:
+    if not account.has_apps:
+        raise Refused("The account's plan does not include app integrations.")
+    if not name.strip():
+        raise InvalidInput("An app needs a name.", field="name")
+    unknown = [s for s in scopes if s not in account.scopes]
+    if unknown or not scopes:
+        raise InvalidInput(f"Choose scopes of the catalogue ({', '.join(account.scopes)}), not {', '.join(unknown) or 'none'}.", field="scope")
+    document = {"client_name": name, "redirect_uris": uris, "scope": " ".join(scopes), "client_uri": homepage}
+    try:
+        return client_metadata.validate(document, account.scopes, tuple(account.scopes))
+    except RegistrationError as error:
+        raise InvalidInput(error.message, field=_field_of(error)) from error
+
+
+def _field_of(error: RegistrationError) -> str:
+    if error.code == "invalid_redirect_uri":
+        return "redirect_uris"
+    for prefix, field in (("client_name", "name"), ("client_uri", "homepage"), ("scope", "scope")):
+        if error.message.startswith(prefix):
+            return field
+    return "name"
