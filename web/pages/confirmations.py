@@ -81,7 +81,7 @@ def revoke_sessions(grant_ids: tuple[str, ...], people: int) -> Confirm:
         verb="Revoke",
         action=url_for("settings.sessions.revoke_many"),
         question=f"Revoke {what}?",
-        points=(f"{what[0].upper()}{what[1:]} of {counted(people, 'person', 'people')} end now.", "Other sessions continue.", "People can connect again by consenting again."),
+        points=(f"No longer can an app act in {'it' if len(grant_ids) == 1 else 'them'}, for {counted(people, 'person', 'people')}, from now on.", "Other sessions continue.", "People can connect again by consenting again."),
         button=f"Revoke {what}",
         keep="Keep them",
         asks_reason=True,

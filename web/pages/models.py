@@ -180,7 +180,6 @@ class IntegrationDetail:
     created_at: datetime
     stats: tuple[Stat, ...]
     history: tuple[HistoryEntry, ...]
-    events_in_all: int
     users: tuple[IntegrationUser, ...]
     users_in_all: int
     sessions_in_all: int

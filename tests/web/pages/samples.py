@@ -114,7 +114,7 @@ DETAIL = models.IntegrationDetail(
     page_id="b3f1", app=CLAUDE, status="active", local_only=True, client_id="app_9d6fa3b56b1e4ba0a8f0f9b1b8f00f11",
     method="Dynamic (RFC 7591)", redirect_urls=(("http://localhost/callback", True),), registrations=137,
     scopes=("account:read", "projects:query", "jobs:run"), metadata=(("Software", "claude-code 2.3"),),
-    created_at=ago(days=260), history=HISTORY, events_in_all=6481,
+    created_at=ago(days=260), history=HISTORY,
     stats=(
         models.Stat(label="People", words="23"), models.Stat(label="Active sessions", words="31"),
         models.Stat(label="Last used", at=ago(seconds=40)), models.Stat(label="Registrations", words="137"),

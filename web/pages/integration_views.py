@@ -1,0 +1,166 @@
+"""Builds the integrations pages: the two tables and one app's page, from the rows of the views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from domain.account import Account
+from projections.consents.queries import ConsentRow
+from projections.integrations.queries import IntegrationRow as Row
+from web.pages.app_words import is_local_only, without_loopback_port
+from web.pages.confirmations import app_deed
+from web.pages.formatting import absolute, counted, number
+from web.pages.models import (
+    AppMark,
+    Confirm,
+    HistoryEntry,
+    IntegrationDetail,
+    IntegrationRow,
+    IntegrationUser,
+    Stat,
+)
+from web.pages.scope_words import in_order
+
+_METHODS: Final = {"manual": "Added by an admin", "dynamic": "Dynamic (RFC 7591)", "metadata_document": "Metadata document"}
+_SHOWN_METADATA: Final = {
+    "client_uri": "Homepage",
+    "software_id": "Software ID",
+    "software_version": "Software version",
+    "policy_uri": "Privacy policy",
+    "tos_uri": "Terms",
+    "application_type": "Application type",
+}
+_ORDER: Final = {"pending": 0, "active": 1, "blocked": 1, "removed": 2}
+PEOPLE_SHOWN: Final = 10
+
+
+def mark(row: Row) -> AppMark:
+    return AppMark(name=row.name, key=row.client_id, verified=row.verified)
+
+
+def sorted_rows(rows: Iterable[Row]) -> list[Row]:
+    """Pending first, then by last use, removed ones last."""
+    return sorted(rows, key=lambda row: (_ORDER[row.status], -(row.last_used_at or row.created_at).timestamp()))
+
+
+def table_row(row: Row, people: dict[str, str]) -> IntegrationRow:
+    shown, any_port = without_loopback_port(row.redirect_uris[0]) if row.redirect_uris else ("", False)
+    return IntegrationRow(
+        page_id=row.client_stream,
+        app=mark(row),
+        under=_under(row, people),
+        redirect_url=shown,
+        any_port=any_port,
+        more_redirects=max(0, len(row.redirect_uris) - 1),
+        users=row.users,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        status=row.status,
+    )
+
+
+def _under(row: Row, people: dict[str, str]) -> str:
+    """The line under the name: who blocked, removed or added it, or how often it registered."""
+    if row.status == "blocked":
+        return f"Blocked by {people.get(row.decided_by or '', 'an admin')}"
+    if row.status == "removed":
+        return "Removed as unused" if row.removed_by == "unused" else "Removed by itself" if row.removed_by == "itself" else "Removed by an admin"
+    if row.registration == "manual":
+        return f"Added by {people.get(row.registered_by or '', 'an admin')}"
+    if row.registrations > 1:
+        return f"{number(row.registrations)} registrations, one app"
+    return "By metadata document" if row.registration == "metadata_document" else ""
+
+
+def actions(row: Row, account: Account, *, sessions: int, people: int) -> tuple[Confirm, ...]:
+    """What an admin may do to the app in this state."""
+    deeds = {"pending": ("approve", "deny"), "active": ("block", "remove"), "blocked": ("unblock", "remove"), "removed": ()}[row.status]
+    ttl = account.session_policy.access_token_ttl
+    return tuple(app_deed(deed, row.client_stream, row.name, sessions=sessions, people=people, access_token_ttl=ttl) for deed in deeds)
+
+
+def ended_line(row: Row, people: dict[str, str]) -> str:
+    """The banner of an app that is not active: since when, by whom and why."""
+    if row.status == "pending":
+        return "Nobody can connect it until an admin decides."
+    if row.status == "blocked" and row.decided_at:
+        return _told("Blocked", people.get(row.decided_by or ""), absolute(row.decided_at), row.decision_reason)
+    if row.status == "removed" and row.removed_at:
+        by = {"unused": "as unused", "itself": "by itself"}.get(row.removed_by or "")
+        return _told(f"Removed {by}" if by else "Removed", people.get(row.removed_actor or ""), absolute(row.removed_at), row.removed_reason)
+    return ""
+
+
+def _told(verb: str, who: str | None, when: str, reason: str | None) -> str:
+    by = f" by {who}" if who else ""
+    why = f": “{reason}”." if reason else "."
+    return f"{verb}{by} on {when}{why}"
+
+
+def users(consents: Iterable[ConsentRow], roles: dict[str, str], projects: dict[str, str]) -> list[IntegrationUser]:
+    """People whose consent is in force, the last user first."""
+    rows = [consent for consent in consents if consent.in_force]
+    rows.sort(key=lambda row: -(row.last_used_at or row.given_at).timestamp())
+    return [
+        IntegrationUser(
+            name=row.member_name or "an erased member",
+            role=roles.get(row.member_id, ""),
+            scopes=in_order(row.scopes),
+            projects=projects_words(row.projects, projects),
+            last_used_at=row.last_used_at,
+            member_id=row.member_id,
+        )
+        for row in rows
+    ]
+
+
+def projects_words(chosen: Any, projects: dict[str, str]) -> str:
+    """`all projects`, the names of up to three, `2 of 6 projects`."""
+    if chosen is None or chosen == "*":
+        return "all projects"
+    names = [projects[id_] for id_ in chosen if id_ in projects]
+    if not names:
+        return "no project"
+    return ", ".join(names) if len(names) <= 3 else f"{number(len(names))} of {counted(len(projects), 'project')}"
+
+
+def detail(
+    row: Row,
+    *,
+    people: list[IntegrationUser],
+    all_people: bool,
+    sessions: int,
+    history: tuple[HistoryEntry, ...],
+    actions: tuple[Confirm, ...],
+    banner: str,
+    dynamic_scopes: tuple[str, ...],
+) -> IntegrationDetail:
+    metadata = row.metadata
+    registered = tuple(str(metadata.get("scope") or "").split())
+    return IntegrationDetail(
+        page_id=row.client_stream,
+        app=mark(row),
+        status=row.status,
+        local_only=is_local_only(tuple(row.redirect_uris)),
+        client_id=row.client_id,
+        method=_METHODS[row.registration],
+        redirect_urls=tuple(without_loopback_port(url) for url in row.redirect_uris),
+        registrations=row.registrations,
+        scopes=in_order(registered or dynamic_scopes),
+        metadata=tuple((label, str(metadata[name])) for name, label in _SHOWN_METADATA.items() if metadata.get(name)),
+        created_at=row.created_at,
+        stats=(
+            Stat(label="People", words=number(len(people))),
+            Stat(label="Active sessions", words=number(sessions)),
+            Stat(label="Last used", at=row.last_used_at, words="never"),
+            Stat(label="Registrations", words=number(row.registrations)),
+        ),
+        history=history,
+        users=tuple(people if all_people else people[:PEOPLE_SHOWN]),
+        users_in_all=len(people),
+        sessions_in_all=sessions,
+        actions=actions,
+        ended_line=banner,
+        manual=row.registration == "manual",
+    )

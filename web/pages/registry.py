@@ -1,0 +1,56 @@
+"""Takes all pages into a Flask app: blueprints, filters, error pages, the form cookie and the headers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Blueprint, Flask
+from flask_wtf.csrf import generate_csrf
+
+from domain.tokens import derive
+from web.pages import (
+    access_urls,
+    audit,
+    connected_apps,
+    consent,
+    environment,
+    errors,
+    headers,
+    integrations,
+    sessions,
+    setup,
+    sign_in,
+)
+
+_COOKIE = "gb_form"
+
+
+def blueprints() -> tuple[Blueprint, ...]:
+    """The blueprints with the settings' pages nested in one."""
+    settings = Blueprint("settings", __name__, url_prefix="/settings")
+    for module in (integrations, sessions, audit, access_urls):
+        settings.register_blueprint(module.blueprint)
+    return (settings, sign_in.blueprint, setup.blueprint, consent.blueprint, connected_apps.blueprint)
+
+
+def register(app: Flask, *, secret_keys: tuple[bytes, ...], secure: bool, now: Callable[[], datetime]) -> None:
+    """`secret_keys`: root keys, newest first. The signed cookie holds the form token and the next page's notices, never who is signed in."""
+    keys = [hashlib.sha256(derive(key, "grantbook form cookie v1")).hexdigest() for key in secret_keys]
+    app.config.update(
+        SECRET_KEY=keys[0],
+        SECRET_KEY_FALLBACKS=keys[1:],
+        SESSION_COOKIE_NAME=f"__Host-{_COOKIE}" if secure else _COOKIE,
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    environment.install(app, now)
+    app.jinja_env.globals["csrf_token"] = generate_csrf
+    for blueprint in blueprints():
+        blueprint.after_request(headers.apply)
+        app.register_blueprint(blueprint)
+    errors.install(app)
