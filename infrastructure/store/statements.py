@@ -63,9 +63,8 @@ def append(events: int, judged: int) -> Statement:
 
 _CASTS = ("::uuid", "::bigint", "::text", "::bytea", "::uuid")
 
-_NOTHING_NEWER = " ".join(
-    f"AND NOT EXISTS (SELECT FROM events WHERE originator_id = ${n} AND originator_version > ${n + 1})" for n in (8, 10, 12, 14)
-)
+_OTHER_FOUR = (8, 10, 12, 14)
+_NOTHING_NEWER = " ".join(f"AND NOT EXISTS (SELECT FROM events WHERE originator_id = ${n} AND originator_version > ${n + 1})" for n in _OTHER_FOUR)
 
 ROTATION = Statement(
     "rotation",

@@ -1,0 +1,86 @@
+"""Reading the record: events in position order, and single streams, decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from infrastructure.store.mapper import EventMapper
+
+_POSITIONED = """SELECT p.position, p.at, p.account_id, p.originator_id, p.originator_version, e.topic, e.state, p.leaf_hash
+FROM positions p JOIN events e USING (originator_id, originator_version)"""
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A positioned event as stored."""
+
+    position: int
+    at: datetime
+    account_id: UUID
+    stream_id: UUID
+    version: int
+    topic: str
+    state: bytes
+    leaf_hash: bytes
+
+    @property
+    def event_id(self) -> str:
+        """What sealed values are bound to."""
+        return f"{self.stream_id}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class PositionedEvent:
+    """A positioned event, decoded; personal values are still sealed."""
+
+    position: int
+    at: datetime
+    account_id: str
+    stream_id: UUID
+    version: int
+    topic: str
+    event: Any
+    leaf_hash: bytes
+
+
+def read_rows(connection: psycopg.Connection[Any], after_position: int, limit: int, topics: Collection[str] | None = None) -> list[StoredRow]:
+    """The next events after a position, at most `limit` of them. With `topics`, the others among them are left out (fewer rows, the same stretch)."""
+    sql = f"{_POSITIONED} WHERE p.position > %s AND p.position <= %s{'' if topics is None else ' AND e.topic = ANY(%s)'} ORDER BY p.position"
+    parameters = [after_position, after_position + limit, *([] if topics is None else [list(topics)])]
+    with connection.cursor(binary=True) as cursor:
+        return [StoredRow(*row) for row in cursor.execute(sql.encode(), parameters, prepare=True)]
+
+
+def read_events(
+    connection: psycopg.Connection[Any], mapper: EventMapper, after_position: int, limit: int, topics: Collection[str] | None = None
+) -> list[PositionedEvent]:
+    """The same, decoded; raises `UnknownTopic` or `UnreadableEvent`."""
+    return [decoded(mapper, row) for row in read_rows(connection, after_position, limit, topics)]
+
+
+def decoded(mapper: EventMapper, row: StoredRow) -> PositionedEvent:
+    event = mapper.decode(row.stream_id, row.version, row.topic, row.state)
+    return PositionedEvent(row.position, row.at, str(row.account_id), row.stream_id, row.version, row.topic, event, row.leaf_hash)
+
+
+def head(connection: psycopg.Connection[Any]) -> int:
+    """The last position given; 0 if there is none."""
+    row = connection.execute("SELECT coalesce(max(position), 0) FROM positions").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def stream_events(connection: psycopg.Connection[Any], mapper: EventMapper, stream_id: UUID) -> Iterator[Any]:
+    """All events of a stream in order, decoded, positioned or not."""
+    version = 0
+    sql = """SELECT originator_version, topic, state FROM events WHERE originator_id = %s AND originator_version > %s
+    ORDER BY originator_version LIMIT %s"""
+    while rows := connection.execute(sql, (stream_id, version, _BATCH)).fetchall():
+        for version, topic, state in rows:
+            yield mapper.decode(stream_id, version, topic, bytes(state))
