@@ -74,8 +74,12 @@ def _write_access_rules(cluster: Path, user: ServerUser) -> None:
 
 
 def _replace(path: Path, text: str, user: ServerUser) -> None:
+    """The folder is the server's: as root, never write through a link that stands in it."""
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(text)
-    fresh.chmod(0o600)
-    user.own(fresh)
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        if user.changes:
+            os.fchown(descriptor, user.uid, user.gid)
     fresh.replace(path)

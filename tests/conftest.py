@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support import needs
+from tests.support.embedded import private_folder
 from tests.support.postgres import Database, TestCluster, running_cluster
 
 
@@ -36,6 +38,13 @@ def empty_database(cluster: TestCluster) -> Iterator[Database]:
     """A database without any table."""
     with cluster.fresh(migrated=False) as fresh:
         yield fresh
+
+
+@pytest.fixture
+def embedded_folder() -> Iterator[Path]:
+    """An empty folder for a server of the test's own; one that still runs at the end is killed."""
+    with private_folder() as folder:
+        yield folder
 
 
 def pytest_configure(config: pytest.Config) -> None:
