@@ -1,4 +1,4 @@
-"""The tables of browser sessions and set-up links."""
+"""The tables of browser sessions, of the gateway's MCP sessions and of set-up links."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ class SessionTables:
 
     def remove_browser_sessions_of(self, account_id: str, member_id: str) -> None:
         self._run("DELETE FROM browser_sessions WHERE account_id = %s AND member_id = %s", account_id, member_id)
+
+    def add_gateway_session(self, id_hash: bytes, account_id: str, grant_id: str, upstream_session: str) -> None:
+        sql = "INSERT INTO gateway_sessions (id_hash, account_id, grant_id, upstream_session) VALUES (%s, %s, %s, %s)"
+        self._run(sql, id_hash, account_id, grant_id, upstream_session)
+
+    def gateway_session(self, id_hash: bytes) -> tuple[str, str] | None:
+        rows = self._run("SELECT grant_id, upstream_session FROM gateway_sessions WHERE id_hash = %s", id_hash)
+        return (str(rows[0][0]), str(rows[0][1])) if rows else None
+
+    def remove_gateway_session(self, id_hash: bytes) -> None:
+        self._run("DELETE FROM gateway_sessions WHERE id_hash = %s", id_hash)
 
     def add_setup_link(self, link_hash: bytes, now: datetime, expires_at: datetime) -> None:
         """Only the newest link counts: those not used yet are withdrawn."""

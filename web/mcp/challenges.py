@@ -18,6 +18,11 @@ def metadata_url(identifier: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-protected-resource{path}"
 
 
+def path_of(identifier: str) -> str:
+    """The path of a resource's identifier, without a trailing slash but for the root."""
+    return urlsplit(identifier).path.rstrip("/") or "/"
+
+
 def unauthorized(resource: Resource, account: Account, error: str | None = None, description: str | None = None) -> Response:
     """401: no token (without an error code, RFC 6750 3.1) or one that is not valid (`invalid_token`)."""
     scopes = [s for s in resource.scopes if s != OFFLINE_ACCESS and s in account.scopes and account.scopes[s].dynamic]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from application.ports import Tables
     from domain.access import Access, Standing
     from domain.account import Resource
 
@@ -41,7 +42,7 @@ class Parts:
     sign: Callable[[dict[str, Any]], str]
     record: Callable[..., None]
     """(judged, operation, scope, projects, outcome, detail): `action.performed`."""
-    session_table: sessions.SessionTable
+    session_table: Tables
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     upstreams: Upstreams
@@ -65,13 +66,13 @@ def handle(parts: Parts, request: Request, resource: Resource, judged: Judged, t
     session_id = request.headers.get(sessions.SESSION_HEADER)
     session = sessions.upstream_session(parts.session_table, session_id, judged.claims["grant_id"]) if session_id else None
     if session_id and session is None:
-        return _json(messages.error_body(messages.INVALID_REQUEST, "This session does not exist (any more). Initialize a new one."), 404)
+        return json_answer(messages.error_body(messages.INVALID_REQUEST, "This session does not exist (any more). Initialize a new one."), 404)
     if request.method == "DELETE":
         return _end_session(parts, request, Call(judged, resource, None, None, "", (), session), session_id)
     try:
         message = messages.read_message(request.get_data(cache=False), request.headers)
     except messages.MessageError as error:
-        return _json(messages.error_body(error.code, str(error), error.message_id), 400)
+        return json_answer(messages.error_body(error.code, str(error), error.message_id), 400)
     if message.is_free:
         return _forward(parts, request, Call(judged, resource, message, None, "", (), session), token)
     return _scoped(parts, request, Call(judged, resource, message, None, "", (), session), token)
@@ -85,7 +86,7 @@ def _scoped(parts: Parts, request: Request, call: Call, token: str) -> Response:
     if operation is None:
         text = f"Unknown tool: {message.name}" if message.method == "tools/call" else f"{message.method} is not offered here."
         code = messages.METHOD_NOT_FOUND if message.name is None else messages.INVALID_PARAMS
-        return _json(messages.error_body(code, text, message.id), 200)
+        return json_answer(messages.error_body(code, text, message.id), 200)
     if operation.scope not in judged.access.scopes:
         parts.record(judged, operation.name, operation.scope, (), "refused", "insufficient_scope")
         return challenges.insufficient_scope(call.resource, operation.scope, judged.access.scopes, _why_missing(judged, operation.scope))
@@ -94,7 +95,7 @@ def _scoped(parts: Parts, request: Request, call: Call, token: str) -> Response:
     if refused:
         parts.record(judged, operation.name, operation.scope, allowed, "refused", "project")
         names = ", ".join(account.projects[p] for p in allowed) or "none"
-        return _json(messages.tool_error(message.id, f"Not allowed in {', '.join(refused)}. This connection may use: {names}."), 200)
+        return json_answer(messages.tool_error(message.id, f"Not allowed in {', '.join(refused)}. This connection may use: {names}."), 200)
     return _forward(parts, request, Call(judged, call.resource, message, operation, operation.scope, allowed, call.session), token)
 
 
@@ -108,13 +109,13 @@ def _forward(parts: Parts, request: Request, call: Call, token: str) -> Response
     """Send it on and relay what comes back."""
     resource, message = call.resource, call.message
     if resource.upstream is None:
-        return _json(messages.error_body(messages.INVALID_REQUEST, "This resource has no upstream behind the gateway."), 404)
+        return json_answer(messages.error_body(messages.INVALID_REQUEST, "This resource has no upstream behind the gateway."), 404)
     try:
         answer = parts.upstreams.open(resource.upstream, request.method, _headers(parts, request, call), message.raw if message else None)
     except UpstreamUnreachable:
         _record(parts, call, "failed", "upstream unreachable")
         message_id = message.id if message else None
-        return _json(messages.error_body(-32603, "The service behind this endpoint does not answer. Try again in a moment.", message_id), 502)
+        return json_answer(messages.error_body(-32603, "The service behind this endpoint does not answer. Try again in a moment.", message_id), 502)
     listing = message is not None and message.method == "tools/list"
     if answer.headers.get("content-type", "").startswith("text/event-stream") and not listing:
         return _stream(parts, call, answer, token)
@@ -141,7 +142,7 @@ def _whole(parts: Parts, call: Call, answer: httpx.Response) -> Response:
         body = answer.read()
     except httpx.HTTPError:
         _record(parts, call, "failed", "upstream broke off")
-        return _json(
+        return json_answer(
             messages.error_body(-32603, "The service behind this endpoint broke off its answer.", call.message.id if call.message else None), 502
         )
     finally:
@@ -197,7 +198,7 @@ def _dressed(parts: Parts, call: Call, answer: httpx.Response, response: Respons
 
 def _end_session(parts: Parts, request: Request, call: Call, session_id: str | None) -> Response:
     if session_id is None:
-        return _json(messages.error_body(messages.INVALID_REQUEST, f"DELETE ends a session and needs {sessions.SESSION_HEADER}."), 400)
+        return json_answer(messages.error_body(messages.INVALID_REQUEST, f"DELETE ends a session and needs {sessions.SESSION_HEADER}."), 400)
     parts.session_table.remove_gateway_session(sessions.hashed(session_id))
     try:
         parts.upstreams.open(str(call.resource.upstream), "DELETE", _headers(parts, request, call), None).close()
@@ -211,7 +212,8 @@ def _record(parts: Parts, call: Call, outcome: str, detail: str | None) -> None:
         parts.record(call.judged, call.operation.name, call.operation.scope, call.projects, outcome, detail)
 
 
-def _json(body: dict[str, Any], status: int) -> Response:
+def json_answer(body: dict[str, Any], status: int) -> Response:
+    """A JSON answer that nobody keeps."""
     response = jsonify(body)
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"

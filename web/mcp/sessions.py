@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+
+from application.ports import Tables
 
 SESSION_HEADER = "Mcp-Session-Id"
-
-
-class SessionTable(Protocol):
-    """The table `gateway_sessions`."""
-
-    def add_gateway_session(self, id_hash: bytes, account_id: str, grant_id: str, upstream_session: str) -> None: ...
-    def gateway_session(self, id_hash: bytes) -> tuple[str, str] | None: ...  # (grant id, upstream session)
-    def remove_gateway_session(self, id_hash: bytes) -> None: ...
 
 
 def hashed(session_id: str) -> bytes:
@@ -21,7 +14,7 @@ def hashed(session_id: str) -> bytes:
     return hashlib.sha256(session_id.encode()).digest()
 
 
-def upstream_session(table: SessionTable, session_id: str, grant_id: str) -> str | None:
+def upstream_session(table: Tables, session_id: str, grant_id: str) -> str | None:
     """The upstream's session id behind ours, or None if it is not a session of this grant."""
     found = table.gateway_session(hashed(session_id))
     return found[1] if found is not None and found[0] == grant_id else None
