@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from application.lookups import account_of, client_of
-from application.ports import Recorded
+from application.ports import Recorded, Tables
+from application.register_client import EVER, registrations_bucket
 from application.retrying import until_settled
 from application.services import Origin, Services
 from domain.account import Account
@@ -50,17 +51,22 @@ def verify(
     )
 
 
-def remove(
-    services: Services, account_id: str, client_ref: str, *, actor_id: str | None, origin: Origin, reason: str | None = None
-) -> Recorded:
+def remove(services: Services, account_id: str, client_ref: str, *, actor_id: str | None, origin: Origin, reason: str | None = None) -> Recorded:
     """Remove one registration and end its grants; the client has to register again."""
 
     def attempt() -> Recorded:
         client = client_of(services, account_id, client_ref)
         client.remove("admin", services.context(account_id, origin, actor_id=actor_id), reason)
-        return services.store.append_ending([client], also=lambda t: t.remove_credentials(account_id, "registration", client.client_id))
+        return services.store.append_ending([client], also=lambda t: forget_registration(t, client))
 
     return until_settled(attempt)
+
+
+def forget_registration(tables: Tables, client: Client) -> None:
+    """Beside a client's removal: its registration access token goes, and it no longer counts against the policy's total."""
+    tables.remove_credentials(client.account_id, "registration", client.client_id)
+    if client.registration == "dynamic":
+        tables.count(registrations_bucket(client.account_id), EVER, -1)
 
 
 def _decide(

@@ -23,7 +23,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Per account and hour, counted in PostgreSQL; loopback peers get `loopback_factor` times as much."""
+    """Sign-ins in 15 minutes, registrations in an hour, per account, counted in PostgreSQL; loopback peers get `loopback_factor` times as much."""
 
     sign_ins_per_address: int = 100
     sign_ins_per_login: int = 20

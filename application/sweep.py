@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from application import rotate_keys
+from application.decide_app import forget_registration
 from application.lookups import account_of
 from application.ports import Busy, Conflict
 from application.services import Origin, Services
@@ -96,7 +97,7 @@ def _reap(services: Services, account_id: str, stream_id: str) -> bool:
     leaving = client.copy()
     leaving.remove("unused", services.context(account_id, SYSTEM), "Never used since it registered")
     try:
-        services.store.append_ending([leaving], also=lambda t: t.remove_credentials(account_id, "registration", leaving.client_id))
+        services.store.append_ending([leaving], also=lambda t: forget_registration(t, leaving))
     except (Conflict, Busy):
         return False
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.errors import UniqueViolation
@@ -115,3 +115,16 @@ class PostgresTables(SessionTables):
 
     def set_meta(self, key: str, value: str) -> None:
         self._run("INSERT INTO store_meta (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
+
+    def keep_meta(self, key: str, value: str) -> str:
+        self._run("INSERT INTO store_meta (key, value) VALUES (%s, %s) ON CONFLICT DO NOTHING", key, value)
+        return str(self._run("SELECT value FROM store_meta WHERE key = %s", key)[0][0])
+
+    def prune(self, now: datetime) -> None:
+        """Expired rows are refused by their readers; a day later nobody asks about them any more."""
+        before = now - timedelta(days=1)
+        # Counters of all time begin long ago and stay.
+        self._run("DELETE FROM rate_counters WHERE window_start < %s AND window_start > timestamptz '2001-01-01 00:00Z'", before)
+        self._run("DELETE FROM authorization_requests WHERE expires_at < %s", before)
+        self._run("DELETE FROM browser_sessions WHERE expires_at < %s", before)
+        self._run("DELETE FROM setup_links WHERE expires_at < %s", before)

@@ -1,0 +1,162 @@
+"""The composition root: makes, for one process, everything that the use cases and pages are handed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from application import services as application
+from application.ports import Passwords
+from application.services import Services
+from domain.tokens import Token, TokenCodec
+from infrastructure import clock as system
+from infrastructure.database import VIEWS, connect, with_parameters
+from infrastructure.embedded import EmbeddedPostgres
+from infrastructure.login_keys import LoginKeys
+from infrastructure.passwords import Argon2Passwords
+from infrastructure.readiness import Readiness, readiness
+from infrastructure.settings import Settings, SettingsError
+from infrastructure.signing import JwtAccessTokens
+from infrastructure.store.keyring import Keyring
+from infrastructure.store.store import PostgresStore
+
+MCP_PATH = "/api/ai/v1/mcp"
+API_PATH = "/api/v1"
+EPOCH = "epoch"
+_VIEWS_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True)
+class App:
+    """One per process. It connects at first use, so it may be made before the database answers."""
+
+    settings: Settings
+    services: Services
+    store: PostgresStore
+    keyring: Keyring
+    access_tokens: JwtAccessTokens
+    directory: Directory
+    dsn: str
+    read_dsn: str
+    _local: threading.local
+
+    @contextlib.contextmanager
+    def views(self) -> Iterator[psycopg.Connection[Any]]:
+        """This thread's connection to the views (the replica where one is set), read-only; a lost one is made anew next time."""
+        connection: psycopg.Connection[Any] | None = getattr(self._local, "views", None)
+        if connection is None or connection.closed:
+            connection = self._local.views = connect(self.read_dsn)
+        try:
+            yield connection
+        finally:
+            if connection.broken:
+                connection.close()
+
+    def status(self) -> Readiness:
+        """For /readyz."""
+        return readiness(self.dsn, self.services)
+
+    def close(self) -> None:
+        """Close all connections, at the end of a command."""
+        views = getattr(self._local, "views", None)
+        if views is not None:
+            views.close()
+        self.store.close()
+
+
+class Directory:
+    """Which account a host belongs to: the store's only one. It is looked for until it is there, then remembered."""
+
+    def __init__(self, store: PostgresStore) -> None:
+        self._store = store
+        self._only: str | None = None
+
+    def account_for(self, host: str) -> str | None:  # noqa: ARG002  # hosts tell accounts apart where a store holds several
+        """The account's id, or None before the set-up."""
+        if self._only is None:
+            accounts = self._store.tables().accounts()
+            self._only = accounts[0][0] if accounts else None
+        return self._only
+
+
+class StoreCodec:
+    """`application.ports.Codec` whose epoch stands in the store and is read at the first token."""
+
+    def __init__(self, secret_keys: tuple[bytes, ...], epoch: Callable[[], int]) -> None:
+        self._secret_keys, self._epoch = secret_keys, epoch
+        self._codec: TokenCodec | None = None
+        known = TokenCodec(secret_keys, 0)
+        self.key_id, self.single_key = known.key_id, known.single_key
+
+    def make(self, kind: int, grant_id: UUID, generation: int, version: int, key_id: str | None = None) -> str:
+        return (self._codec or self._known()).make(kind, grant_id, generation, version, key_id)
+
+    def read(self, text: str) -> Token | None:
+        return (self._codec or self._known()).read(text)
+
+    def _known(self) -> TokenCodec:
+        self._codec = TokenCodec(self._secret_keys, self._epoch())
+        return self._codec
+
+
+def bootstrap(
+    settings: Settings, *, dsn: str | None = None, clock: Callable[[], datetime] = system.now, passwords: Passwords | None = None
+) -> App:
+    """Wire one process. `dsn` stands for the web role's database; fakes come in as arguments."""
+    if "{account}" in settings.base_url:
+        raise SettingsError(["GRANTBOOK_BASE_URL: several accounts by host are not served yet; name one host without {account}."])
+    dsn = dsn or web_dsn(settings)
+    keyring = Keyring(dsn, settings.wrapping_keys)
+    store = PostgresStore(dsn, keyring, clock=clock)
+    tokens = JwtAccessTokens(settings.base_url, settings.secret_keys, lambda: _all_signing_keys(store))
+    services = Services(
+        issuer=settings.base_url,
+        mcp_url=settings.gateway_url + MCP_PATH,
+        api_url=settings.base_url + API_PATH,
+        store=store,
+        clock=clock,
+        codec=StoreCodec(settings.secret_keys, lambda: int(store.tables().keep_meta(EPOCH, "1"))),
+        access_tokens=tokens,
+        passwords=passwords or Argon2Passwords(),
+        login_key=LoginKeys(store, settings.secret_keys),
+        limits=_limits(settings),
+    )
+    read_dsn = with_parameters(
+        settings.database_read_url or dsn,
+        application_name=VIEWS,
+        statement_timeout_ms=_VIEWS_TIMEOUT_MS,
+        options=(("timezone", "UTC"), ("default_transaction_read_only", "on")),
+    )
+    return App(settings, services, store, keyring, tokens, Directory(store), dsn, read_dsn, threading.local())
+
+
+def web_dsn(settings: Settings) -> str:
+    """The web role's database: the configured one, or the embedded server's, which must have been started."""
+    return settings.database_url or EmbeddedPostgres(settings.data_dir).web_dsn
+
+
+def owner_dsn(settings: Settings) -> str | None:
+    """The owner's database, for migrations; None where an external one has no owner configured."""
+    return EmbeddedPostgres(settings.data_dir).owner_dsn if settings.embedded else settings.owner_database_url
+
+
+def _limits(settings: Settings) -> application.Limits:
+    ours = settings.limits
+    return application.Limits(
+        sign_ins_per_address=ours.sign_in_per_address,
+        sign_ins_per_login=ours.sign_in_per_login,
+        registrations_per_address=ours.registration_per_address,
+        loopback_factor=ours.loopback_factor,
+    )
+
+
+def _all_signing_keys(store: PostgresStore) -> list[dict[str, Any]]:
+    tables = store.tables()
+    return [key for account_id, _, _ in tables.accounts() for key in tables.signing_keys(account_id)]
