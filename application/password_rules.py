@@ -7,8 +7,8 @@ import unicodedata
 
 from domain.errors import InvalidInput
 
-MINIMUM = 12
-MAXIMUM = 256
+SHORTEST = 12
+LONGEST = 256
 _FEWEST_DIFFERENT = 5
 _COMMON = (
     *("password", "passwort", "grantbook", "qwertyuiop", "qwertzuiop", "letmein"),
@@ -24,10 +24,10 @@ def prepared(password: str) -> str:
 def check(password: str, email: str) -> None:
     """`InvalidInput` with what is wrong; nothing about upper case, digits or signs is asked."""
     length = len(prepared(password))
-    if length < MINIMUM:
-        raise InvalidInput(f"A password needs at least {MINIMUM} characters; a few words in a row are good.", field="password")
-    if length > MAXIMUM:
-        raise InvalidInput(f"A password has at most {MAXIMUM} characters.", field="password")
+    if length < SHORTEST:
+        raise InvalidInput(f"A password needs at least {SHORTEST} characters; a few words in a row are good.", field="password")
+    if length > LONGEST:
+        raise InvalidInput(f"A password has at most {LONGEST} characters.", field="password")
     folded = prepared(password).casefold()
     if len(set(folded)) < _FEWEST_DIFFERENT:
         raise InvalidInput("This password repeats too few characters; use a few words in a row.", field="password")
