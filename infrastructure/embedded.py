@@ -89,6 +89,19 @@ class EmbeddedPostgres:
                 self._places.clear_socket_dir()
             self._forget()
 
+    def erase(self) -> None:
+        """Remove database and root keys for good, wherever they lie; raises `EmbeddedError` while anyone uses them."""
+        make_data_dir(self._places.data_dir)
+        with self._turn():
+            use = _opened(self._places.users_lock)
+            try:
+                if not _locked(use):
+                    raise EmbeddedError(f"The database of {self._places.data_dir} is in use: end the Grantbook that runs there first.")
+                self._known_server().end()
+                self._places.erase()
+            finally:
+                os.close(use)
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -98,6 +98,20 @@ class Places:
                 pointed.rmdir()
                 self._socket_pointer.unlink()
 
+    def erase(self) -> None:
+        """Remove cluster, pointers and root keys, but neither the data directory nor what else lies in it."""
+        self.clear_socket_dir()
+        if self.cluster.exists():
+            doomed = self.cluster.with_name(f"{self.cluster.name}.new-{secrets.token_hex(4)}")
+            self.cluster.rename(doomed)  # what an interruption leaves, the next start clears
+            shutil.rmtree(doomed)
+        home = self.home
+        for folder in (home if home != self.data_dir else home / "run", self.data_dir / "programs"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for pattern in ("*.keys", "postgres.path", "postgres.socket", "postgres.programs", "postgres-start.log"):
+            for file in self.data_dir.glob(pattern):
+                file.unlink()
+
     def programs(self, user: ServerUser) -> Path:
         """The folder of `initdb` and `postgres`: the wheel's, or a copy where that one can't be used from here."""
         wheel = _wheel()

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure import embedded_places
 from infrastructure.embedded import EmbeddedError, EmbeddedPostgres
+from infrastructure.root_keys import kept_root_keys
 from tests.support.embedded import (
     IS_ROOT,
     ORDINARY_USERS,
@@ -134,3 +135,20 @@ def test_root_keeps_the_cluster_elsewhere_when_the_servers_user_may_not_enter(em
     shutil.rmtree(home)
     with pytest.raises(EmbeddedError, match="which is gone: restore that folder, or delete"):
         EmbeddedPostgres(closed / "data", state_dir=embedded_folder / "state").start()
+
+
+@pytest.mark.parametrize("mode", [0o711, 0o700])
+def test_erasing_removes_database_and_keys_wherever_they_lie_and_nothing_else(embedded_folder: Path, mode: int) -> None:
+    parent = embedded_folder / "parent"
+    parent.mkdir(mode=mode)
+    postgres = EmbeddedPostgres(parent / "data", settings=SETTINGS, state_dir=embedded_folder / "state")
+    keys = kept_root_keys(parent / "data")
+    (parent / "data" / "demo.json").write_text("{}")
+    with postgres, pytest.raises(EmbeddedError, match="is in use: end the Grantbook"):
+        EmbeddedPostgres(parent / "data", state_dir=embedded_folder / "state").erase()
+    postgres.erase()
+    assert {path.name for path in (parent / "data").iterdir()} == {"demo.json", "keys.lock", "postgres.lock", "postgres.users"}
+    assert list((embedded_folder / "state").glob("*")) == []
+    assert kept_root_keys(parent / "data") != keys
+    with postgres:
+        assert one_value(postgres.web_dsn, "SELECT 1") == 1

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -27,7 +26,7 @@ SETTINGS = {"fsync": "off", "shared_buffers": "16MB"}
 IS_ROOT = os.geteuid() == 0
 
 
-PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), sysconfig.get_path("purelib")])}
+PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(Path(psycopg.__file__).parents[1])])}
 
 
 @cache
