@@ -20,6 +20,7 @@ _TEXTS = {"client_name": 200, "software_id": 255, "software_version": 255}
 _URLS = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri")
 _LOCALISED = ("client_name", "client_uri", "logo_uri", "policy_uri", "tos_uri")
 _MOST_CONTACTS, _LONGEST_CONTACT, _LONGEST_URL = 10, 320, 2048
+_LONGEST_LANGUAGE = 35  # RFC 5646 4.4.1
 
 
 class RegistrationError(DomainError):
@@ -103,7 +104,9 @@ def _urls(given: Mapping[str, Any]) -> dict[str, str]:
 def _plain(name: str) -> str:
     """A member's name without its language tag (RFC 7591 2.2)."""
     plain, tagged, language = name.partition("#")
-    return plain if not tagged or (plain in _LOCALISED and 0 < len(language) <= 35 and language.replace("-", "").isalnum()) else ""  # noqa: PLR2004 - RFC 5646 4.4.1
+    if not tagged:
+        return plain
+    return plain if plain in _LOCALISED and 0 < len(language) <= _LONGEST_LANGUAGE and language.replace("-", "").isalnum() else ""
 
 
 def _is_web_address(text: str) -> bool:

@@ -12,8 +12,9 @@ MOST = 30
 # What a browser would run, read from this computer or hand to another program, instead of giving the code to the client.
 REFUSED_SCHEMES = frozenset(
     {
-        "javascript", "data", "file", "vbscript", "blob", "about", "filesystem", "view-source", "jar", "chrome", "resource", "intent", "content",
-        "ws", "wss", "ftp", "ftps", "sftp", "mailto", "tel", "sms", "urn", "cid", "mid", "livescript", "mocha", "ldap", "ldaps", "gopher", "nfs", "smb",
+        "javascript", "data", "file", "vbscript", "blob", "about", "filesystem", "view-source", "jar", "chrome", "resource", "intent",
+        "content", "ws", "wss", "ftp", "ftps", "sftp", "mailto", "tel", "sms", "urn", "cid", "mid", "livescript", "mocha", "ldap", "ldaps",
+        "gopher", "nfs", "smb",
     }
 )  # fmt: skip
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
@@ -66,7 +67,7 @@ def matches(registered: str, presented: str) -> bool:
     if registered == presented:
         return True
     ours, theirs = _LOOPBACK.match(registered), _LOOPBACK.match(presented)
-    if ours is None or theirs is None or int(theirs[2] or 80) > 65535:  # noqa: PLR2004 - the last port
+    if ours is None or theirs is None or int(theirs[2] or 80) > 65535:
         return False
     return (ours[1], ours[3]) == (theirs[1], theirs[3])
 

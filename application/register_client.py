@@ -6,17 +6,17 @@ import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from application import client_metadata, redirect_uris
 from application.client_metadata import RegistrationError
+from application.lookups import account_of
 from application.ports import Tables
 from application.retrying import until_settled
 from application.services import Origin, Services
 from domain.account import Account
 from domain.base import Context, Personal
 from domain.client import Client, app_fingerprint
-from domain.errors import InvalidInput, NotFound, Refused
+from domain.errors import InvalidInput, Refused
 from domain.ids import client_id_for
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ _HOUR = timedelta(hours=1)
 
 def register_dynamic(services: Services, account_id: str, metadata: Mapping[str, Any], origin: Origin) -> Client:
     """Register a client by its own metadata; `RegistrationError` if the metadata or the policy forbid it."""
-    account = _account(services, account_id)
+    account = account_of(services, account_id)
     _check_policy(account)
     facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
     contacts = client_metadata.contacts_of(metadata)
@@ -34,7 +34,7 @@ def register_dynamic(services: Services, account_id: str, metadata: Mapping[str,
     stream_id = services.new_id()
 
     def attempt() -> Client:
-        account = _account(services, account_id)
+        account = account_of(services, account_id)
         _check_policy(account)
         _check_app(account, facts)
         context = services.context(account_id, origin, client_stream=str(stream_id))
@@ -51,13 +51,14 @@ def register_dynamic(services: Services, account_id: str, metadata: Mapping[str,
 
 
 def register_manual(
-    services: Services, account_id: str, *, name: str, redirect_uris: list[str], scopes: list[str], homepage: str | None, actor_id: str | None, origin: Origin
+    services: Services, account_id: str, *, name: str, redirect_uris: list[str], scopes: list[str], homepage: str | None, actor_id: str | None,
+    origin: Origin,
 ) -> Client:  # fmt: skip
     """Register a client for an app that doesn't register by itself; `InvalidInput` names the field that is wrong."""
     stream_id = services.new_id()
 
     def attempt() -> Client:
-        account = _account(services, account_id)
+        account = account_of(services, account_id)
         facts = _manual_facts(account, name, redirect_uris, scopes, homepage)
         context = services.context(account_id, origin, actor_id=actor_id, client_stream=str(stream_id))
         client = Client.blank(stream_id, context)
@@ -72,13 +73,6 @@ def dynamic_scopes(account: Account) -> tuple[str, ...]:
     """The scopes that a client which registers by itself may ask for: the policy's, else those the catalogue marks so."""
     named = account.registration_policy.dynamic_scopes
     return tuple(s for s in named if s in account.scopes) or tuple(s.code for s in account.scopes.values() if s.dynamic)
-
-
-def _account(services: Services, account_id: str) -> Account:
-    account = services.store.load(Account, UUID(account_id))
-    if account is None:
-        raise NotFound("There is no such account.")
-    return account
 
 
 def _check_policy(account: Account) -> None:

@@ -1,0 +1,54 @@
+"""What an access token may do now, asked of the write side: for introspection (RFC 7662), the gateway and the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from application.lookups import as_uuid
+from application.services import Services
+from domain.access import Access, Standing, access, why_ended
+from domain.scopes import parse_scope
+
+INACTIVE: dict[str, Any] = {"active": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A live access token: the five states it stands on, what it may do now, and its claims."""
+
+    standing: Standing
+    access: Access
+    claims: dict[str, Any]
+
+
+def judge(services: Services, account_id: str, token_text: str, now: datetime) -> Judged | None:
+    """The token judged on the newest state; None if it is not genuine, has expired, or its grant gives nothing any more."""
+    claims = services.access_tokens.read(token_text, now)
+    grant_id = None if claims is None else as_uuid(claims["grant_id"])
+    standing = None if grant_id is None else services.store.standing(grant_id)
+    if claims is None or standing is None:
+        return None
+    grant = standing.grant
+    if grant.account_id != account_id or grant.client_id != claims["client_id"] or grant.resource != claims["aud"]:
+        return None
+    if why_ended(standing, now):
+        return None
+    allowed = access(standing).only(parse_scope(claims["scope"]))
+    return Judged(standing, allowed, claims) if allowed else None
+
+
+def introspect(services: Services, account_id: str, token_text: str, *, resource_identifier: str) -> dict[str, Any]:
+    """The introspection response for that resource; only `active: false` for what is unknown, dead or meant for another."""
+    judged = judge(services, account_id, token_text, services.clock())
+    if judged is None or judged.claims["aud"] != resource_identifier:
+        return INACTIVE
+    claims = judged.claims
+    answer = {
+        "active": True, "scope": judged.access.scope, "client_id": claims["client_id"], "sub": claims["sub"], "aud": claims["aud"],
+        "iss": claims["iss"], "exp": claims["exp"], "iat": claims["iat"], "jti": claims["jti"], "token_type": "Bearer",
+        "grant_id": claims["grant_id"],
+    }  # fmt: skip
+    details = judged.access.details()
+    return {**answer, "authorization_details": details} if details else answer

@@ -1,0 +1,167 @@
+"""What code exchange and refresh share: the answer with its tokens, narrowing, and the refusals of the token endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from application.resources import InvalidTarget, canonical
+from application.services import Origin, Services
+from domain.access import CLIENT_REASONS, Access, EndReason, Standing, access, app_refusal
+from domain.account import Account
+from domain.base import Context, Stream
+from domain.client import Client
+from domain.grant import Grant, Issue
+from domain.ids import client_stream_from
+from domain.scopes import parse_scope
+from domain.tokens import REFRESH
+
+RefusalCode = Literal["invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "invalid_target", "unauthorized_client"]
+
+
+class TokenRefused(Exception):
+    """The token endpoint says no: an error of RFC 6749 5.2 (or RFC 8707 2), a public sentence, and the HTTP status."""
+
+    def __init__(self, error: RefusalCode, description: str, status: int = 400) -> None:
+        super().__init__(error)
+        self.error, self.description, self.status = error, description, status
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """A successful answer (RFC 6749 5.1). `expires_in` in seconds; `scope` is what holds now."""
+
+    access_token: str
+    expires_in: int
+    refresh_token: str | None
+    scope: str
+    grant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request at the token endpoint narrows to, if it does: `scope` (RFC 6749 6) and `resource` (RFC 8707 2.2)."""
+
+    scope: str | None = None
+    resources: tuple[str, ...] = ()
+
+
+REASONS: dict[EndReason, str] = {
+    "revoked": "The session was revoked.",
+    "reuse_detected": "The session ended because a refresh token was used twice.",
+    "code_replayed": "The session ended because its code was used twice.",
+    "idle": "The session was not used for too long.",
+    "absolute": "The session has reached its end.",
+    "consent_withdrawn": "The user has withdrawn the consent.",
+    "client_removed": "The client's registration was removed; register again.",
+    "app_blocked": "An admin has blocked the app.",
+    "app_pending": "An admin has to approve the app first.",
+    "member_deactivated": "The user is not active any more.",
+    "resource_removed": "The protected resource was removed.",
+    "plan": "The account's plan does not include app integrations.",
+}
+
+
+def refusal(reason: EndReason) -> TokenRefused:
+    """The refusal for a grant that gives nothing: the client itself where it is removed or blocked, else the grant."""
+    if reason in CLIENT_REASONS:
+        return TokenRefused("invalid_client", REASONS[reason], 401)
+    return TokenRefused("invalid_grant", REASONS[reason])
+
+
+def unknown_token(services: Services, account_id: str, client_id: str, description: str) -> TokenRefused:
+    """The refusal for a token that is not this client's: a client that is not (any more) registered hears that first, and registers again."""
+    stream_id = client_stream_from(client_id, account_id)
+    if stream_id is None:
+        return unknown_client()
+    wanted: list[tuple[type[Stream], UUID]] = [(Account, UUID(account_id)), (Client, stream_id)]
+    account, client = services.store.load_many(wanted)
+    if account is None or client is None or client.account_id != account_id or client.client_id != client_id:
+        return unknown_client()
+    reason = app_refusal(client, account)
+    return refusal(reason) if reason in CLIENT_REASONS else TokenRefused("invalid_grant", description)
+
+
+def unknown_client() -> TokenRefused:
+    """401, on which real clients register again (PROTOCOL 17)."""
+    return TokenRefused("invalid_client", "The client is not registered here.", 401)
+
+
+def effective(services: Services, standing: Standing, asked: Asked) -> Access:
+    """What the grant gives now, narrowed to what was asked; `TokenRefused` where that is nothing, or more than was granted."""
+    if asked.resources:
+        _check_resource(services, standing, asked.resources)
+    held = access(standing)
+    if not held:
+        raise TokenRefused("invalid_grant", "Nothing of what the user allowed is left.")
+    if asked.scope is None:
+        return held
+    wanted = parse_scope(asked.scope)
+    if not wanted or any(s not in standing.grant.scopes for s in wanted):
+        raise TokenRefused("invalid_scope", "scope goes beyond what was granted.")
+    narrowed = held.only(wanted)
+    if not narrowed:
+        raise TokenRefused("invalid_scope", "Nothing of that scope is left.")
+    return narrowed
+
+
+def _check_resource(services: Services, standing: Standing, resources: Sequence[str]) -> None:
+    try:
+        same = canonical(services, standing.account, resources) == standing.grant.resource
+    except InvalidTarget as error:
+        raise TokenRefused("invalid_target", error.message) from error
+    if not same:
+        raise TokenRefused("invalid_target", "The grant is for another resource.")
+
+
+def lifetime(standing: Standing, now: datetime) -> int:
+    """Seconds that an access token issued now lives: the policy's, but never beyond the end of the grant."""
+    policy = standing.account.session_policy
+    left = int((standing.grant.absolute_expiry(policy) - now).total_seconds())
+    return max(1, min(standing.grant.access_token_ttl(policy), left))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Tokens that are decided and stand as one pending event on `grant`, a copy; given once that is recorded."""
+
+    standing: Standing
+    grant: Grant
+    allowed: Access
+    issue: Issue
+    token_id: str
+    ttl: int
+    now: datetime
+
+    @property
+    def judged(self) -> tuple[Stream, ...]:
+        """The streams that the decision stands on besides the grant."""
+        return (self.standing.consent, self.standing.client, self.standing.member, self.standing.account)
+
+
+def prepare(services: Services, standing: Standing, asked: Asked, origin: Origin) -> Prepared:
+    """Decide scope and lifetime and record the issue on a copy of the grant; `TokenRefused` where nothing is left."""
+    allowed = effective(services, standing, asked)
+    context = context_of(services, standing, origin)
+    ttl, token_id, grant = lifetime(standing, context.now), services.new_id().hex, standing.grant.copy()
+    issue = grant.issue_tokens(
+        context, key_id=services.codec.key_id, access_token_id=token_id, access_token_ttl=ttl, scope=allowed.scope, judged=standing.judged
+    )
+    return Prepared(standing, grant, allowed, issue, token_id, ttl, context.now)
+
+
+def context_of(services: Services, standing: Standing, origin: Origin) -> Context:
+    """The context of what happens to the grant through its client, for its member."""
+    grant = standing.grant
+    return services.context(grant.account_id, origin, actor_id=grant.member_id, client_stream=grant.for_client)
+
+
+def answer(services: Services, prepared: Prepared) -> TokenAnswer:
+    """Sign the access token and make the refresh token of the generation that `issue` recorded: the same each time."""
+    issue, grant = prepared.issue, prepared.standing.grant
+    refresh_token = services.codec.make(REFRESH, grant.id, issue.generation, issue.version, issue.key_id) if grant.refreshable else None
+    access_token = services.access_tokens.issue(prepared.standing, prepared.allowed, token_id=prepared.token_id, now=prepared.now, ttl=prepared.ttl)
+    return TokenAnswer(access_token, prepared.ttl, refresh_token, prepared.allowed.scope, str(grant.id))

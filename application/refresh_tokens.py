@@ -1,0 +1,137 @@
+"""Refreshing (OAuth 2.1 4.3): rotation on every use, the same successor within the grace, the end of the grant on reuse."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from application.issuing import Asked, Prepared, TokenAnswer, TokenRefused, answer, context_of, effective, lifetime, prepare, refusal, unknown_token
+from application.ports import Busy
+from application.retrying import until_settled
+from application.services import Origin, Services
+from domain.access import CLIENT_REASONS, Standing, why_ended
+from domain.grant import FLAGGED_STREAK, Grant, Invalid, Replayed, ReuseDetected, Rotated
+from domain.tokens import REFRESH, Token
+
+log = logging.getLogger(__name__)
+NOT_VALID = "The refresh token is not valid."
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the client sent, its token read."""
+
+    services: Services
+    account_id: str
+    client_id: str
+    token: Token
+    asked: Asked
+    origin: Origin
+
+
+def refresh_tokens(services: Services, account_id: str, *, client_id: str, refresh_token: str, asked: Asked, origin: Origin) -> TokenAnswer:
+    """The next tokens; `TokenRefused` otherwise. Reuse of a spent token is recorded before it is refused."""
+    token = services.codec.read(refresh_token)
+    if token is None or token.kind != REFRESH:
+        raise unknown_token(services, account_id, client_id, NOT_VALID)
+    request = _Request(services, account_id, client_id, token, asked, origin)
+    quick = _at_once(request)
+    if quick is not None:
+        return quick
+    try:
+        result = until_settled(lambda: _decide(request, quietly=False))
+    except Busy:
+        result = _decide(request, quietly=True)
+    if isinstance(result, TokenRefused):
+        raise result
+    return result
+
+
+def _at_once(request: _Request) -> TokenAnswer | None:
+    """Rotate by one conditional append, without a read; None wherever that can't be decided so.
+
+    A genuine token proves that its event stands on the grant; the append's condition checks all that the cached state can't know.
+    """
+    services = request.services
+    cached = services.store.cached_standing(request.token.grant_id)
+    if cached is None or cached.grant.account_id != request.account_id:
+        return None
+    head = _head(services, cached.grant, request.token)
+    if head is None:
+        return None
+    standing, now = replace(cached, grant=head), services.clock()
+    outcome = head.refresh(request.token, client_id=request.client_id, now=now, policy=standing.account.session_policy)
+    if not isinstance(outcome, Rotated) or why_ended(standing, now):
+        return None
+    try:
+        prepared = prepare(services, standing, request.asked, request.origin)
+    except TokenRefused:
+        return None
+    if not services.store.append_rotation(prepared.grant, cached, head=head.version):
+        return None
+    return answer(services, prepared)
+
+
+def _head(services: Services, grant: Grant, token: Token) -> Grant | None:
+    """The grant's newest state as far as cache and token tell. Beside an older key, a MAC alone does not prove which event issued the token."""
+    if grant.matches(token):
+        return grant
+    return grant.predicted(token) if services.codec.single_key else None
+
+
+def _decide(request: _Request, *, quietly: bool) -> TokenAnswer | TokenRefused:
+    """One try on the newest state; `Conflict` if something newer came in between. `quietly`: only what needs no append, else `Busy`."""
+    services, token = request.services, request.token
+    standing, now = services.store.standing(token.grant_id), services.clock()
+    if standing is None or standing.grant.account_id != request.account_id or standing.grant.client_id != request.client_id:
+        return unknown_token(services, request.account_id, request.client_id, NOT_VALID)
+    ended = why_ended(standing, now)
+    outcome = standing.grant.refresh(token, client_id=request.client_id, now=now, policy=standing.account.session_policy)
+    if isinstance(outcome, Invalid) and outcome.alarm:
+        log.error("rollback alarm: a genuine refresh token of grant %s was never recorded; was a backup restored?", token.grant_id)
+    if ended in CLIENT_REASONS or (ended and not isinstance(outcome, Invalid)):
+        return refusal(ended)
+    match outcome:
+        case Invalid(reason=reason):
+            return TokenRefused("invalid_grant", reason)
+        case Replayed():
+            return _replayed(request, standing, outcome, quietly=quietly)
+        case ReuseDetected() | Rotated() if quietly:
+            raise Busy
+        case ReuseDetected():
+            return _reused(request, standing)
+        case Rotated():
+            return _rotate(request, standing)
+
+
+def _rotate(request: _Request, standing: Standing) -> TokenAnswer:
+    prepared = prepare(request.services, standing, request.asked, request.origin)
+    request.services.store.append([prepared.grant], judged=prepared.judged)
+    return answer(request.services, prepared)
+
+
+def _replayed(request: _Request, standing: Standing, outcome: Replayed, *, quietly: bool) -> TokenAnswer:
+    """The same successor again, with a new access token. The first replay of a generation is recorded, unless others keep getting in between."""
+    services, context = request.services, context_of(request.services, standing, request.origin)
+    prepared = Prepared(
+        standing=standing,
+        grant=standing.grant.copy(),
+        allowed=effective(services, standing, request.asked),
+        issue=outcome.successor,
+        token_id=services.new_id().hex,
+        ttl=lifetime(standing, context.now),
+        now=context.now,
+    )
+    if outcome.recorded and not quietly:
+        streak = prepared.grant.note_replay(context, prepared.token_id)
+        services.store.append([prepared.grant], judged=prepared.judged)
+        if streak >= FLAGGED_STREAK:
+            log.warning("grant %s: %d generations running were refreshed twice", standing.grant.id, streak)
+    return answer(services, prepared)
+
+
+def _reused(request: _Request, standing: Standing) -> TokenRefused:
+    grant = standing.grant.copy()
+    grant.detect_reuse(request.token, context_of(request.services, standing, request.origin))
+    request.services.store.append_ending([grant])
+    return TokenRefused("invalid_grant", "The refresh token was used before; the session has ended.")
