@@ -9,4 +9,6 @@ CREATE ROLE grantbook_web LOGIN PASSWORD :'web_password';
 CREATE DATABASE grantbook OWNER grantbook_owner TEMPLATE template0;
 REVOKE ALL ON DATABASE grantbook FROM PUBLIC;
 GRANT CONNECT ON DATABASE grantbook TO grantbook_web;
+-- To name whatever holds up the order of events, whoever runs it.
+GRANT pg_read_all_stats TO grantbook_web;
 SQL
