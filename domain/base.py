@@ -139,8 +139,9 @@ class Stream(Aggregate):
     def copy(self) -> Self:
         """A copy without pending events that may be folded forward while this one is being read."""
         new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        new.__dict__["_pending_events"] = []
+        state = self.__dict__.copy()
+        state["_pending_events"] = []
+        new.__dict__ = state
         return new
 
 

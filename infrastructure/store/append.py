@@ -12,6 +12,7 @@ from psycopg import pq
 from application.ports import Busy, Conflict, Recorded, Tables
 from domain.access import Standing
 from domain.base import RecordedEvent, Stream
+from domain.errors import InvalidInput
 from domain.grant import Grant
 from infrastructure.store import snapshots
 from infrastructure.store.cache import AggregateCache
@@ -24,6 +25,9 @@ from infrastructure.store.sealing import ACCOUNT_SUBJECT
 from infrastructure.store.statements import ROTATION, STORED, append, bigint, from_bigint
 from infrastructure.store.tables import PostgresTables
 from infrastructure.store.tail import as_uuid
+
+LARGEST_STATE = 65_000
+"""Bytes: an entry of the log is 65,535 at most (EVIDENCE.md 1), stream, version and topic included."""
 
 MOST_AHEAD = 100
 """Versions between a cached grant and its head beyond which the tail is read instead of probed."""
@@ -100,7 +104,7 @@ class Appender:
         grant.collect_events()
         kept_copy = grant.copy()
         self._cache.put(kept_copy)
-        if snapshots.due(grant.version):
+        if snapshots.due(grant.version, before=head):
             self._writer.offer(kept_copy)
         return True
 
@@ -125,6 +129,8 @@ class Appender:
 
     def _encoded(self, event: RecordedEvent) -> Encoded:
         topic, state = self._mapper.encode(event)
+        if len(state) > LARGEST_STATE:
+            raise InvalidInput("That is too much to be recorded in one event.")
         return Encoded(Row(event.originator_id, event.originator_version, topic, state), event.account_id)
 
     def _admit_subjects(self, events: Sequence[RecordedEvent]) -> None:
@@ -145,8 +151,11 @@ class Appender:
             base = self._cache.get(stream.id)
             if (0 if base is None else base.version) == rows[0].version - 1:
                 moved = self._folder.fold(type(stream), base, rows)
-                if moved is not None:
-                    self._cache.put(moved)
+                if moved is None:
+                    continue
+                self._cache.put(moved)
+                if isinstance(moved, Grant) and snapshots.due(moved.version, before=rows[0].version - 1):
+                    self._writer.offer(moved)
 
 
 def _pending(stream: Stream) -> Sequence[RecordedEvent]:

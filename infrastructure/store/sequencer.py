@@ -33,6 +33,7 @@ class Stall:
     age_seconds: float | None
 
 
+# Planned at each run, with the number of rows inlined: the tables grow, and a plan made while they were small would scan them whole.
 # Rows below the oldest running transaction can't be joined by late ones any more. `at` never goes back, whatever the clocks did.
 # An event's time stands first in its state (`{"timestamp":<microseconds>,`); a state without one takes the time before it.
 _SEQUENCE = r"""
@@ -42,19 +43,20 @@ WITH last AS MATERIALIZED (
 ), batch AS MATERIALIZED (
     SELECT originator_id, originator_version, topic, state, account_id, xid, notification_id,
         row_number() OVER (ORDER BY xid, notification_id) AS n,
-        substring(encode(substring(state FOR 40), 'escape') FROM '^{"timestamp":(-?[0-9]{1,18}),')::bigint AS micros
+        CASE WHEN substring(state FOR 13) = '{"timestamp":' AND length(micros) BETWEEN 1 AND 18 AND ltrim(micros, '0123456789') = ''
+            THEN micros::bigint END AS micros
     FROM (
-        SELECT * FROM events
+        SELECT *, split_part(encode(substring(state FROM 14 FOR 20), 'escape'), ',', 1) AS micros FROM events
         WHERE (events.xid, events.notification_id) > (coalesce((SELECT xid FROM last), '0'), coalesce((SELECT notification_id FROM last), 0))
         AND events.xid < pg_snapshot_xmin(pg_current_snapshot())
-        ORDER BY events.xid, events.notification_id LIMIT %(limit)s
+        ORDER BY events.xid, events.notification_id LIMIT {limit}
     ) AS next
 ), checked AS MATERIALIZED (
     SELECT *, lag(originator_version) OVER (PARTITION BY originator_id ORDER BY n) AS before FROM batch
 ), misplaced AS MATERIALIZED (
     SELECT originator_id, originator_version FROM checked c WHERE originator_version <> 1 + coalesce(before, 0) AND (
-        before IS NOT NULL OR NOT EXISTS (
-            SELECT FROM positions p WHERE p.originator_id = c.originator_id AND p.originator_version = c.originator_version - 1))
+        before IS NOT NULL OR (
+            SELECT true FROM positions p WHERE p.originator_id = c.originator_id AND p.originator_version = c.originator_version - 1 LIMIT 1) IS NULL)
     ORDER BY n LIMIT 1
 ), placed AS (
     INSERT INTO positions (position, account_id, originator_id, originator_version, at, leaf_hash)
@@ -85,7 +87,7 @@ class Sequencer:
     def sequence(self, limit: int = BATCH) -> int:
         """Position the next events; how many. `OrderRefused` names an event that stands before its predecessor."""
         try:
-            row = self._connection.execute(_SEQUENCE, {"limit": limit}, prepare=True).fetchone()
+            row = self._connection.execute(_SEQUENCE.replace("{limit}", str(int(limit))).encode(), prepare=False).fetchone()
         except UniqueViolation as error:
             raise LeadershipLost("Another process has positioned these events.") from error
         if row is None:

@@ -29,9 +29,9 @@ _TIMES = ("_created_on", "_modified_on")
 _LEFT_OUT = frozenset({"_id", "_version", "_pending_events"})
 
 
-def due(version: int) -> bool:
-    """Whether a grant of this version is worth a snapshot."""
-    return version % EVERY == 0
+def due(version: int, *, before: int) -> bool:
+    """Whether a grant that was moved on to this version is worth a snapshot."""
+    return version // EVERY > before // EVERY
 
 
 def encode(grant: Grant) -> bytes:

@@ -34,6 +34,7 @@ class PostgresStore:
 
     def __init__(self, dsn: str, keyring: Keyring, *, clock: Callable[[], datetime], cache_size: int = 50_000) -> None:
         self._connections = connections_for(dsn)
+        self.keyring = keyring
         self.mapper = EventMapper(keyring)
         cache, folder = AggregateCache(cache_size), Folder(self.mapper)
         self._loader = Loader(self._connections, folder, cache, keyring, clock)
