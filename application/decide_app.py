@@ -56,7 +56,7 @@ def remove(services: Services, account_id: str, client_ref: str, *, actor_id: st
 
     def attempt() -> Recorded:
         client = client_of(services, account_id, client_ref)
-        client.remove("admin", services.context(account_id, origin, actor_id=actor_id), reason)
+        client.remove("admin", services.context(account_id, origin, actor_id=actor_id, client_stream=str(client.id)), reason)
         return services.store.append_ending([client], also=lambda t: forget_registration(t, client))
 
     return until_settled(attempt)
@@ -83,7 +83,7 @@ def _decide(
 
     def attempt() -> Recorded | None:
         client, account = client_of(services, account_id, client_ref), account_of(services, account_id)
-        record(account, client, services.context(account_id, origin, actor_id=actor_id))
+        record(account, client, services.context(account_id, origin, actor_id=actor_id, client_stream=str(client.id)))
         # Judged on the client: other metadata would be another app.
         return append([account], [client]) if account.pending_events else None
 

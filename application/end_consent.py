@@ -33,6 +33,6 @@ def _end(
     def decide(consent: Consent) -> None:
         if consent.member_id != actor_id and not member_of(services, account_id, actor_id).holds("account.manage"):
             raise NotFound(_MISSING)
-        record(consent, services.context(account_id, origin, actor_id=actor_id))
+        record(consent, services.context(account_id, origin, actor_id=actor_id, client_stream=consent.for_client))
 
     return change(services, lambda: stream_of(services, Consent, as_uuid(consent_id), account_id, missing=_MISSING), decide, ending=True)

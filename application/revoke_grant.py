@@ -19,6 +19,6 @@ def revoke(
     def decide(grant: Grant) -> None:
         if by == "member" and grant.member_id != actor_id:
             raise NotFound(_MISSING)
-        grant.revoke(by, services.context(account_id, origin, actor_id=actor_id), reason)
+        grant.revoke(by, services.context(account_id, origin, actor_id=actor_id, client_stream=grant.for_client), reason)
 
     return change(services, lambda: stream_of(services, Grant, as_uuid(grant_id), account_id, missing=_MISSING), decide, ending=True)

@@ -63,7 +63,7 @@ def _expire(services: Services, account_id: str, grant_id: str, now: datetime, s
     if standing is None or which is None:
         return False
     grant = standing.grant.copy()
-    grant.record(Grant.Expired, services.context(account_id, SYSTEM), which=which)
+    grant.record(Grant.Expired, services.context(account_id, SYSTEM, client_stream=grant.for_client), which=which)
     try:
         services.store.append([grant])
     except (Conflict, Busy):

@@ -1,0 +1,172 @@
+"""All SQL that writes the audit log: monthly partitions, COPY in, and what an erasure takes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from projections.audit_log.projection import Entry, fold
+from projections.connection import Connection
+from projections.definition import Names
+from projections.events import Event, PersonalReader
+from projections.literals import clean
+from projections.view import run
+
+TABLES = {"audit_log": ("position", "ordinal")}
+
+_COLUMNS = "position, ordinal, account_id, at, event_type, actor_type, actor_id, actor_ip, client_stream, subject_id, grant_id, source, service, context"
+
+_CREATE = """
+CREATE TABLE {audit_log} (
+    position bigint NOT NULL, ordinal smallint NOT NULL, account_id uuid NOT NULL, at timestamptz NOT NULL, event_type text NOT NULL,
+    actor_type text NOT NULL, actor_id uuid, actor_ip text, client_stream uuid, subject_id uuid, grant_id uuid, source text NOT NULL,
+    service text NOT NULL, context json NOT NULL
+) PARTITION BY RANGE (at)
+"""
+
+# One per question: everything, one type, one person acting or concerned, one app, one session; newest first within each.
+_INDEXES = (
+    ("all", "(account_id, position)", ""),
+    ("type", "(account_id, event_type, position)", ""),
+    ("actor", "(account_id, actor_id, position)", "WHERE actor_id IS NOT NULL"),
+    ("client", "(account_id, client_stream, position)", "WHERE client_stream IS NOT NULL"),
+    ("subject", "(account_id, subject_id, position)", "WHERE subject_id IS NOT NULL"),
+    ("grant", "(grant_id, position)", "WHERE grant_id IS NOT NULL"),
+)
+
+
+def create(connection: Connection, names: Names) -> None:
+    connection.execute(_CREATE.format(**names))
+
+
+def index(connection: Connection, names: Names, how: str) -> None:
+    """Index each partition without stopping writers, then let the parent index adopt them; later partitions get theirs at birth."""
+    table = names["audit_log"]
+    bare = table.removeprefix("views.")
+    for key, columns, where in _INDEXES:
+        connection.execute(f"CREATE INDEX {bare}_{key} ON ONLY {table} {columns} {where}")
+        for partition in partitions(connection, table):
+            connection.execute(f"CREATE INDEX {how} {partition}_{key} ON views.{partition} {columns} {where}")
+            connection.execute(f"ALTER INDEX views.{bare}_{key} ATTACH PARTITION views.{partition}_{key}")
+
+
+def partitions(connection: Connection, table: str) -> list[str]:
+    """The names of a table's partitions."""
+    query = "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass ORDER BY 1"
+    return [row[0] for row in connection.execute(query, (table,)).fetchall()]
+
+
+def ensure_partitions(connection: Connection, table: str, months: Iterable[str]) -> None:
+    """Make the partitions of these months (`2026-11`) that don't exist; attaching one doesn't stop readers."""
+    bare = table.removeprefix("views.")
+    for month in months:
+        name = f"{bare}_p{month.replace('-', '_')}"
+        if connection.execute("SELECT to_regclass(%s)", (f"views.{name}",)).fetchone()[0] is not None:
+            continue
+        connection.execute(f"CREATE TABLE views.{name} (LIKE {table})")
+        connection.execute(f"ALTER TABLE {table} ATTACH PARTITION views.{name} FOR VALUES FROM ('{month}-01 00:00+00') TO ('{following(month)}-01 00:00+00')")
+
+
+def following(month: str) -> str:
+    """The month after `2026-11`."""
+    year, number = map(int, month.split("-"))
+    return f"{year + number // 12:04}-{number % 12 + 1:02}"
+
+
+_SCRUB = """
+UPDATE {audit_log} SET actor_ip = NULL WHERE account_id = %s AND actor_id = %s AND position <= %s AND actor_ip IS NOT NULL
+"""
+
+
+def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
+    folded = fold(events, reader)
+    if folded.entries:
+        months = sorted({event.at[:7] for event in events})
+        ensure_partitions(connection, names["audit_log"], [*months, following(months[-1])])
+        block = "".join([_line(entry) for entry in folded.entries]).encode()
+        with connection.cursor().copy(f"COPY {names['audit_log']} ({_COLUMNS}) FROM STDIN") as copy:
+            copy.write(block)
+    for account_id, member_id, position in folded.erased:
+        if member_id not in reader.erased_before:
+            run(connection, names, _SCRUB, (account_id, member_id, position))
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _line(entry: Entry) -> str:
+    event = entry.event
+    context = _encode(entry.context).decode().replace("\\", "\\\\")
+    return (
+        f"{event.position}\t{entry.ordinal}\t{event.account_id}\t{event.at}\t{entry.event_type}\t{entry.actor_type}\t{entry.actor_id or _NULL}\t"
+        f"{_NULL if entry.actor_ip is None else _escaped(entry.actor_ip)}\t{entry.client_stream or _NULL}\t{entry.subject_id or _NULL}\t"
+        f"{entry.grant_id or _NULL}\t{event.facts['source']}\t{_escaped(entry.service)}\t{context}\n"
+    )
+
+
+_NULL = "\\N"
+
+
+def _escaped(text: str) -> str:
+    return clean(text).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+_SELECT = """
+SELECT l.position, l.ordinal, l.account_id::text, l.at, l.event_type, l.actor_type,
+    CASE WHEN l.actor_type = 'client' THEN c.client_id ELSE l.actor_id::text END,
+    CASE WHEN l.actor_type = 'client' THEN coalesce(nullif(c.name, ''), c.client_id) ELSE m.name END,
+    l.actor_ip, c.client_id, coalesce(nullif(c.name, ''), c.client_id), l.client_stream::text, l.grant_id::text, l.subject_id::text, s.name, l.source,
+    l.service, l.context
+FROM ({found}) l
+LEFT JOIN views.clients c ON c.client_stream = l.client_stream
+LEFT JOIN views.members m ON m.member_id = l.actor_id
+LEFT JOIN views.members s ON s.member_id = l.subject_id
+ORDER BY l.position DESC, l.ordinal DESC
+"""
+
+# Each branch reads at most `limit` rows off the end of one index, in each month that the range touches.
+_BRANCH = """
+(SELECT * FROM views.audit_log WHERE account_id = %(account)s AND position > %(low)s AND position <= %(high)s
+    AND at >= %(since)s AND at <= %(until)s{condition} ORDER BY position DESC, ordinal DESC LIMIT %(limit)s)
+"""
+_CLIENTS = """
+SELECT l.* FROM views.clients k CROSS JOIN LATERAL {branch} l
+WHERE k.account_id = %(account)s AND k.fingerprint = (SELECT fingerprint FROM views.clients
+    WHERE account_id = %(account)s AND (client_id = %(client)s OR client_stream = %(client_stream)s) LIMIT 1)
+"""
+
+
+def select(connection: Connection, *, member: bool, client: bool, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Entries newest first; `values` has account, low, high, since, until, limit, and event_types, member, client, client_stream, grant."""
+    condition = ""
+    if values["event_types"] is not None:
+        condition += " AND event_type = ANY(%(event_types)s)"
+    if values["grant"] is not None:
+        condition += " AND grant_id = %(grant)s"
+    branches = [" AND actor_id = %(member)s", " AND subject_id = %(member)s"] if member else [""]
+    parts = [_BRANCH.replace("{condition}", condition + b + (" AND client_stream = k.client_stream" if client else "")) for b in branches]
+    if client:
+        parts = [_CLIENTS.replace("{branch}", part) for part in parts]
+    found = " UNION ALL ".join(parts)
+    limited = f"SELECT * FROM ({found}) f ORDER BY position DESC, ordinal DESC LIMIT %(limit)s"
+    rows: list[tuple[Any, ...]] = connection.execute(_SELECT.replace("{found}", limited), values).fetchall()
+    return rows
+
+
+# `at` never falls as positions rise, so a moment is found by halving.
+_POSITION_AT = """
+WITH RECURSIVE halves (low, high) AS (
+    SELECT coalesce(min(position), 1) - 1, coalesce(max(position), 0) FROM positions
+    UNION ALL
+    SELECT CASE WHEN p.at < %(at)s THEN p.position ELSE h.low END, CASE WHEN p.at < %(at)s THEN h.high ELSE p.position - 1 END
+    FROM halves h JOIN positions p ON p.position = (h.low + h.high + 1) / 2 WHERE h.low < h.high)
+SELECT low FROM halves WHERE low >= high
+"""
+
+
+def last_before(connection: Connection, at: Any) -> int:
+    """The last position before a moment; 0 if there is none."""
+    row = connection.execute(_POSITION_AT, {"at": at}).fetchone()
+    return int(row[0])

@@ -1,0 +1,146 @@
+"""Events as projections read them: decoded facts at a position, and what can go wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from eventsourcing.utils import resolve_topic
+
+from domain.base import Sealed
+
+
+@dataclass(slots=True)
+class Event:
+    """One event at its place in the order. `at` is the ledger's time as PostgreSQL prints it in UTC; times in `facts` are microseconds."""
+
+    position: int
+    at: str
+    account_id: str
+    stream_id: str
+    version: int
+    topic: str
+    facts: dict[str, Any]
+
+    @property
+    def time(self) -> int:
+        """When it happened by its own clock, in microseconds since 1970 UTC."""
+        return self.facts["timestamp"]  # type: ignore[no-any-return]  # the mapper writes an integer
+
+    @property
+    def actor_id(self) -> str | None:
+        return self.facts.get("actor_id")
+
+    @property
+    def event_id(self) -> str:
+        """The id under which its personal fields are sealed."""
+        return f"{self.stream_id}:{self.version}"
+
+
+class PoisonEvent(Exception):
+    """An event that a projection can't take: only that projection stops, before it."""
+
+    def __init__(self, event: Event, cause: BaseException) -> None:
+        super().__init__(f"event {event.position} ({event.topic}): {type(cause).__name__}: {str(cause)[:200]}")
+        self.event = event
+
+
+class KeysUnavailable(Exception):
+    """The keyring can't answer now; nothing is wrong with the event."""
+
+
+class PersonalReader:
+    """Opens sealed values, and never again those of a member whose erasure was seen; nor ever those of `erased_before`."""
+
+    def __init__(
+        self,
+        open_sealed: Callable[[Sealed, str], str | None],
+        prefetch: Callable[[Iterable[str]], None] | None = None,
+        erased_before: Iterable[str] = (),
+    ) -> None:
+        self._open = open_sealed
+        self._prefetch = prefetch
+        self.erased_before = frozenset(erased_before)
+        self._erased: set[str] = set(self.erased_before)
+
+    def read(self, sealed: dict[str, str] | None, event_id: str) -> str | None:
+        """The value, or None if there is none or its keys are gone."""
+        if sealed is None or sealed["sub"] in self._erased:
+            return None
+        blob = Sealed(sealed["sub"], sealed["kid"], sealed["n"], sealed["ct"], sealed["kc"])
+        try:
+            return self._open(blob, event_id)
+        except Exception as error:
+            raise KeysUnavailable(f"personal values can't be opened: {type(error).__name__}") from error
+
+    def prepare(self, events: Iterable[Event]) -> None:
+        """Fetch the keys of these events' addresses at once."""
+        if self._prefetch is not None:
+            try:
+                self._prefetch({kid for event in events if (kid := _address_key(event))})
+            except Exception as error:
+                raise KeysUnavailable(f"data keys can't be read: {type(error).__name__}") from error
+
+    def again(self, erased_before: Iterable[str]) -> PersonalReader:
+        """A reader of the same keys that never opens those members."""
+        return PersonalReader(self._open, self._prefetch, erased_before)
+
+    def forget(self, subject: str) -> None:
+        """From now on this subject's values read as erased, whatever a cache still holds."""
+        self._erased.add(subject)
+
+
+def _address_key(event: Event) -> str | None:
+    address = event.facts.get("address")
+    return address.get("kid") if isinstance(address, dict) else None
+
+
+_decode_json = msgspec.json.Decoder().decode
+
+
+def decode(row: tuple[Any, ...]) -> Event:
+    """An event from a row of `view.read`; older class versions are brought up to date as the event class says."""
+    position, at, account_id, stream_id, version, topic, state = row
+    event = Event(position, at, account_id, stream_id, version, topic, {})
+    try:
+        facts = _decode_json(state)
+        stored = facts.pop("class_version", 1)
+        wanted = _class_version(topic)
+        while stored < wanted:
+            getattr(resolve_topic(topic), f"upcast_v{stored}_v{stored + 1}")(facts)
+            stored += 1
+        event.facts = facts
+    except Exception as error:
+        event.facts = {UNREADABLE: f"{type(error).__name__}: {str(error)[:200]}"}
+    return event
+
+
+UNREADABLE = "_unreadable"
+"""The fact that stands for all others where the stored bytes can't be decoded: each projection that wants the event stops there."""
+
+_class_versions: dict[str, int] = {}
+
+
+def _class_version(topic: str) -> int:
+    version = _class_versions.get(topic)
+    if version is None:
+        version = _class_versions[topic] = getattr(resolve_topic(topic), "class_version", 1)
+    return version
+
+
+def handle(events: Iterable[Event], handlers: Mapping[str, Callable[[Event], None]]) -> None:
+    """Give each event to the handler of its topic; `PoisonEvent` names the one that failed."""
+    for event in events:
+        handler = handlers.get(event.topic)
+        if handler is None:
+            continue
+        try:
+            if UNREADABLE in event.facts:
+                raise ValueError(event.facts[UNREADABLE])
+            handler(event)
+        except KeysUnavailable:
+            raise
+        except Exception as error:
+            raise PoisonEvent(event, error) from error

@@ -1,0 +1,99 @@
+"""Typed reads of apps and their registrations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from projections.connection import Connection
+from projections.integrations import view
+from projections.literals import uuid_or_none
+
+Status = Literal["active", "pending", "blocked", "removed"]
+_KINDS = {"manual": ("manual",), "dynamic": ("dynamic", "metadata_document")}
+_NO_POSITION = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationRow:
+    """An app: all registrations of one fingerprint. Ids, name and metadata are those of its first registration; `users` have a consent in force.
+
+    `decision`: undecided, approved or blocked; `decided_*` are of the last decision, verification included. `removed_*` only where no
+    registration is left. Names of members are None where the person was erased.
+    """
+
+    client_stream: str
+    client_id: str
+    fingerprint: str
+    name: str
+    redirect_uris: tuple[str, ...]
+    registration: Literal["manual", "dynamic", "metadata_document"]
+    metadata: dict[str, Any]
+    registrations: int
+    live_registrations: int
+    users: int
+    status: Status
+    verified: bool
+    created_at: datetime
+    created_position: int
+    last_used_at: datetime | None
+    decision: Literal["undecided", "approved", "blocked"]
+    decided_by: str | None
+    decided_by_name: str | None
+    decided_at: datetime | None
+    decision_reason: str | None
+    decision_position: int | None
+    registered_by: str | None
+    registered_by_name: str | None
+    removed_at: datetime | None
+    removed_by: str | None
+    removed_actor_id: str | None
+    removed_actor_name: str | None
+    removed_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRow:
+    """One registration of an app."""
+
+    client_stream: str
+    client_id: str
+    name: str
+    redirect_uris: tuple[str, ...]
+    registration: str
+    metadata: dict[str, Any]
+    needs_approval: bool
+    created_at: datetime
+    created_position: int
+    registered_by: str | None
+    last_used_at: datetime | None
+    removed_at: datetime | None
+    removed_by: str | None
+    removed_reason: str | None
+
+
+def list_integrations(
+    connection: Connection, account_id: str, *, registration: Literal["manual", "dynamic"] | None = None, removed: bool = False, limit: int = 500
+) -> list[IntegrationRow]:
+    """Apps of an account, those that wait for approval first, then by last use. `dynamic` includes metadata documents; removed apps are left out
+    unless asked for."""
+    kinds = None if registration is None else _KINDS[registration]
+    return [_integration(row) for row in view.select(connection, account_id, registrations=kinds, removed=removed, limit=limit)]
+
+
+def integration(connection: Connection, account_id: str, ref: str) -> IntegrationRow | None:
+    """The app that a client id or stream id of any of its registrations belongs to, removed ones included."""
+    fingerprint = view.fingerprint_of(connection, account_id, ref, uuid_or_none(ref))
+    row = None if fingerprint is None else view.select_one(connection, account_id, fingerprint)
+    return None if row is None else _integration(row)
+
+
+def registrations(connection: Connection, account_id: str, fingerprint: str, *, before: int | None = None, limit: int = 100) -> list[RegistrationRow]:
+    """The registrations of an app, newest first; `before` is the last row's `created_position`."""
+    rows = view.registrations(connection, account_id, fingerprint, _NO_POSITION if before is None else before, limit)
+    return [RegistrationRow(*row[:3], tuple(row[3]), *row[4:]) for row in rows]
+
+
+def _integration(row: tuple[Any, ...]) -> IntegrationRow:
+    return IntegrationRow(*row[:4], tuple(row[4]), *row[5:])

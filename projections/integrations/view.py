@@ -1,0 +1,271 @@
+"""All SQL that writes apps and clients: tables, and the statements for each kind of step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any
+
+from projections.connection import Connection
+from projections.definition import Names
+from projections.events import Event, PersonalReader
+from projections.integrations.projection import Changed, Decided, Removed, Rows, fold
+from projections.literals import array, json_text
+from projections.view import run
+
+TABLES = {"integrations": ("account_id", "fingerprint"), "clients": ("client_stream",)}
+
+# integrations: one row per app (account and fingerprint). waiting: live registrations that need approval.
+_CREATE = (
+    """
+    CREATE TABLE {integrations} (
+        account_id uuid NOT NULL, fingerprint text NOT NULL, first_stream uuid, registrations bigint NOT NULL DEFAULT 0,
+        live bigint NOT NULL DEFAULT 0, waiting bigint NOT NULL DEFAULT 0, created_at timestamptz, created_position bigint, last_used_at timestamptz,
+        decision text NOT NULL DEFAULT 'undecided', approved boolean NOT NULL DEFAULT false, verified boolean NOT NULL DEFAULT false,
+        decided_at timestamptz, decided_by uuid, decision_reason text, decision_position bigint,
+        removed_at timestamptz, removed_by text, removed_actor uuid, removed_reason text, removed_position bigint,
+        PRIMARY KEY (account_id, fingerprint)
+    ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05)""",
+    """
+    CREATE TABLE {clients} (
+        client_stream uuid PRIMARY KEY, account_id uuid NOT NULL, client_id text NOT NULL, name text NOT NULL, registration text NOT NULL,
+        redirect_uris text[] NOT NULL, metadata jsonb NOT NULL, fingerprint text NOT NULL, needs_approval boolean NOT NULL,
+        created_at timestamptz NOT NULL, created_position bigint NOT NULL, registered_by uuid, source text, last_used_at timestamptz,
+        removed_at timestamptz, removed_by text, removed_actor uuid, removed_reason text, removed_position bigint
+    ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)""",
+    "CREATE INDEX ON {clients} (account_id, fingerprint, created_position)",
+)
+
+_INDEX = ("CREATE INDEX {how} ON {clients} (account_id, client_id)",)
+
+
+def create(connection: Connection, names: Names) -> None:
+    for statement in _CREATE:
+        connection.execute(statement.format(**names))
+
+
+def index(connection: Connection, names: Names, how: str) -> None:
+    for statement in _INDEX:
+        connection.execute(statement.format(how=how, **names))
+
+
+def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
+    for step in fold(events, reader):
+        _take(step, connection, names)
+
+
+@singledispatch
+def _take(step: Any, connection: Connection, names: Names) -> None:
+    raise TypeError(f"no SQL for {type(step).__name__}")
+
+
+_CLIENT_ROWS = """
+FROM json_to_recordset(%s::json) AS r (
+    client_stream uuid, account_id uuid, client_id text, name text, registration text, redirect_uris text[], metadata jsonb, fingerprint text,
+    needs_approval boolean, created bigint, position bigint, registered_by uuid, source text)
+"""
+
+_ADD_CLIENTS = (
+    """
+INSERT INTO {clients} (client_stream, account_id, client_id, name, registration, redirect_uris, metadata, fingerprint, needs_approval,
+    created_at, created_position, registered_by, source)
+SELECT client_stream, account_id, client_id, name, registration, redirect_uris, metadata, fingerprint, needs_approval,
+    'epoch'::timestamptz + created * interval '1 microsecond', position, registered_by, source"""
+    + _CLIENT_ROWS
+)
+
+# The app's first registration is the one with the lowest position, whichever batch it came in.
+_ADD_APPS = (
+    """
+INSERT INTO {integrations} AS a (account_id, fingerprint, first_stream, registrations, live, waiting, created_at, created_position)
+SELECT account_id, fingerprint, (array_agg(client_stream ORDER BY position))[1], count(*), count(*), count(*) FILTER (WHERE needs_approval),
+    'epoch'::timestamptz + (array_agg(created ORDER BY position))[1] * interval '1 microsecond', min(position)"""
+    + _CLIENT_ROWS
+    + """GROUP BY account_id, fingerprint
+ON CONFLICT (account_id, fingerprint) DO UPDATE SET
+    first_stream = coalesce(a.first_stream, excluded.first_stream), created_at = coalesce(a.created_at, excluded.created_at),
+    created_position = coalesce(a.created_position, excluded.created_position), registrations = a.registrations + excluded.registrations,
+    live = a.live + excluded.live, waiting = a.waiting + excluded.waiting
+"""
+)
+
+_USED_CLIENTS = """
+UPDATE {clients} c SET last_used_at = greatest(c.last_used_at, 'epoch'::timestamptz + u.at * interval '1 microsecond')
+FROM unnest(%s::uuid[], %s::bigint[]) AS u (client_stream, at) WHERE c.client_stream = u.client_stream
+"""
+
+_USED_APPS = """
+UPDATE {integrations} a SET last_used_at = greatest(a.last_used_at, 'epoch'::timestamptz + u.at * interval '1 microsecond')
+FROM (SELECT c.account_id, c.fingerprint, max(u.at) AS at FROM unnest(%s::uuid[], %s::bigint[]) AS u (client_stream, at)
+    JOIN {clients} c USING (client_stream) GROUP BY 1, 2) u
+WHERE a.account_id = u.account_id AND a.fingerprint = u.fingerprint
+"""
+
+
+@_take.register
+def _rows(step: Rows, connection: Connection, names: Names) -> None:
+    if step.registered:
+        rows = json_text(list(step.registered.values()))
+        run(connection, names, _ADD_CLIENTS, (rows,))
+        run(connection, names, _ADD_APPS, (rows,))
+    if step.used:
+        used = (array(step.used), array(step.used.values()))
+        run(connection, names, _USED_CLIENTS, used)
+        run(connection, names, _USED_APPS, used)
+
+
+# Leaving an app: its counts, and its first registration if that was this one.
+_LEAVE = """
+UPDATE {integrations} a SET registrations = a.registrations - 1,
+    live = a.live - (c.removed_at IS NULL)::int, waiting = a.waiting - (c.removed_at IS NULL AND c.needs_approval)::int,
+    first_stream = n.client_stream, created_at = n.created_at, created_position = n.created_position
+FROM {clients} c LEFT JOIN LATERAL (
+    SELECT o.client_stream, o.created_at, o.created_position FROM {clients} o
+    WHERE o.account_id = c.account_id AND o.fingerprint = c.fingerprint AND o.client_stream <> c.client_stream
+    ORDER BY o.created_position LIMIT 1) n ON true
+WHERE c.client_stream = %(client_stream)s AND a.account_id = c.account_id AND a.fingerprint = c.fingerprint
+"""
+
+_CHANGE = """
+UPDATE {clients} SET name = %(name)s, redirect_uris = ARRAY(SELECT json_array_elements_text(%(redirect_uris)s::json)),
+    metadata = %(metadata)s::jsonb, fingerprint = %(fingerprint)s
+WHERE client_stream = %(client_stream)s
+"""
+
+_REGISTER_AGAIN = """
+UPDATE {clients} SET registration = %(registration)s, needs_approval = %(needs_approval)s, removed_at = NULL, removed_by = NULL,
+    removed_actor = NULL, removed_reason = NULL, removed_position = NULL
+WHERE client_stream = %(client_stream)s
+"""
+
+_JOIN = """
+INSERT INTO {integrations} AS a (account_id, fingerprint, first_stream, registrations, live, waiting, created_at, created_position, last_used_at)
+SELECT account_id, fingerprint, client_stream, 1, (removed_at IS NULL)::int, (removed_at IS NULL AND needs_approval)::int, created_at,
+    created_position, last_used_at
+FROM {clients} WHERE client_stream = %(client_stream)s
+ON CONFLICT (account_id, fingerprint) DO UPDATE SET
+    first_stream = CASE WHEN a.created_position < excluded.created_position THEN a.first_stream ELSE excluded.first_stream END,
+    created_at = CASE WHEN a.created_position < excluded.created_position THEN a.created_at ELSE excluded.created_at END,
+    created_position = least(a.created_position, excluded.created_position), registrations = a.registrations + 1,
+    live = a.live + excluded.live, waiting = a.waiting + excluded.waiting, last_used_at = greatest(a.last_used_at, excluded.last_used_at)
+"""
+
+
+@_take.register
+def _changed(step: Changed, connection: Connection, names: Names) -> None:
+    row = {**step.row, "redirect_uris": json_text(step.row["redirect_uris"]), "metadata": json_text(step.row["metadata"])}
+    run(connection, names, _LEAVE, {"client_stream": row["client_stream"]})
+    run(connection, names, _CHANGE, row)
+    if step.again:
+        run(connection, names, _REGISTER_AGAIN, row)
+    run(connection, names, _JOIN, {"client_stream": row["client_stream"]})
+
+
+_REMOVE = """
+UPDATE {clients} SET removed_at = 'epoch'::timestamptz + %(at)s * interval '1 microsecond', removed_by = %(by)s, removed_actor = %(actor)s,
+    removed_reason = %(reason)s, removed_position = %(position)s
+WHERE client_stream = %(client_stream)s AND removed_at IS NULL RETURNING fingerprint, needs_approval
+"""
+
+_REMOVE_FROM_APP = """
+UPDATE {integrations} SET live = live - 1, waiting = waiting - %(waiting)s,
+    removed_at = 'epoch'::timestamptz + %(at)s * interval '1 microsecond', removed_by = %(by)s, removed_actor = %(actor)s,
+    removed_reason = %(reason)s, removed_position = %(position)s
+WHERE account_id = %(account_id)s AND fingerprint = %(fingerprint)s
+"""
+
+
+@_take.register
+def _removed(step: Removed, connection: Connection, names: Names) -> None:
+    values = {
+        "client_stream": step.client_stream, "at": step.at, "by": step.by, "actor": step.actor, "reason": step.reason, "position": step.position,
+    }  # fmt: skip
+    found = run(connection, names, _REMOVE, values).fetchone()
+    if found is not None:
+        app = {**values, "account_id": step.account_id, "fingerprint": found[0], "waiting": int(found[1])}
+        run(connection, names, _REMOVE_FROM_APP, app)
+
+
+_DECIDE = """
+INSERT INTO {integrations} AS a (account_id, fingerprint, decision, approved, verified, decided_at, decided_by, decision_reason, decision_position)
+VALUES (%(account_id)s, %(fingerprint)s, CASE %(status)s WHEN 'unblocked' THEN 'undecided' ELSE coalesce(%(status)s, 'undecided') END,
+    coalesce(%(status)s = 'approved', false), coalesce(%(verified)s, false),
+    'epoch'::timestamptz + %(at)s * interval '1 microsecond', %(by)s, %(reason)s, %(position)s)
+ON CONFLICT (account_id, fingerprint) DO UPDATE SET
+    decision = CASE WHEN %(status)s IS NULL THEN a.decision WHEN %(status)s <> 'unblocked' THEN %(status)s
+        WHEN a.approved THEN 'approved' ELSE 'undecided' END,
+    approved = a.approved OR excluded.approved, verified = coalesce(%(verified)s, a.verified), decided_at = excluded.decided_at,
+    decided_by = excluded.decided_by, decision_reason = excluded.decision_reason, decision_position = excluded.decision_position
+"""
+_DECIDE = _DECIDE.replace("%(status)s", "%(status)s::text").replace("%(verified)s", "%(verified)s::boolean")
+
+
+@_take.register
+def _decided(step: Decided, connection: Connection, names: Names) -> None:
+    values = {
+        "account_id": step.account_id, "fingerprint": step.fingerprint, "status": step.status, "verified": step.verified, "at": step.at,
+        "by": step.by, "reason": step.reason, "position": step.position,
+    }  # fmt: skip
+    run(connection, names, _DECIDE, values)
+
+
+# blocked wins over removed: a blocked app stays blocked for whatever registers next.
+_LIST = """
+SELECT f.client_stream::text, f.client_id, a.fingerprint, coalesce(nullif(f.name, ''), f.client_id), f.redirect_uris, f.registration, f.metadata,
+    a.registrations, a.live, coalesce(u.users, 0),
+    CASE WHEN a.decision = 'blocked' THEN 'blocked' WHEN a.live = 0 THEN 'removed' WHEN a.waiting > 0 AND a.decision <> 'approved' THEN 'pending'
+        ELSE 'active' END AS status,
+    a.verified, a.created_at, a.created_position, a.last_used_at, a.decision, a.decided_by::text, d.name, a.decided_at, a.decision_reason,
+    a.decision_position, f.registered_by::text, r.name,
+    CASE WHEN a.live = 0 THEN a.removed_at END, CASE WHEN a.live = 0 THEN a.removed_by END, CASE WHEN a.live = 0 THEN a.removed_actor::text END,
+    CASE WHEN a.live = 0 THEN x.name END, CASE WHEN a.live = 0 THEN a.removed_reason END
+FROM views.integrations a JOIN views.clients f ON f.client_stream = a.first_stream
+LEFT JOIN views.members d ON d.member_id = a.decided_by
+LEFT JOIN views.members r ON r.member_id = f.registered_by
+LEFT JOIN views.members x ON x.member_id = a.removed_actor
+LEFT JOIN ({users}) u ON u.fingerprint = a.fingerprint
+WHERE a.account_id = %(account)s AND {filter}
+ORDER BY (a.waiting > 0 AND a.live > 0 AND a.decision = 'undecided') DESC, a.last_used_at DESC NULLS LAST, a.created_position DESC LIMIT %(limit)s
+"""
+
+_USERS = """
+SELECT c.fingerprint, count(DISTINCT k.member_id) AS users FROM views.consents k JOIN views.clients c USING (client_stream)
+WHERE k.account_id = %(account)s AND k.in_force GROUP BY 1
+"""
+_USERS_OF_ONE = _USERS.replace("GROUP BY", "AND c.account_id = %(account)s AND c.fingerprint = %(fingerprint)s GROUP BY")
+
+
+def select(connection: Connection, account_id: str, *, registrations: Sequence[str] | None, removed: bool, limit: int) -> list[tuple[Any, ...]]:
+    """Apps: those that wait for approval first, then by last use."""
+    conditions = ["true" if removed else "(a.live > 0 OR a.decision = 'blocked')"]
+    if registrations is not None:
+        conditions.append("f.registration = ANY(%(registrations)s)")
+    query = _LIST.replace("{users}", _USERS).replace("{filter}", " AND ".join(conditions))
+    values = {"account": account_id, "limit": limit, "registrations": None if registrations is None else list(registrations)}
+    rows: list[tuple[Any, ...]] = connection.execute(query, values).fetchall()
+    return rows
+
+
+def select_one(connection: Connection, account_id: str, fingerprint: str) -> tuple[Any, ...] | None:
+    query = _LIST.replace("{users}", _USERS_OF_ONE).replace("{filter}", "a.fingerprint = %(fingerprint)s")
+    row: tuple[Any, ...] | None = connection.execute(query, {"account": account_id, "fingerprint": fingerprint, "limit": 1}).fetchone()
+    return row
+
+
+def fingerprint_of(connection: Connection, account_id: str, client_id: str, client_stream: str | None) -> str | None:
+    """The app of a client, named by client id or stream id."""
+    query = "SELECT fingerprint FROM views.clients WHERE account_id = %s AND (client_id = %s OR client_stream = %s) LIMIT 1"
+    row = connection.execute(query, (account_id, client_id, client_stream)).fetchone()
+    return None if row is None else row[0]
+
+
+_REGISTRATIONS = """
+SELECT c.client_stream::text, c.client_id, coalesce(nullif(c.name, ''), c.client_id), c.redirect_uris, c.registration, c.metadata, c.needs_approval,
+    c.created_at, c.created_position, c.registered_by::text, c.last_used_at, c.removed_at, c.removed_by, c.removed_reason
+FROM views.clients c WHERE c.account_id = %s AND c.fingerprint = %s AND c.created_position < %s ORDER BY c.created_position DESC LIMIT %s
+"""
+
+
+def registrations(connection: Connection, account_id: str, fingerprint: str, before: int, limit: int) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = connection.execute(_REGISTRATIONS, (account_id, fingerprint, before, limit)).fetchall()
+    return rows

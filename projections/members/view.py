@@ -1,0 +1,71 @@
+"""All SQL that writes the members: the table, and whole rows in and out as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from projections.connection import Connection
+from projections.definition import Names
+from projections.events import Event, PersonalReader
+from projections.literals import array, json_text, uuid_or_none
+from projections.members.projection import Row, fold, keys
+from projections.view import run
+
+TABLES = {"members": ("member_id",)}
+
+_COLUMNS = """
+    member_id uuid, account_id uuid, name text, email text, role text, active boolean, erased boolean, permissions jsonb, added bigint,
+    added_by uuid, added_how text, added_position bigint, changed_position bigint, deactivated bigint, deactivated_reason text, last_sign_in bigint"""
+
+
+def create(connection: Connection, names: Names) -> None:
+    connection.execute(f"CREATE TABLE {names['members']} ({_COLUMNS}, PRIMARY KEY (member_id)) WITH (fillfactor = 80)")
+
+
+def index(connection: Connection, names: Names, how: str) -> None:
+    connection.execute(f"CREATE INDEX {how} ON {names['members']} (account_id, added_position)")
+    connection.execute(f"CREATE INDEX {how} ON {names['members']} (account_id, lower(email))")
+
+
+_LOAD = "SELECT row_to_json(t) FROM {members} t WHERE member_id = ANY(%s::uuid[])"
+
+_SAVE = (
+    "INSERT INTO {members} SELECT * FROM json_to_recordset(%s::json) AS r ("
+    + _COLUMNS
+    + """) ON CONFLICT (member_id) DO UPDATE SET
+    name = excluded.name, email = excluded.email, role = excluded.role, active = excluded.active, erased = excluded.erased,
+    permissions = excluded.permissions, changed_position = excluded.changed_position, deactivated = excluded.deactivated,
+    deactivated_reason = excluded.deactivated_reason, last_sign_in = excluded.last_sign_in
+"""
+)
+
+
+def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
+    wanted = [key for key in keys(events) if uuid_or_none(key)]
+    found = run(connection, names, _LOAD, (array(wanted),)).fetchall() if wanted else []
+    rows: dict[str, Row] = {row["member_id"]: row for (row,) in found}
+    changed = fold(events, rows, reader)
+    if changed:
+        run(connection, names, _SAVE, (json_text(list(changed.values())),))
+
+
+_TIMES = {name: f"'epoch'::timestamptz + m.{name} * interval '1 microsecond'" for name in ("added", "deactivated", "last_sign_in")}
+
+_LIST = (
+    """
+SELECT m.member_id::text, m.name, m.email, m.role, m.active, m.erased, m.permissions, {added}, m.added_by::text, m.added_how, m.added_position,
+    m.changed_position, {deactivated}, m.deactivated_reason, {last_sign_in}
+FROM views.members m WHERE m.account_id = %(account)s AND """.format(**_TIMES)
+    + "{filter} ORDER BY m.added_position LIMIT %(limit)s"
+)
+
+_FILTERS = {"member_id": "m.member_id = %(member_id)s", "email": "lower(m.email) = lower(%(email)s)", "active": "m.active = %(active)s"}
+
+
+def select(connection: Connection, account_id: str, *, limit: int, **filters: Any) -> list[tuple[Any, ...]]:
+    """Members in the order they were added."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    query = _LIST.replace("{filter}", " AND ".join(_FILTERS[name] for name in given) or "true")
+    rows: list[tuple[Any, ...]] = connection.execute(query, {"account": account_id, "limit": limit, **given}).fetchall()
+    return rows

@@ -1,0 +1,139 @@
+"""Builds a projection's tables anew beside the live ones, catches up, and switches in one transaction: no downtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from projections import view
+from projections.connection import Connection
+from projections.definition import Projection
+from projections.events import PersonalReader, PoisonEvent
+from projections.preparing import new_suffix
+from projections.runner import Fenced, apply_batch
+
+BATCH = 5000
+CLOSE = 2000
+_LOCK_WAIT_MS = 500
+
+
+class RebuildFailed(Exception):
+    """The projection can't be built: the message names the event."""
+
+
+class AlreadyBuilding(Exception):
+    """Another process builds this projection now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is: events up to `position` of `head` are in the new tables."""
+
+    name: str
+    position: int
+    head: int
+    phase: str
+
+
+def rebuild(connection: Connection, projection: Projection, reader: PersonalReader, batch: int = BATCH) -> Iterator[Progress]:
+    """Rebuild and switch, yielding after each batch. Needs an autocommit connection of its own; the old tables serve until the switch."""
+    with Build(connection, projection, reader, batch) as build:
+        yield from build.catch_up(CLOSE)
+        yield replace(build.progress(), phase="indexing")
+        projection.index(connection, projection.names(build.suffix), "CONCURRENTLY")
+        while not build.try_switch():
+            yield from build.catch_up(CLOSE)
+        yield replace(build.progress(), phase="switched")
+
+
+class Build:
+    """New tables under way: a row `NAME/building` says how far, and a session lock keeps other builders out."""
+
+    def __init__(self, connection: Connection, projection: Projection, reader: PersonalReader, batch: int, purpose: str = "building") -> None:
+        self._connection = connection
+        self._projection = projection
+        self._batch = batch
+        self._row = f"{projection.name}/{purpose}"
+        self._reader = reader.again(view.erased_members(connection))
+        self.suffix = new_suffix()
+        self.position = 0
+        self._beside = replace(projection, name=self._row)
+
+    def __enter__(self) -> Build:
+        if not view.try_lock(self._connection, f"grantbook {self._row}"):
+            raise AlreadyBuilding(f"{self._projection.name} is being built by another process.")
+        try:
+            self._clear()
+            with self._connection.transaction():
+                self._projection.create(self._connection, self._projection.names(self.suffix))
+                view.add_standing(self._connection, self._row, self._projection.version, self.suffix, "building")
+        except BaseException:
+            view.unlock(self._connection, f"grantbook {self._row}")
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None and view.is_lost(error):
+            return
+        self._clear()
+        view.unlock(self._connection, f"grantbook {self._row}")
+
+    def progress(self) -> Progress:
+        return Progress(self._projection.name, self.position, view.head(self._connection), "building")
+
+    def catch_up(self, close: int, until: int | None = None) -> Iterator[Progress]:
+        """Take batches until at most `close` events are left before the head (or exactly to `until`)."""
+        while True:
+            head = view.head(self._connection) if until is None else until
+            if head - self.position <= (close if until is None else 0):
+                return
+            self._take(min(self.position + self._batch, head))
+            yield Progress(self._projection.name, self.position, head, "building")
+
+    def _take(self, until: int) -> None:
+        events = view.read(self._connection, self.position, until, sorted(self._projection.topics))
+        self._reader.prepare(events)
+        try:
+            apply_batch(self._connection, self._beside, self.suffix, events, self.position, until, self._reader)
+        except PoisonEvent as poison:
+            raise RebuildFailed(f"{self._projection.name} can't be built: {poison}") from poison
+        except Fenced:
+            raise AlreadyBuilding(f"Another process took over the build of {self._projection.name}.") from None
+        except Exception as error:
+            if not view.is_fault(error):
+                raise
+            raise RebuildFailed(f"{self._projection.name} can't be built: the database refuses an event from {self.position + 1} to {until}: {type(error).__name__}") from error
+        self.position = until
+
+    def try_switch(self) -> bool:
+        """Bring the new tables to where the live ones stand and show them instead; False if readers hold the views too long."""
+        before = self.position
+        try:
+            with self._connection.transaction():
+                view.patience(self._connection, _LOCK_WAIT_MS)
+                view.prepare_lock(self._connection)
+                live = view.standing(self._connection, self._projection.name, lock=True)
+                if live is None:
+                    view.add_standing(self._connection, self._projection.name, self._projection.version, self.suffix, "live")
+                elif live.version > self._projection.version:
+                    raise RebuildFailed(f"{self._projection.name} was built by a newer release; run that one.")
+                elif live.position > self.position:
+                    self._take(live.position)
+                view.switch(self._connection, self._projection, self.suffix, self.position)
+                view.remove_standing(self._connection, self._row)
+        except Exception as error:
+            self.position = before
+            if view.is_lock_timeout(error):
+                return False
+            raise
+        return True
+
+    def _clear(self) -> None:
+        """Drop what neither a live view nor a build under way uses: old tables after a switch, leftovers of a killed build."""
+        view.remove_standing(self._connection, self._row)
+        tables = view.tables_of(self._connection, self._projection)  # before their users: a table and its row appear together
+        standings = view.standings(self._connection).values()
+        used = {table for s in standings if s.name.partition("/")[0] == self._projection.name for table in view.names_at(self._projection, s)}
+        for table in tables:
+            if table not in used:
+                view.drop_table(self._connection, table)
