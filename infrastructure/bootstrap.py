@@ -22,7 +22,7 @@ from infrastructure.embedded import EmbeddedPostgres
 from infrastructure.login_keys import LoginKeys
 from infrastructure.passwords import Argon2Passwords
 from infrastructure.readiness import Readiness, readiness
-from infrastructure.settings import Settings, SettingsError
+from infrastructure.settings import Settings, SettingsError, load_settings
 from infrastructure.signing import JwtAccessTokens
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.store import PostgresStore
@@ -85,6 +85,11 @@ class Directory:
             self._only = accounts[0][0] if accounts else None
         return self._only
 
+    @staticmethod
+    def stream(account_id: str) -> UUID:
+        """The account's stream."""
+        return UUID(account_id)
+
 
 class StoreCodec:
     """`application.ports.Codec` whose epoch stands in the store and is read at the first token."""
@@ -107,9 +112,10 @@ class StoreCodec:
 
 
 def bootstrap(
-    settings: Settings, *, dsn: str | None = None, clock: Callable[[], datetime] = system.now, passwords: Passwords | None = None
+    settings: Settings | None = None, *, dsn: str | None = None, clock: Callable[[], datetime] = system.now, passwords: Passwords | None = None
 ) -> App:
-    """Wire one process. `dsn` stands for the web role's database; fakes come in as arguments."""
+    """Wire one process, from the environment's settings if none are given. `dsn`: the web role's database; fakes come in as arguments."""
+    settings = settings or load_settings()
     if "{account}" in settings.base_url:
         raise SettingsError(["GRANTBOOK_BASE_URL: several accounts by host are not served yet; name one host without {account}."])
     dsn = dsn or web_dsn(settings)

@@ -97,6 +97,22 @@ def load_settings(environ: Mapping[str, str] | None = None, cwd: Path | None = N
     return settings
 
 
+def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a child process: ours, with these settings in the place of what it says."""
+    replaced = {f"{name}_FILE" for name in overrides}
+    return {**{k: v for k, v in os.environ.items() if k not in replaced}, **overrides}
+
+
+def embedded_data_dir(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Path | None:
+    """The data directory of an embedded store, without making anything; None where a database is configured."""
+    environ = os.environ if environ is None else environ
+    folder = Path.cwd() if cwd is None else cwd
+    source = Source(environ, folder / (environ.get("GRANTBOOK_CONFIG", "").strip() or "grantbook.toml"), file_must_exist=False)
+    if source.read("DATABASE_URL", a_connection_string, None) is not None:
+        return None
+    return folder / source.read("DATA_DIR", _a_folder, Path(".grantbook"))
+
+
 def environment(name: str, default: str = "") -> str:
     """One variable of the environment that is no setting of the product."""
     return os.environ.get(name, default)

@@ -1,0 +1,46 @@
+"""The outermost layer: gives each request an id and writes one log line for it, without query strings, bodies or headers."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from infrastructure.logs import get_logger
+
+REQUEST_ID = "grantbook.request_id"
+_QUIET = frozenset({"/healthz", "/readyz"})
+
+
+class AccessLog:
+    """WSGI middleware; `name` tells the log's lines of several servers apart."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], name: str) -> None:
+        self._app = app
+        self._log = get_logger(name)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        begun = time.perf_counter()
+        request_id = environ[REQUEST_ID] = secrets.token_hex(8)
+        status = "000"
+
+        def started(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            nonlocal status
+            status = line[:3]
+            headers.append(("X-Request-Id", request_id))
+            return start_response(line, headers) if exc_info is None else start_response(line, headers, exc_info)
+
+        body = self._app(environ, started)
+        path = environ.get("PATH_INFO", "")
+        if path not in _QUIET or status != "200":
+            self._log.info(
+                "request",
+                method=environ.get("REQUEST_METHOD"),
+                path=path,
+                status=int(status),
+                ms=round((time.perf_counter() - begun) * 1000, 2),
+                peer=environ.get("REMOTE_ADDR"),
+                request=request_id,
+            )
+        return body

@@ -1,0 +1,79 @@
+"""`python -m web.cli.child KIND`: what the supervisor starts; each kind ends with its parent."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from infrastructure.lifeline import end_with_parent
+from infrastructure.logs import configure_logs
+from infrastructure.settings import Settings, SettingsError, load_settings
+
+GATEWAY_THREADS = 16
+_BACKPRESSURE = 128
+
+
+def main() -> None:
+    """Run one kind until it is told to end."""
+    kind, parent = sys.argv[1], int(sys.argv[2])
+    end_with_parent(parent)
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.exit(str(error))
+    configure_logs(settings.log)
+    if kind == "projector":
+        _project(settings)
+    elif kind == "gateway":
+        assert settings.gateway_port is not None
+        _serve("web.cli.child:gateway_worker", settings.host, settings.gateway_port, settings.workers, GATEWAY_THREADS)
+    else:
+        _serve("web.cli.child:web_worker", settings.host, settings.port, settings.workers, settings.threads)
+
+
+def web_worker() -> object:
+    """The web application in a worker process, which ends with granian's main process."""
+    from web.app import application
+
+    end_with_parent(os.getppid(), gently=False)
+    return application()
+
+
+def gateway_worker() -> object:
+    """The gateway's application in a worker process."""
+    from web.mcp.app import application
+
+    end_with_parent(os.getppid(), gently=False)
+    return application()
+
+
+def _serve(target: str, host: str, port: int, workers: int, threads: int) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    Granian(
+        target,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        backpressure=_BACKPRESSURE,
+        websockets=False,
+        log_access=False,
+        log_dictconfig={"version": 1, "disable_existing_loggers": False, "loggers": {"_granian": {"level": "WARNING"}}},
+        respawn_failed_workers=True,
+        workers_kill_timeout=2,
+        factory=True,
+    ).serve()
+
+
+def _project(settings: Settings) -> None:
+    from infrastructure.projector import run_projector
+    from infrastructure.sweeper import sweeper
+
+    run_projector(settings, sweep=sweeper(settings))
+
+
+if __name__ == "__main__":
+    main()
