@@ -57,10 +57,6 @@ class Reach:
             raise ToolError(f"Say which project: {self._listed()}.")
         return found[0]
 
-    def holds(self, project_id: str) -> bool:
-        """Whether this call may touch that project."""
-        return any(project.id == project_id for project in self.projects)
-
     def _find(self, text: str) -> Project:
         by_id = [project for project in self.projects if project.id == text]
         found = by_id or [project for project in self.projects if project.name.casefold() == text.strip().casefold()]

@@ -112,13 +112,12 @@ def _period(today: date, start: date | None, end: date | None, last_n_days: int 
         if start is not None or end is not None:
             raise ToolError("Give either last_n_days or dates, not both.")
         return max(today - timedelta(days=last_n_days - 1), FIRST_DAY), today
-    last = min(end or today, today)
-    first = start or max(last - timedelta(days=DEFAULT_DAYS - 1), FIRST_DAY)
-    if first > (end or today):
+    if start is not None and start > (end or today):
         raise ToolError("The period ends before it begins.")
-    first = max(first, FIRST_DAY)
-    if first > last:
+    last = min(end or today, today)
+    if last < FIRST_DAY or (start is not None and start > today):
         raise ToolError(f"There is data from {FIRST_DAY} to {today}.")
+    first = max(start or last - timedelta(days=DEFAULT_DAYS - 1), FIRST_DAY)
     if (last - first).days >= MAX_DAYS:
         raise ToolError(f"A period has at most {MAX_DAYS} days.")
     return first, last
