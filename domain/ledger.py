@@ -13,6 +13,9 @@ class Ledger(Stream):
 
     TOPIC: ClassVar[str]
 
+    def __init__(self) -> None:
+        """Holds no state; without this the library would make one that wants `account_id`."""
+
     class Event(RecordedAnyTime):
         STREAM = "ledger"
 

@@ -84,7 +84,7 @@ def test_bytes_that_do_not_fit_the_class_are_named(mapper: EventMapper) -> None:
 def test_an_older_class_version_is_upcast_on_a_decoded_copy(mapper: EventMapper, monkeypatch: pytest.MonkeyPatch) -> None:
     state = mapper.encode(sample(Member.Deactivated))[1]
 
-    class Newer(Member.Deactivated):  # type: ignore[misc, valid-type]  # a dataclass made by a metaclass
+    class Newer(Member.Deactivated):
         TOPIC = "member.deactivated"
         class_version = 2
         ticket: str
