@@ -1,0 +1,71 @@
+"""The short way to the two hot endpoints: what is ordinary is answered before Flask, everything else goes on to it unread."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from application.services import Origin
+from infrastructure.bootstrap import App
+from web.oauth.answers import Answer, Headers
+from web.oauth.forms import FORM_TYPE, LARGEST
+from web.oauth.introspect import introspection_answer
+from web.oauth.token import token_answer
+
+_ORDINARY = frozenset(
+    {FORM_TYPE, f"{FORM_TYPE};charset=utf-8", f"{FORM_TYPE}; charset=utf-8", f"{FORM_TYPE};charset=UTF-8", f"{FORM_TYPE}; charset=UTF-8"}
+)
+_REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_PATHS = frozenset({"/oauth/token", "/oauth/introspect"})
+
+
+class Front:
+    """WSGI middleware before the Flask application. A POST of one form without a query string is ordinary."""
+
+    def __init__(self, app: App, flask: Callable[..., Iterable[bytes]]) -> None:
+        self._app, self._flask = app, flask
+        secure = app.settings.base_url.startswith("https://")
+        self._extra: Headers = [("Strict-Transport-Security", "max-age=31536000")] if secure else []
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path not in _PATHS or environ["REQUEST_METHOD"] != "POST" or environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE") not in _ORDINARY:
+            return self._flask(environ, start_response)
+        body = _body(environ)
+        account_id = self._app.directory.account_for(environ.get("HTTP_HOST", "")) if body is not None else None
+        if body is None or account_id is None:
+            return self._flask(environ, start_response)
+        answer = self._answer(path, account_id, body, environ)
+        start_response(_REASONS[answer.status], [*answer.headers, ("Content-Length", str(len(answer.body))), *self._extra])
+        return [answer.body]
+
+    def _answer(self, path: str, account_id: str, body: bytes, environ: dict[str, Any]) -> Answer:
+        headers = _EnvironHeaders(environ)
+        if path == "/oauth/introspect":
+            return introspection_answer(self._app.services, account_id, body, headers)
+        origin = Origin("oauth", environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT"))
+        return token_answer(self._app.services, account_id, body, headers, origin)
+
+
+def _body(environ: dict[str, Any]) -> bytes | None:
+    """The body, if its length is told and small; it is put back for Flask in case that is asked all the same."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if not length.isascii() or not length.isdigit() or int(length) > LARGEST:
+        return None
+    body: bytes = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+class _EnvironHeaders:
+    """The request's headers by their usual names."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._environ = environ
+
+    def get(self, name: str, /) -> str | None:
+        return self._environ.get(f"HTTP_{name.upper().replace('-', '_')}")

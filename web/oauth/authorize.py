@@ -1,0 +1,54 @@
+"""GET and POST /oauth/authorize: the request is validated and kept, then the browser goes on to the consent page."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from werkzeug.wrappers import Response
+
+from application.approve_consent import answer_url
+from application.begin_authorization import AuthorizationPageError, AuthorizationRedirectError, begin
+from application.services import Origin, Services
+from web.oauth.errors import as_description
+from web.oauth.forms import Malformed, pairs, repeated
+from web.pages.cannot_connect import cannot_connect
+
+_GUARDS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def authorization_response(services: Services, account_id: str, raw: bytes, origin: Origin) -> Response:
+    """303 to the consent page, 303 with an error to the client, or a page where neither can be trusted (RFC 6749 4.1.2.1)."""
+    try:
+        found = begin(services, account_id, repeated(pairs(raw)), origin)
+    except Malformed as error:
+        found = AuthorizationPageError("bad_request", error.message)
+    if isinstance(found, AuthorizationPageError):
+        return _page(found)
+    if isinstance(found, AuthorizationRedirectError):
+        told = {"error": found.error, "error_description": as_description(found.description)}
+        return see_other(answer_url(found.redirect_uri, services.issuer, found.state, **told))
+    return see_other(f"/consent?{urlencode({'request': found.request_id})}")
+
+
+def see_other(url: str) -> Response:
+    """A redirect that is followed by GET (RFC 9700 4.12), never framed, stored or referred to."""
+    return Response(status=303, headers={"Location": url, **_GUARDS})
+
+
+def _page(found: AuthorizationPageError) -> Response:
+    client = found.client
+    metadata = client.metadata if client else {}
+    return cannot_connect(
+        found.kind,
+        error_words=found.message if found.kind == "bad_request" else "",
+        client_id=found.client_id,
+        app_name=client.name if client else "",
+        redirect_uri=found.sent_redirect_uri,
+        registered=client.redirect_uris if client else (),
+        software_id=str(metadata.get("software_id", "")),
+    )

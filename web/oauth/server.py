@@ -1,0 +1,41 @@
+"""Authlib's core authorization server, without any web framework: it picks the grant and turns its errors into answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+
+from application.services import Origin, Services
+from web.oauth.answers import Answer, as_json
+from web.oauth.errors import as_description
+from web.oauth.forms import Form, Headers
+
+
+class TokenRequest(OAuth2Request):
+    """A request at the token endpoint. Parameters come from the body alone, never from the query string (PROTOCOL 24)."""
+
+    def __init__(self, services: Services, account_id: str, form: Form, resources: tuple[str, ...], headers: Headers, origin: Origin) -> None:
+        # Authlib's own __init__ judges the URL's scheme, which a proxy may have changed; the settings forbid plain http.
+        self.method, self.headers, self.payload = "POST", headers, BasicOAuth2Payload(form)
+        self.services, self.account_id, self.resources, self.origin = services, account_id, resources, origin
+        self.client = self.user = None
+        self._form = form
+
+    @property
+    def form(self) -> Form:
+        return self._form
+
+
+class Server(AuthorizationServer):
+    """Grants are registered by `web.oauth.token`."""
+
+    def create_oauth2_request(self, request: TokenRequest) -> TokenRequest:
+        return request
+
+    def handle_response(self, status: int, body: dict[str, Any], headers: list[tuple[str, str]]) -> Answer:
+        if "error_description" in body:
+            body["error_description"] = as_description(body["error_description"])
+        challenge = [h for h in headers if h[0] == "WWW-Authenticate"]
+        return as_json(status, body, challenge)
