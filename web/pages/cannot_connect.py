@@ -79,7 +79,7 @@ def _decision(conn: Any, variant: CannotConnectVariant, client_id: str) -> dict[
     at: datetime | None = row.decided_at if variant == "blocked" else row.removed_at
     found: dict[str, Any] = {"name": row.name, "at": at}
     if current_member():
-        by = row.decided_by if variant == "blocked" else row.removed_by
+        by = row.decided_by_name if variant == "blocked" else row.removed_actor_name
         reason = row.decision_reason if variant == "blocked" else row.removed_reason
         found |= {"by": by or "", "reason": reason or ""}
     return found

@@ -31,7 +31,7 @@ def app_deed(deed: str, page_id: str, name: str, *, sessions: int = 0, people: i
     tokens = f"Access tokens already issued stop at once here; a service that does not ask us accepts them for up to {duration(access_token_ttl)}."
     points = {
         "approve": ("People can connect it and choose what it may do.", "Every registration with the same metadata is approved too."),
-        "deny": ("Nobody can connect it, and it can’t register again.", "You can unblock it later."),
+        "deny": ("Nobody can connect it, and it can't register again.", "You can unblock it later."),
         "block": (
             _ending(sessions, people),
             tokens,
@@ -68,7 +68,11 @@ def revoke_session(grant_id: str, person: str, app: str) -> Confirm:
         verb="Revoke",
         action=url_for("settings.sessions.revoke", grant_id=grant_id),
         question="Revoke this session?",
-        points=(f"{app} can no longer act for {person} in this session.", f"Other sessions of {person} continue.", f"{person} can connect again by consenting again."),
+        points=(
+            f"{app} can no longer act for {person} in this session.",
+            f"Other sessions of {person} continue.",
+            f"{person} can connect again by consenting again.",
+        ),
         button="Revoke session",
         asks_reason=True,
     )
@@ -81,7 +85,11 @@ def revoke_sessions(grant_ids: tuple[str, ...], people: int) -> Confirm:
         verb="Revoke",
         action=url_for("settings.sessions.revoke_many"),
         question=f"Revoke {what}?",
-        points=(f"No longer can an app act in {'it' if len(grant_ids) == 1 else 'them'}, for {counted(people, 'person', 'people')}, from now on.", "Other sessions continue.", "People can connect again by consenting again."),
+        points=(
+            f"No longer can an app act in {'it' if len(grant_ids) == 1 else 'them'}, for {counted(people, 'person', 'people')}, from now on.",
+            "Other sessions continue.",
+            "People can connect again by consenting again.",
+        ),
         button=f"Revoke {what}",
         keep="Keep them",
         asks_reason=True,
@@ -97,7 +105,11 @@ def revoke_app(consent_id: str, name: str) -> Confirm:
         verb="Revoke",
         action=url_for("connected_apps.revoke", consent_id=consent_id),
         question=f"Revoke {name}?",
-        points=("It can no longer act for you, from now on.", "Your data and your account stay as they are.", "To use it again, connect it again and agree again."),
+        points=(
+            "It can no longer act for you, from now on.",
+            "Your data and your account stay as they are.",
+            "To use it again, connect it again and agree again.",
+        ),
         button="Revoke",
     )
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from flask import Blueprint, make_response, redirect, request
 from werkzeug.wrappers import Response
 
 from application import approve_consent
-from application.begin_authorization import PendingRequest, pending
-from domain.access import app_refusal
-from domain.client import Client
-from domain.consent import Consent
-from domain.errors import InvalidInput, Refused
-from domain.ids import consent_stream
+from application.begin_authorization import PendingRequest, consent_state, pending
+from domain.errors import InvalidInput, NotFound, Refused
 from projections.integrations import queries
 from web.pages import context, csrf, headers
 from web.pages.account_models import CannotConnectVariant
 from web.pages.cannot_connect import cannot_connect
-from web.pages.consent_view import Asked, Choices, consent_view, problems, text_shown
+from web.pages.consent_view import Asked, Choices, approved_scopes, consent_view, problems, text_shown
 from web.pages.frame import account_page
 from web.pages.people import viewer_of
 from web.pages.session import SignedInMember, for_everyone, signed_in
@@ -66,27 +61,17 @@ def decide() -> Response:
 
 
 def _waiting(request_id: str) -> PendingRequest | None:
-    found = pending(context.services(), request_id) if 0 < len(request_id) <= 200 else None
+    found = pending(context.services(), request_id)
     return found if found and found.account_id == context.account_id() else None
 
 
 def _asked(waiting: PendingRequest, person: SignedInMember) -> Asked:
     """The request with the states it is judged on, as the write side knows them now."""
-    store, client_stream = context.services().store, UUID(str(waiting.client_stream))
-    wanted = [(Client, client_stream), (Consent, consent_stream(person.account_id, person.member_id, str(client_stream)))]
-    client, consent = store.load_many(wanted)
-    account = context.account()
-    approved = account.app(client.fingerprint).status == "approved"
-    return Asked(
-        request_id=waiting.request_id,
-        redirect_uri=waiting.redirect_uri,
-        scopes=waiting.scopes,
-        client=client,
-        account=account,
-        member=person.member,
-        consent=consent,
-        allowed_at=_allowed_at(client.client_id) if approved else None,
-    )
+    state = consent_state(context.services(), waiting, person.member_id)
+    if state is None:
+        raise NotFound("This request is about an app or an account that is gone.")
+    approved = state.account.app(state.client.fingerprint).status == "approved"
+    return Asked(waiting=waiting, state=state, allowed_at=_allowed_at(waiting.client_id) if approved else None)
 
 
 def _allowed_at(client_id: str) -> datetime | None:
@@ -97,18 +82,18 @@ def _allowed_at(client_id: str) -> datetime | None:
 
 def _refusal(asked: Asked) -> Response | None:
     """The page for an app that may not ask at all; one that waits for approval still shows what it asks."""
-    why = app_refusal(asked.client, asked.account)
+    why = asked.state.refusal
     if why in (None, "app_pending"):
         return None
     variant = _VARIANTS.get(str(why), "bad_request")
-    words = "" if variant != "bad_request" else "the account’s plan has no app integrations"
+    words = "" if variant != "bad_request" else "the account's plan has no app integrations"
     client = asked.client
     return cannot_connect(
         variant,
         error_words=words,
         client_id=client.client_id,
         app_name=client.name,
-        redirect_uri=asked.redirect_uri,
+        redirect_uri=asked.waiting.redirect_uri,
         registered=client.redirect_uris,
         software_id=str(client.metadata.get("software_id", "")),
     )
@@ -125,18 +110,18 @@ def _choices() -> Choices:
 
 
 def _page(asked: Asked, chosen: Choices | None = None, errors: dict[str, str] | None = None, *, status: int = 200) -> Response:
-    headers.allow_form_redirect(asked.redirect_uri)
+    headers.allow_form_redirect(asked.waiting.redirect_uri)
     with context.views() as conn:
         email = viewer_of(conn, signed_in()).email
         view = consent_view(asked, email=email, now=context.services().clock(), chosen=chosen, errors=errors)
-        token = csrf.token_for_request(asked.request_id)
+        token = csrf.token_for_request(asked.waiting.request_id)
         body = account_page("account/consent.html", None, f"Allow {view.app.name} to connect?", view=view, request_token=token)
     return make_response(body, status)
 
 
 def _text(asked: Asked) -> str:
     view = consent_view(asked, email="", now=context.services().clock())
-    return text_shown(view, asked.account.name)
+    return text_shown(view, asked.state.account.name)
 
 
 def _denied(waiting: PendingRequest, asked: Asked) -> Response:
@@ -156,9 +141,9 @@ def _approved(waiting: PendingRequest, asked: Asked, chosen: Choices) -> Respons
             context.services(),
             waiting,
             signed_in().member_id,
-            scopes=tuple(scope.code for scope in asked.offered if scope.code in chosen.scopes),
+            scopes=approved_scopes(asked, chosen),
             project_access="all" if chosen.all_projects else "selected",
-            project_ids=tuple(id_ for id_ in asked.projects if id_ in chosen.project_ids),
+            project_ids=tuple(id_ for id_ in asked.state.projects if id_ in chosen.project_ids),
             keep_alive=chosen.keep_alive,
             text=_text(asked),
             origin=context.origin(),

@@ -6,54 +6,46 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.access import app_refusal, holdable
+from application.begin_authorization import ConsentState, PendingRequest, ScopeOffer
 from domain.account import Account
 from domain.client import Client
 from domain.consent import Consent
-from domain.member import Member
-from domain.scopes import OFFLINE_ACCESS, Scope
 from web.pages.account_models import ConsentView, ProjectChoice, RedirectKind, ScopeChoice, SessionTerms
 from web.pages.app_words import host, is_loopback, is_web, scheme
 from web.pages.formatting import duration, long_date
 from web.pages.models import AppMark
-from web.pages.scope_words import in_order, words_of
+from web.pages.scope_words import in_order
 
 _HOW = {"manual": "by an admin", "dynamic": "by itself", "metadata_document": "by its metadata document"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A pending request with the states that its page is made of; `consent` is what the member agreed to before, if anything."""
+    """A pending request with the states that its page is made of; `allowed_at` is when an admin approved the app."""
 
-    request_id: str
-    redirect_uri: str
-    scopes: tuple[str, ...]
-    client: Client
-    account: Account
-    member: Member
-    consent: Consent | None
+    waiting: PendingRequest
+    state: ConsentState
     allowed_at: datetime | None = None
+
+    @property
+    def client(self) -> Client:
+        return self.state.client
 
     @property
     def verified(self) -> bool:
         """Checked by an admin; an app that an admin added by hand is."""
-        return self.client.registration == "manual" or self.account.app(self.client.fingerprint).verified
+        return self.client.registration == "manual" or self.state.verified
 
     @property
     def before(self) -> Consent | None:
-        return self.consent if self.consent is not None and self.consent.in_force else None
+        consent = self.state.consent
+        return consent if consent is not None and consent.in_force else None
 
     @property
-    def offered(self) -> tuple[Scope, ...]:
+    def offers(self) -> dict[str, ScopeOffer]:
         """The requested scopes that have a box, in the catalogue's order."""
-        codes = in_order(code for code in self.scopes if code != OFFLINE_ACCESS)
-        return tuple(words_of(code, self.account.scopes) for code in codes)
-
-    @property
-    def projects(self) -> dict[str, str]:
-        """The projects in which the member could use at least one of the scopes."""
-        needed = [scope.permission for scope in self.offered if scope.per_project and scope.permission]
-        return {id_: name for id_, name in self.account.projects.items() if any(self.member.holds(p, id_) for p in needed)}
+        found = {offer.scope.code: offer for offer in self.state.scopes}
+        return {code: found[code] for code in in_order(found)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,40 +59,40 @@ class Choices:
 
 
 def consent_view(asked: Asked, *, email: str, now: datetime, chosen: Choices | None = None, errors: dict[str, str] | None = None) -> ConsentView:
-    client, account = asked.client, asked.account
+    client, state, account = asked.client, asked.state, asked.state.account
     choices = chosen or first_choices(asked)
+    redirect_uri = asked.waiting.redirect_uri
     decision = account.app(client.fingerprint)
     return ConsentView(
-        request_id=asked.request_id,
+        request_id=asked.waiting.request_id,
         app=AppMark(name=client.name, key=client.client_id, verified=asked.verified),
-        redirect_kind=redirect_kind(asked.redirect_uri),
-        redirect_host=host(asked.redirect_uri),
-        redirect_scheme=scheme(asked.redirect_uri),
+        redirect_kind=redirect_kind(redirect_uri),
+        redirect_host=host(redirect_uri),
+        redirect_scheme=scheme(redirect_uri),
         registered_at=client.created_on,
         registered_how=_HOW[client.registration],
         allowed_by="by an admin" if decision.status == "approved" and client.registration != "manual" else "",
         allowed_at=asked.allowed_at,
         identity_host=host(client.client_id) if client.registration == "metadata_document" else "",
-        scopes=tuple(_scope_choice(asked, scope, choices) for scope in asked.offered),
-        projects=tuple(ProjectChoice(id=id_, name=name, ticked=id_ in choices.project_ids) for id_, name in asked.projects.items()),
-        projects_in_all=len(asked.projects),
+        scopes=tuple(_scope_choice(asked, offer, choices) for offer in asked.offers.values()),
+        projects=tuple(ProjectChoice(id=id_, name=name, ticked=id_ in choices.project_ids) for id_, name in state.projects.items()),
+        projects_in_all=len(state.projects),
         all_projects=choices.all_projects,
-        needs_projects=bool(asked.projects),
-        keep_alive_offered=client.may_refresh,
+        needs_projects=state.needs_projects and bool(state.projects),
+        keep_alive_offered=state.may_keep_alive,
         keep_alive=choices.keep_alive,
         terms=terms(account, now),
         email=email,
         allowed_before_at=asked.before.modified_on if asked.before else None,
-        pending=app_refusal(client, account) == "app_pending",
+        pending=state.refusal == "app_pending",
         errors=errors or {},
     )
 
 
 def first_choices(asked: Asked) -> Choices:
     """What is ticked at first: unverified apps get no scope that changes things, and no project unless there is only one."""
-    before = asked.before
-    ticked = {scope.code for scope in asked.offered if asked.verified or not scope.acts or (before and scope.code in before.scopes)}
-    projects = asked.projects
+    before, projects = asked.before, asked.state.projects
+    ticked = {code for code, offer in asked.offers.items() if offer.agreed or asked.verified or not offer.scope.acts}
     only = frozenset(projects) if len(projects) == 1 else frozenset()
     kept = before.projects.within(projects) if before else frozenset()
     return Choices(
@@ -122,16 +114,16 @@ def terms(account: Account, now: datetime) -> SessionTerms:
     )
 
 
-def _scope_choice(asked: Asked, scope: Scope, choices: Choices) -> ScopeChoice:
-    held = holdable(asked.member, asked.account, scope.code)
+def _scope_choice(asked: Asked, offer: ScopeOffer, choices: Choices) -> ScopeChoice:
+    scope = offer.scope
     return ScopeChoice(
         scope=scope.code,
         title=scope.title,
         description=scope.description,
         acts=scope.acts,
-        ticked=held and scope.code in choices.scopes,
-        lacking="" if held else f"Your role, {asked.member.role}, does not include this.",
-        new=asked.before is not None and scope.code not in asked.before.scopes,
+        ticked=offer.holdable and scope.code in choices.scopes,
+        lacking="" if offer.holdable else f"Your role, {asked.state.member.role}, does not include this.",
+        new=asked.before is not None and not offer.agreed,
     )
 
 
@@ -141,13 +133,18 @@ def redirect_kind(redirect_uri: str) -> RedirectKind:
     return "web" if is_web(redirect_uri) else "scheme"
 
 
+def approved_scopes(asked: Asked, chosen: Choices) -> tuple[str, ...]:
+    """The chosen scopes, less what was not asked for or can't be had."""
+    return tuple(code for code, offer in asked.offers.items() if code in chosen.scopes and offer.holdable)
+
+
 def problems(asked: Asked, chosen: Choices) -> dict[str, str]:
     """What is missing before the choices can be agreed to, by field."""
-    scopes = [scope for scope in asked.offered if scope.code in chosen.scopes and holdable(asked.member, asked.account, scope.code)]
+    scopes = approved_scopes(asked, chosen)
     if not scopes:
         return {"scope": "Choose at least one permission, or deny."}
-    needs = any(scope.per_project for scope in scopes)
-    if needs and not chosen.all_projects and not chosen.project_ids & set(asked.projects):
+    needs = any(asked.offers[code].scope.per_project for code in scopes)
+    if needs and not chosen.all_projects and not chosen.project_ids & set(asked.state.projects):
         return {"project_id": "Choose at least one project."}
     return {}
 

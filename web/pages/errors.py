@@ -21,9 +21,9 @@ from web.pages.session import NotAllowedHere, current_member
 _MACHINES: Final = ("/oauth/", "/api/", "/.well-known/", "/healthz", "/readyz", "/metrics", "/ledger/")
 _UNCHANGED: Final = "Nothing was changed."
 _HEADINGS: Final = {
-    400: "This request can’t be read.",
+    400: "This request can't be read.",
     404: "There is nothing here.",
-    405: "This page can’t be used that way.",
+    405: "This page can't be used that way.",
     413: "This form is too large.",
     429: "That was too often.",
     503: "The server is busy.",
@@ -64,7 +64,7 @@ def _rendered(view: ErrorView) -> str:
     try:
         with context.views() as conn:
             return frame.account_page("errors/center.html", conn, view.heading.rstrip("."), error=True, with_notices=False, view=view)
-    except Exception:  # the page about an error must not need what has failed
+    except Exception:  # noqa: BLE001  # the page about an error must not need what has failed
         page = Page(titles=(view.heading.rstrip("."),), error=True)
         return render_template("errors/center.html", page=page, platform="Grantbook", view=view)
 
@@ -106,7 +106,7 @@ def _http(error: HTTPException) -> Response | HTTPException:
 
 
 def _unexpected(error: Exception) -> Response:
-    current_app.logger.exception("request failed", extra={"request_id": context.request_id()}, exc_info=error)
+    current_app.logger.error("request failed", extra={"request_id": context.request_id()}, exc_info=error)
     words = "Something failed on our side."
     return error_page(500, words, changed="It is not certain whether anything was changed.", advice="Look at the page again before you repeat it.")
 

@@ -12,6 +12,7 @@ MONTHS = (
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
+_YEAR = 365 * _DAY
 _UNITS = (("day", _DAY), ("hour", _HOUR), ("minute", _MINUTE), ("second", 1))
 
 
@@ -80,7 +81,7 @@ def ago(seconds: float) -> str:
         return f"{int(seconds)} s ago"
     if seconds < _HOUR:
         return f"{int(seconds // _MINUTE)} min ago"
-    return f"{number(int(seconds // _HOUR))} h ago"
+    return f"{number(int(seconds // _HOUR))} h ago" if seconds < _YEAR else "long ago"
 
 
 def number(value: int) -> str:

@@ -14,14 +14,15 @@ from web.pages.session import SignedInMember, current_member
 
 BEHIND_AFTER = 5.0
 """Seconds after which the lag line says that the views are behind."""
+SILENT_AFTER = 30.0
+"""Seconds without a sign of life after which it says that they stopped."""
 
 
 def lag_line(found: Lag) -> LagLine:
-    if found.stopped:
+    if found.stopped or (found.seconds > SILENT_AFTER and not found.behind):
         return LagLine(state="stopped", position=found.position, seconds=found.seconds)
-    behind = max(0, found.head - found.position)
-    if behind and found.seconds > BEHIND_AFTER:
-        return LagLine(state="behind", position=found.position, seconds=found.seconds, behind=behind)
+    if found.behind and found.seconds > BEHIND_AFTER:
+        return LagLine(state="behind", position=found.position, seconds=found.seconds, behind=found.behind)
     return LagLine(state="current", position=found.position, seconds=found.seconds)
 
 
@@ -40,7 +41,8 @@ def notify(note: Notice) -> None:
 
 
 def _notices() -> tuple[Notice, ...]:
-    return tuple(Notice(**kept) for kept in get_flashed_messages() if isinstance(kept, dict))
+    messages: list[Any] = list(get_flashed_messages())
+    return tuple(Notice(**kept) for kept in messages if isinstance(kept, dict))
 
 
 def settings_page(template: str, conn: Any, *titles: str, here: str, trail: tuple[Step, ...] = (), pending: int = 0, **more: Any) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from domain.account import Account
+from domain.scopes import OFFLINE_ACCESS
 from projections.consents.queries import ConsentRow
 from projections.integrations.queries import IntegrationRow as Row
+from projections.sessions.queries import SessionRow
 from web.pages.app_words import is_local_only, without_loopback_port
 from web.pages.confirmations import app_deed
 from web.pages.formatting import absolute, counted, number
@@ -31,7 +34,6 @@ _SHOWN_METADATA: Final = {
     "tos_uri": "Terms",
     "application_type": "Application type",
 }
-_ORDER: Final = {"pending": 0, "active": 1, "blocked": 1, "removed": 2}
 PEOPLE_SHOWN: Final = 10
 
 
@@ -39,17 +41,12 @@ def mark(row: Row) -> AppMark:
     return AppMark(name=row.name, key=row.client_id, verified=row.verified)
 
 
-def sorted_rows(rows: Iterable[Row]) -> list[Row]:
-    """Pending first, then by last use, removed ones last."""
-    return sorted(rows, key=lambda row: (_ORDER[row.status], -(row.last_used_at or row.created_at).timestamp()))
-
-
-def table_row(row: Row, people: dict[str, str]) -> IntegrationRow:
+def table_row(row: Row) -> IntegrationRow:
     shown, any_port = without_loopback_port(row.redirect_uris[0]) if row.redirect_uris else ("", False)
     return IntegrationRow(
         page_id=row.client_stream,
         app=mark(row),
-        under=_under(row, people),
+        under=_under(row),
         redirect_url=shown,
         any_port=any_port,
         more_redirects=max(0, len(row.redirect_uris) - 1),
@@ -60,14 +57,14 @@ def table_row(row: Row, people: dict[str, str]) -> IntegrationRow:
     )
 
 
-def _under(row: Row, people: dict[str, str]) -> str:
+def _under(row: Row) -> str:
     """The line under the name: who blocked, removed or added it, or how often it registered."""
     if row.status == "blocked":
-        return f"Blocked by {people.get(row.decided_by or '', 'an admin')}"
+        return f"Blocked by {row.decided_by_name or 'an admin'}"
     if row.status == "removed":
         return "Removed as unused" if row.removed_by == "unused" else "Removed by itself" if row.removed_by == "itself" else "Removed by an admin"
     if row.registration == "manual":
-        return f"Added by {people.get(row.registered_by or '', 'an admin')}"
+        return f"Added by {row.registered_by_name or 'an admin'}"
     if row.registrations > 1:
         return f"{number(row.registrations)} registrations, one app"
     return "By metadata document" if row.registration == "metadata_document" else ""
@@ -80,15 +77,15 @@ def actions(row: Row, account: Account, *, sessions: int, people: int) -> tuple[
     return tuple(app_deed(deed, row.client_stream, row.name, sessions=sessions, people=people, access_token_ttl=ttl) for deed in deeds)
 
 
-def ended_line(row: Row, people: dict[str, str]) -> str:
+def ended_line(row: Row) -> str:
     """The banner of an app that is not active: since when, by whom and why."""
     if row.status == "pending":
         return "Nobody can connect it until an admin decides."
     if row.status == "blocked" and row.decided_at:
-        return _told("Blocked", people.get(row.decided_by or ""), absolute(row.decided_at), row.decision_reason)
+        return _told("Blocked", row.decided_by_name, absolute(row.decided_at), row.decision_reason)
     if row.status == "removed" and row.removed_at:
         by = {"unused": "as unused", "itself": "by itself"}.get(row.removed_by or "")
-        return _told(f"Removed {by}" if by else "Removed", people.get(row.removed_actor or ""), absolute(row.removed_at), row.removed_reason)
+        return _told(f"Removed {by}" if by else "Removed", row.removed_actor_name, absolute(row.removed_at), row.removed_reason)
     return ""
 
 
@@ -98,17 +95,23 @@ def _told(verb: str, who: str | None, when: str, reason: str | None) -> str:
     return f"{verb}{by} on {when}{why}"
 
 
-def users(consents: Iterable[ConsentRow], roles: dict[str, str], projects: dict[str, str]) -> list[IntegrationUser]:
-    """People whose consent is in force, the last user first."""
-    rows = [consent for consent in consents if consent.in_force]
-    rows.sort(key=lambda row: -(row.last_used_at or row.given_at).timestamp())
+def users(consents: Iterable[ConsentRow], sessions: Iterable[SessionRow], roles: dict[str, str], projects: dict[str, str]) -> list[IntegrationUser]:
+    """People whose consent is in force, the last user first; identical registrations count once a person."""
+    used: dict[str, datetime] = {}
+    for session in sessions:
+        moment = session.last_used_at or session.created_at
+        used[session.member_id] = max(moment, used.get(session.member_id, moment))
+    newest: dict[str, ConsentRow] = {}
+    for consent in consents:
+        newest.setdefault(consent.member_id, consent)
+    rows = sorted(newest.values(), key=lambda row: -used.get(row.member_id, row.changed_at).timestamp())
     return [
         IntegrationUser(
             name=row.member_name or "an erased member",
             role=roles.get(row.member_id, ""),
-            scopes=in_order(row.scopes),
+            scopes=in_order((*row.approved, *([OFFLINE_ACCESS] if row.keep_alive else []))),
             projects=projects_words(row.projects, projects),
-            last_used_at=row.last_used_at,
+            last_used_at=used.get(row.member_id),
             member_id=row.member_id,
         )
         for row in rows

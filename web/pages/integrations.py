@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from flask import Blueprint, make_response, redirect, request, url_for
@@ -9,12 +10,13 @@ from werkzeug.wrappers import Response
 
 from application import decide_app
 from application.ports import Recorded
-from application.register_client import RegistrationError, register_manual
+from application.register_client import register_manual
 from domain.errors import DomainError, InvalidInput, NotFound
 from domain.scopes import OFFLINE_ACCESS
 from projections.consents.queries import list_consents
 from projections.integrations import queries
 from projections.members.queries import list_members
+from projections.sessions.queries import SessionRow, list_sessions
 from web.pages import context, csrf, integration_views
 from web.pages.app_words import plain_name
 from web.pages.confirmations import app_deed, reason_from
@@ -24,14 +26,13 @@ from web.pages.formatting import counted
 from web.pages.frame import settings_page
 from web.pages.history import app_history
 from web.pages.models import Choice, IntegrationsView, NewIntegrationForm, Step
-from web.pages.people import names
 from web.pages.session import for_admins, for_admins_afresh, for_readers, signed_in
-from web.pages.session_counts import live_sessions_of_app
 
 blueprint = Blueprint("integrations", __name__, url_prefix="/integrations")
 
 _HERE: Final = "settings.integrations.list"
 _SECTION: Final = "App integrations"
+_MANY: Final = 10_000
 
 
 def _trail(*more: Step) -> tuple[Step, ...]:
@@ -45,16 +46,23 @@ def _row(conn: Any, page_id: str) -> queries.IntegrationRow:
     return row
 
 
-@blueprint.get("")
+def _live_sessions(conn: Any, row: queries.IntegrationRow) -> list[SessionRow]:
+    found = list_sessions(conn, context.account_id(), fingerprint=row.fingerprint, limit=_MANY)
+    return [session for session in found if session.status == "active"]
+
+
+def _people(sessions: Iterable[SessionRow]) -> int:
+    return len({session.member_id for session in sessions})
+
+
+@blueprint.get("", endpoint="list")
 @for_readers
-def list() -> str:  # noqa: A001  # the route's name is settings.integrations.list
+def list_all() -> str:
     with context.views() as conn:
-        people = names(conn, context.account_id())
-        rows = integration_views.sorted_rows(queries.list_integrations(conn, context.account_id()))
-        shown = [row for row in rows if row.status != "removed"]
+        rows = queries.list_integrations(conn, context.account_id())
         view = IntegrationsView(
-            dynamic=tuple(integration_views.table_row(row, people) for row in shown if row.registration != "manual"),
-            manual=tuple(integration_views.table_row(row, people) for row in shown if row.registration == "manual"),
+            dynamic=tuple(integration_views.table_row(row) for row in rows if row.registration != "manual"),
+            manual=tuple(integration_views.table_row(row) for row in rows if row.registration == "manual"),
             endpoints=endpoints(context.services()),
             policy=context.account().registration_policy.registration,
             may_manage=signed_in().may_manage,
@@ -70,21 +78,22 @@ def detail(page_id: str) -> str:
         row = _row(conn, page_id)
         members = list_members(conn, context.account_id())
         people = {member.member_id: member.name or member.email or "an erased member" for member in members}
+        sessions = _live_sessions(conn, row)
         users = integration_views.users(
-            list_consents(conn, context.account_id(), fingerprint=row.fingerprint),
+            list_consents(conn, context.account_id(), fingerprint=row.fingerprint, in_force=True),
+            sessions,
             {member.member_id: member.role for member in members},
             account.projects,
         )
-        sessions = live_sessions_of_app(conn, context.account_id(), row.fingerprint)
         may_manage = signed_in().may_manage
         view = integration_views.detail(
             row,
             people=users,
             all_people=request.args.get("people") == "all",
-            sessions=sessions,
-            history=app_history(conn, context.account_id(), row, people),
-            actions=integration_views.actions(row, account, sessions=sessions, people=len(users)) if may_manage else (),
-            banner=integration_views.ended_line(row, people),
+            sessions=len(sessions),
+            history=app_history(conn, context.account_id(), row.client_id, people, account.projects),
+            actions=integration_views.actions(row, account, sessions=len(sessions), people=_people(sessions)) if may_manage else (),
+            banner=integration_views.ended_line(row),
             dynamic_scopes=tuple(code for code, scope in account.scopes.items() if scope.dynamic and code != OFFLINE_ACCESS),
         )
         return settings_page("settings/integrations/detail.html", conn, plain_name(row.name), _SECTION, here=_HERE, trail=_trail(), view=view)
@@ -97,9 +106,9 @@ def _ask(page_id: str, deed: str) -> str:
     """The question as a page of its own, for links and old browsers."""
     with context.views() as conn:
         row = _row(conn, page_id)
-        sessions = live_sessions_of_app(conn, context.account_id(), row.fingerprint)
+        sessions = _live_sessions(conn, row)
         ttl = context.account().session_policy.access_token_ttl
-        confirm = app_deed(deed, row.client_stream, row.name, sessions=sessions, people=row.users, access_token_ttl=ttl)
+        confirm = app_deed(deed, row.client_stream, row.name, sessions=len(sessions), people=_people(sessions), access_token_ttl=ttl)
         back = url_for("settings.integrations.detail", page_id=row.client_stream)
         trail = _trail(Step(plain_name(row.name), back))
         return settings_page("settings/confirm.html", conn, confirm.verb, _SECTION, here=_HERE, trail=trail, confirm=confirm, back=back)
@@ -109,7 +118,7 @@ def _decide(page_id: str, decide: Any, did: str, *, after: str = "") -> Response
     csrf.check()
     with context.views() as conn:
         row = _row(conn, page_id)
-        sessions = live_sessions_of_app(conn, context.account_id(), row.fingerprint)
+        sessions = len(_live_sessions(conn, row))
     reason = reason_from(request.form.get("reason", ""))
     recorded: Recorded | None = decide(row, reason)
     ended = f"{counted(sessions, 'session')} ended." if sessions and did in ("Blocked", "Removed") else ""
@@ -134,7 +143,8 @@ def _remove_all(row: queries.IntegrationRow, reason: str | None) -> Recorded | N
     """Every registration of the app that is left; the last event stands for all."""
     recorded = None
     with context.views() as conn:
-        left = [found.client_id for found in queries.registrations(conn, context.account_id(), row.fingerprint) if found.removed_at is None]
+        found = queries.registrations(conn, context.account_id(), row.fingerprint, limit=_MANY)
+        left = [registration.client_id for registration in found if registration.removed_at is None]
     for client_id in left or [row.client_id]:
         try:
             recorded = decide_app.remove(
@@ -190,31 +200,27 @@ def new() -> str:
 def add() -> Response:
     csrf.check()
     form = request.form
-    uris = tuple(line.strip() for line in form.get("redirect_uris", "").splitlines() if line.strip())
+    uris = [line.strip() for line in form.get("redirect_uris", "").splitlines() if line.strip()]
     try:
         client = register_manual(
             context.services(),
             context.account_id(),
             name=form.get("name", "").strip(),
             redirect_uris=uris,
-            scopes=tuple(form.getlist("scope")),
+            scopes=form.getlist("scope"),
             homepage=form.get("homepage", "").strip() or None,
             actor_id=signed_in().member_id,
             origin=context.origin(),
         )
-    except (InvalidInput, RegistrationError) as error:
-        return make_response(_new_page(_typed({_field(error): _message(error)})), 400)
+    except InvalidInput as error:
+        return make_response(_new_page(_typed({_field(error): error.message})), 400)
     done(Recorded(client.id, client.version), f"Added {plain_name(client.name)}.", "No secret is issued. Use PKCE (S256).")
     return redirect(url_for("settings.integrations.detail", page_id=client.client_id), 303)
 
 
-def _field(error: InvalidInput | RegistrationError) -> str:
-    named = {"invalid_redirect_uri": "redirect_uris"}.get(getattr(error, "code", "")) or getattr(error, "field", None)
-    return {"scope": "scopes", "client_name": "name", "client_uri": "homepage", "redirect_uri": "redirect_uris"}.get(named or "", named or "name")
-
-
-def _message(error: InvalidInput | RegistrationError) -> str:
-    return str(error.message)
+def _field(error: InvalidInput) -> str:
+    """The form's field that the error is about."""
+    return {"scope": "scopes"}.get(error.field or "", error.field or "name")
 
 
 def _typed(errors: dict[str, str]) -> NewIntegrationForm:
@@ -240,7 +246,6 @@ def _scope_choices(chosen: frozenset[str] | None) -> tuple[Choice, ...]:
 
 def _new_page(form: NewIntegrationForm) -> str:
     with context.views() as conn:
-        more = {"view": form, "endpoints": endpoints(context.services())}
-        return settings_page("settings/integrations/new.html", conn, "Add integration", _SECTION, here=_HERE, trail=_trail(), **more)
-
-
+        urls = endpoints(context.services())
+        template = "settings/integrations/new.html"
+        return settings_page(template, conn, "Add integration", _SECTION, here=_HERE, trail=_trail(), view=form, endpoints=urls)

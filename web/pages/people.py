@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from domain.roles import ACCOUNT_ADMIN
 from projections.members import queries
+from projections.members.queries import MemberRow
 from web.pages.models import Viewer
 from web.pages.session import SignedInMember
 
@@ -24,10 +26,18 @@ def viewer_of(conn: Any | None, person: SignedInMember) -> Viewer:
 
 def admins(conn: Any, account_id: str) -> tuple[str, ...]:
     """Who the account's admins are, by name."""
-    rows = queries.list_members(conn, account_id)
-    return tuple(row.name or row.email or "" for row in rows if row.role == ACCOUNT_ADMIN and row.status == "active" and (row.name or row.email))
+    rows = queries.list_members(conn, account_id, active=True)
+    return tuple(row.name or row.email or "" for row in rows if row.role == ACCOUNT_ADMIN and (row.name or row.email))
 
 
 def names(conn: Any, account_id: str) -> dict[str, str]:
     """Member id -> name, for lists that hold ids only."""
     return {row.member_id: row.name or row.email or "an erased member" for row in queries.list_members(conn, account_id)}
+
+
+def matching(rows: Iterable[MemberRow], typed: str) -> list[MemberRow]:
+    """Members whose name or e-mail holds what was typed; an exact e-mail or name stands alone."""
+    wanted = typed.casefold()
+    texts = [(row, (row.name or "").casefold(), (row.email or "").casefold()) for row in rows]
+    exact = [row for row, name, email in texts if wanted in (name, email)]
+    return exact or [row for row, name, email in texts if wanted in name or wanted in email]

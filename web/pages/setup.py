@@ -83,7 +83,7 @@ def _form(view: SetupView, status: int = 200) -> Response:
 def _used_link() -> Response:
     view = ErrorView(
         status=404,
-        heading="This set-up link can’t be used.",
+        heading="This set-up link can't be used.",
         changed="",
         advice="It was used, has expired, or is not one of ours. Start the server again on an empty store for a new one, or sign in.",
         request_id=context.request_id(),

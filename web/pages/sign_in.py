@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 from flask import Blueprint, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -80,7 +81,7 @@ def _asking_app(wanted: str) -> str:
     if parts.path != url_for("consent.show") or not request_id:
         return ""
     waiting = pending(context.services(), request_id)
-    client = context.services().store.load(Client, waiting.client_stream) if waiting else None
+    client = context.services().store.load(Client, UUID(waiting.client_stream)) if waiting else None
     return client.name if client else ""
 
 

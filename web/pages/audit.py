@@ -1,0 +1,114 @@
+"""The audit log: filtered by the URL, older and newer by position, an event opened in place, exports of exactly what is filtered."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Blueprint, request, url_for
+
+from domain.errors import NotFound
+from infrastructure.store.reader import read_rows
+from projections.audit_log import queries
+from projections.audit_log.queries import AuditEntry
+from projections.integrations.queries import list_integrations
+from projections.members.queries import list_members
+from web.pages import audit_views, context
+from web.pages.app_words import plain_name
+from web.pages.audit_models import AuditView
+from web.pages.audit_sentences import Known
+from web.pages.formatting import counted
+from web.pages.frame import settings_page
+from web.pages.models import Pager
+from web.pages.people import matching, names
+from web.pages.session import for_readers
+
+blueprint = Blueprint("audit", __name__, url_prefix="/audit")
+
+_HERE: Final = "settings.audit.list"
+_FARTHEST: Final = 2**62
+Rows = list[AuditEntry]
+
+
+@blueprint.get("", endpoint="list")
+@for_readers
+def list_all() -> str:
+    return _page(before=_position(request.args.get("before", "")))
+
+
+@blueprint.get("/<int:position>")
+@for_readers
+def detail(position: int) -> str:
+    """The list from this event on, with the event opened."""
+    if position > _FARTHEST:
+        raise NotFound("There is no such event.")
+    return _page(before=position + 1, open_at=position)
+
+
+def _position(text: str) -> int | None:
+    return min(int(text), _FARTHEST) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _page(*, before: int | None, open_at: int | None = None) -> str:
+    account_id, account, now = context.account_id(), context.account(), context.services().clock()
+    found = audit_views.asked(request.args, now)
+    with context.views() as conn:
+        opened = _opened(conn, account_id, open_at) if open_at is not None else None
+        entries = _entries(conn, account_id, found, before)
+        known = Known(names(conn, account_id), account.projects)
+        shown = audit_views.first_page(entries)
+        apps = [(row.client_id, plain_name(row.name)) for row in list_integrations(conn, account_id)]
+        view = AuditView(
+            filters=audit_views.filters(found, apps),
+            filtered=bool(found.given),
+            range_words=audit_views.range_words(found, now),
+            rows=tuple(audit_views.row(entry, known, found) for entry in shown),
+            pager=_pager(found, shown, more=len(entries) > len(shown), before=before),
+            opened=opened,
+        )
+        title = f"Event {open_at:,}" if open_at is not None else "Audit log"
+        return settings_page("settings/audit/list.html", conn, title, *(["Audit log"] if opened else []), here=_HERE, view=view)
+
+
+def _entries(conn: Any, account_id: str, found: audit_views.Asked, before: int | None) -> Rows:
+    """One more than a page, newest first."""
+    members = [row.member_id for row in matching(list_members(conn, account_id), found.user)] if found.user else [None]
+    limit = audit_views.PAGE_SIZE + 1
+    rows = [
+        entry
+        for member in members[:5]
+        for entry in queries.entries(
+            conn,
+            account_id,
+            since=found.since,
+            until=found.until,
+            event_type=found.event_type or None,
+            member=member,
+            client=found.client or None,
+            before_position=before,
+            limit=limit,
+        )
+    ]
+    return sorted(rows, key=lambda entry: (-entry.position, entry.ordinal))
+
+
+def _pager(found: audit_views.Asked, shown: Rows, *, more: bool, before: int | None) -> Pager:
+    older = f"{url_for(_HERE)}?{found.query(before=shown[-1].position)}" if more and shown else ""
+    newest = f"{url_for(_HERE)}?{found.query()}".rstrip("?") if before is not None else ""
+    return Pager(words=counted(len(shown), "event"), older=older, newer=newest, newer_words="Newest")
+
+
+def _opened(conn: Any, account_id: str, position: int) -> Any:
+    stored = next(iter(read_rows(conn, position - 1, 1)), None)
+    if stored is None or str(stored.account_id) != account_id:
+        raise NotFound("There is no such event.")
+    return audit_views.opened(stored, _links(conn, account_id, position))
+
+
+def _links(conn: Any, account_id: str, position: int) -> tuple[tuple[str, str], ...]:
+    """Where the event leads: its session and its app."""
+    entry = next(iter(queries.entry(conn, account_id, position)), None)
+    if entry is None:
+        return ()
+    session = ("Session", url_for("settings.sessions.detail", grant_id=entry.grant_id)) if entry.grant_id else None
+    app = ("App", url_for("settings.integrations.detail", page_id=entry.client_stream)) if entry.client_stream else None
+    return tuple(link for link in (session, app) if link)

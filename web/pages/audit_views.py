@@ -1,0 +1,137 @@
+"""Builds the audit page: filters from the URL, rows with their sentence, the opened event as recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from flask import url_for
+
+from projections.audit_log.event_types import EVENT_TYPES
+from projections.audit_log.queries import AuditEntry
+from web.pages.audit_models import AuditRow, OpenedEvent
+from web.pages.audit_sentences import Known, sentence_for
+from web.pages.formatting import long_date
+from web.pages.models import Choice, Filter
+
+PAGE_SIZE: Final = 50
+LONGEST: Final = timedelta(days=90)
+_ACTORS: Final = {"client": "The app itself", "system": "Grantbook", "anonymous": "Not signed in"}
+_SEALED: Final = frozenset({"sub", "kid", "n", "ct", "kc"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The filters as typed, and the stretch of time that they mean (UTC)."""
+
+    since: datetime
+    until: datetime
+    event_type: str
+    user: str
+    client: str
+    given: Mapping[str, str]
+
+    def query(self, **more: object) -> str:
+        return urlencode({**self.given, **{name: value for name, value in more.items() if value}})
+
+
+def asked(args: Mapping[str, str], now: datetime) -> Asked:
+    """Filters from the URL: at most 90 days at once; what can't be read counts as not given."""
+    until_day, since_day = _day(args.get("to", "")), _day(args.get("from", ""))
+    until = datetime.combine(until_day + timedelta(days=1), time(), UTC) if until_day else now + timedelta(days=1)
+    since = datetime.combine(since_day, time(), UTC) if since_day else until - LONGEST
+    if until - since > LONGEST:
+        since = until - LONGEST
+    event_type = args.get("type", "")
+    given = {name: args[name][:200] for name in ("from", "to", "type", "user", "client") if args.get(name)}
+    return Asked(
+        since=since,
+        until=until,
+        event_type=event_type if event_type in EVENT_TYPES else "",
+        user=args.get("user", "").strip()[:200],
+        client=args.get("client", "").strip()[:300],
+        given=given,
+    )
+
+
+def first_page(entries: list[AuditEntry]) -> list[AuditEntry]:
+    """A page of entries that never splits the two of one event."""
+    if len(entries) <= PAGE_SIZE:
+        return entries
+    last = entries[PAGE_SIZE - 1].position
+    return [entry for entry in entries if entry.position >= last]
+
+
+def _day(text: str) -> date | None:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if 2000 <= found.year <= 2200 else None
+
+
+def filters(found: Asked, apps: Iterable[tuple[str, str]]) -> tuple[Filter, ...]:
+    types = tuple(Choice(value=name, words=name, chosen=name == found.event_type) for name in EVENT_TYPES)
+    clients = tuple(Choice(value=id_, words=name, chosen=id_ == found.client) for id_, name in apps)
+    if found.client and not any(choice.chosen for choice in clients):
+        clients = (Choice(value=found.client, words=found.client[:40], chosen=True), *clients)
+    return (
+        Filter(name="from", label="From, UTC", type="date", value=found.given.get("from", "")),
+        Filter(name="to", label="To, UTC", type="date", value=found.given.get("to", "")),
+        Filter(name="type", label="Event type", options=types, any_words="All types"),
+        Filter(name="user", label="Person", value=found.user, hint="Name or email"),
+        Filter(name="client", label="App", options=clients, any_words="All apps"),
+    )
+
+
+def range_words(found: Asked, now: datetime) -> str:
+    last = min(found.until - timedelta(seconds=1), now)
+    return f"Events from {long_date(found.since)} to {long_date(last)}, up to 90 days at once."
+
+
+def row(entry: AuditEntry, known: Known, found: Asked) -> AuditRow:
+    query = found.query()
+    return AuditRow(
+        position=entry.position,
+        at=entry.created_at,
+        event_type=entry.event_type,
+        sentence=sentence_for(entry.event_type, entry.event_context, known, entry.subject_id),
+        actor=actor_words(entry, known),
+        address=entry.actor_ip or "",
+        app=entry.client_name or "",
+        url=url_for("settings.audit.detail", position=entry.position) + (f"?{query}" if query else ""),
+    )
+
+
+def actor_words(entry: AuditEntry, known: Known) -> str:
+    if entry.actor_id:
+        return entry.actor_name or known.people.get(entry.actor_id, "an erased member")
+    if entry.actor_type == "system" and entry.source == "cli":
+        return "The command line"
+    return _ACTORS.get(entry.actor_type, entry.actor_type)
+
+
+def opened(stored: Any, links: tuple[tuple[str, str], ...]) -> OpenedEvent:
+    """The event as its bytes stand in the log; sealed values are told as such."""
+    facts = {"topic": stored.topic, **readable(json.loads(bytes(stored.state)))}
+    return OpenedEvent(
+        position=stored.position,
+        at=stored.at,
+        recorded=json.dumps(facts, indent=2, ensure_ascii=False),
+        leaf_hash=bytes(stored.leaf_hash).hex(),
+        stream=f"{stored.stream_id}, version {stored.version}",
+        links=links,
+    )
+
+
+def readable(value: Any) -> Any:
+    """Facts for people: sealed values are told as such."""
+    if isinstance(value, dict):
+        if set(value) == _SEALED:
+            return f"(sealed under {value['kid']})"
+        return {name: readable(inner) for name, inner in value.items()}
+    return [readable(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,135 @@
+"""Connected apps: what a person allowed, with its receipt, and taking it back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from application import end_consent
+from application.ports import Recorded
+from domain.errors import NotFound, Refused
+from infrastructure.store.reader import read_rows
+from projections.consents.queries import list_consents
+from projections.integrations.queries import integration
+from projections.sessions.queries import list_sessions
+from web.pages import connected_views, context, csrf
+from web.pages.account_models import ConnectedAppsView, ReceiptView
+from web.pages.app_words import plain_name
+from web.pages.audit_sentences import Known
+from web.pages.audit_views import readable
+from web.pages.confirmations import revoke_all_apps, revoke_app
+from web.pages.connected_views import Held
+from web.pages.deeds import done
+from web.pages.formatting import counted
+from web.pages.frame import account_page
+from web.pages.session import for_everyone, signed_in
+
+blueprint = Blueprint("connected_apps", __name__, url_prefix="/connected-apps")
+
+_SECTION: Final = "Connected apps"
+_SESSIONS_READ: Final = 500
+
+
+def _held(conn: Any) -> list[Held]:
+    """Everything that the signed-in person allowed, by app."""
+    account_id, member_id = context.account_id(), signed_in().member_id
+    consents = list_consents(conn, account_id, member_id=member_id)
+    sessions = list_sessions(conn, account_id, member_id=member_id, live_only=False, limit=_SESSIONS_READ)
+    found = {consent.client_stream: integration(conn, account_id, consent.client_stream) for consent in consents}
+    return connected_views.held(consents, {stream: row for stream, row in found.items() if row}, sessions)
+
+
+@blueprint.get("", endpoint="list")
+@for_everyone
+def list_all() -> str:
+    account, now, person = context.account(), context.services().clock(), signed_in()
+    with context.views() as conn:
+        held = _held(conn)
+        live = [one for one in held if one.live]
+        view = ConnectedAppsView(
+            apps=tuple(connected_views.card(one, projects=account.projects, now=now) for one in live),
+            ended=connected_views.ended(held, person.member_id),
+            revoke_all=revoke_all_apps(len(live)) if len(live) > 1 else None,
+            mcp_url=context.services().mcp_url,
+        )
+        return account_page("account/connected_apps.html", conn, _SECTION, view=view)
+
+
+def _one(conn: Any, consent_id: str) -> Held:
+    for one in _held(conn):
+        if one.live and any(consent.consent_id == consent_id for consent in one.consents):
+            return one
+    raise NotFound("You have not allowed such an app, or took it back before.")
+
+
+def _withdraw(one: Held) -> Recorded | None:
+    """Every consent of the app that is in force; the last event stands for all."""
+    recorded = None
+    for consent in one.consents:
+        if consent.in_force:
+            try:
+                recorded = end_consent.withdraw(
+                    context.services(), context.account_id(), consent.consent_id, actor_id=signed_in().member_id, origin=context.origin()
+                )
+            except Refused:
+                continue  # taken back in another window
+    return recorded
+
+
+@blueprint.route("/<consent_id>/revoke", methods=["GET", "POST"])
+@for_everyone
+def revoke(consent_id: str) -> Response | str:
+    with context.views() as conn:
+        one = _one(conn, consent_id)
+        if request.method == "GET":
+            confirm, back = revoke_app(consent_id, one.app.name), url_for("connected_apps.list")
+            return account_page("account/confirm.html", conn, "Revoke", _SECTION, confirm=confirm, back=back)
+    csrf.check()
+    recorded = _withdraw(one)
+    done(recorded, f"Revoked {plain_name(one.app.name)}.", _sessions_ended([one]), linked=False)
+    return redirect(url_for("connected_apps.list"), 303)
+
+
+@blueprint.route("/revoke-all", methods=["GET", "POST"])
+@for_everyone
+def revoke_all() -> Response | str:
+    with context.views() as conn:
+        live = [one for one in _held(conn) if one.live]
+        if request.method == "GET":
+            confirm, back = revoke_all_apps(len(live)), url_for("connected_apps.list")
+            return account_page("account/confirm.html", conn, "Revoke all", _SECTION, confirm=confirm, back=back)
+    csrf.check()
+    recorded = [_withdraw(one) for one in live]
+    done(next((last for last in reversed(recorded) if last), None), f"Revoked {counted(len(live), 'app')}.", _sessions_ended(live), linked=False)
+    return redirect(url_for("connected_apps.list"), 303)
+
+
+def _sessions_ended(ones: Any) -> str:
+    sessions = sum(len(one.active_sessions) for one in ones)
+    return f"{counted(sessions, 'session')} ended." if sessions else ""
+
+
+@blueprint.get("/receipts/<int:position>")
+@for_everyone
+def receipt(position: int) -> str:
+    """The consent event in words, then as recorded; only the person's own."""
+    account = context.account()
+    with context.views() as conn:
+        stored = next(iter(read_rows(conn, position - 1, 1)), None) if 0 < position < 2**62 else None
+        facts = json.loads(bytes(stored.state)) if stored and stored.topic == "consent.given" else {}
+        if stored is None or str(stored.account_id) != context.account_id() or facts.get("member_id") != signed_in().member_id:
+            raise NotFound("There is no such receipt.")
+        app = integration(conn, context.account_id(), str(UUID(facts["for_client"])))
+        name = plain_name(app.name) if app else "an app"
+        view = ReceiptView(
+            position=position,
+            at=stored.at,
+            sentences=connected_views.receipt_sentences(facts, name, account.name, Known(projects=account.projects)),
+            recorded=json.dumps({"topic": stored.topic, **readable(facts)}, indent=2, ensure_ascii=False),
+            leaf_hash=bytes(stored.leaf_hash).hex(),
+        )
+        return account_page("account/receipt.html", conn, f"Receipt {position:,}", _SECTION, view=view)

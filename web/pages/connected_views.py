@@ -1,0 +1,170 @@
+"""Builds a person's own page: one card per app with what it may do, where, since when, and what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from domain.scopes import OFFLINE_ACCESS
+from projections.consents.queries import ConsentRow
+from projections.integrations.queries import IntegrationRow
+from projections.sessions.queries import SessionRow
+from web.pages.account_models import ConnectedApp, EndedApp
+from web.pages.app_words import host, is_local_only
+from web.pages.audit_sentences import Known
+from web.pages.confirmations import revoke_app
+from web.pages.formatting import duration, number, short_date
+from web.pages.integration_views import mark, projects_words
+from web.pages.scope_words import heading, in_order
+
+_ENDED_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An app with everything that the person holds of it: the newest consent first."""
+
+    app: IntegrationRow
+    consents: list[ConsentRow]
+    sessions: list[SessionRow]
+
+    @property
+    def newest(self) -> ConsentRow:
+        return self.consents[0]
+
+    @property
+    def live(self) -> bool:
+        return self.app.status in ("active", "pending") and any(consent.in_force for consent in self.consents)
+
+    @property
+    def active_sessions(self) -> list[SessionRow]:
+        return [session for session in self.sessions if session.status == "active"]
+
+
+def held(consents: Iterable[ConsentRow], apps: Mapping[str, IntegrationRow], sessions: Iterable[SessionRow]) -> list[Held]:
+    """One per app: identical registrations are one."""
+    given = [consent for consent in consents if consent.given_at is not None and consent.client_stream in apps]
+    given.sort(key=lambda consent: -_given(consent).timestamp())
+    found: dict[str, Held] = {}
+    for consent in given:
+        app = apps[consent.client_stream]
+        found.setdefault(app.fingerprint, Held(app, [], [])).consents.append(consent)
+    for session in sessions:
+        session_app = apps.get(session.client_stream)
+        if session_app and session_app.fingerprint in found:
+            found[session_app.fingerprint].sessions.append(session)
+    return sorted(found.values(), key=lambda one: -_last_used(one).timestamp())
+
+
+def _last_used(one: Held) -> datetime:
+    return max([_given(one.newest), *(_since(session) for session in one.sessions)])
+
+
+def _given(consent: ConsentRow) -> datetime:
+    return consent.given_at or consent.changed_at
+
+
+def _since(session: SessionRow) -> datetime:
+    return session.last_used_at or session.last_refreshed_at or session.created_at
+
+
+def card(one: Held, *, projects: Mapping[str, str], now: datetime) -> ConnectedApp:
+    consent = next(consent for consent in one.consents if consent.in_force)
+    used = max((_since(session) for session in one.sessions), default=None)
+    return ConnectedApp(
+        id=consent.consent_id,
+        app=mark(one.app),
+        where=where(one.app),
+        scopes=tuple(consent.approved) + (("offline_access",) if consent.keep_alive else ()),
+        projects=_projects(consent, projects),
+        agreed_at=_given(consent),
+        receipt=consent.given_position,
+        last_used_at=used,
+        sessions=_sessions(one),
+        ends=_ends(one),
+        unused_days=(now - (used or _given(consent))).days,
+        revoke=revoke_app(consent.consent_id, one.app.name),
+    )
+
+
+def where(app: IntegrationRow) -> str:
+    """The place an app sends people to, in words."""
+    uris = tuple(app.redirect_uris)
+    if is_local_only(uris):
+        return "localhost, this computer"
+    return ", ".join(dict.fromkeys(host(uri) or uri for uri in uris if uri.startswith("https://")))
+
+
+def _projects(consent: ConsentRow, projects: Mapping[str, str]) -> str:
+    words = projects_words(consent.projects, dict(projects))
+    return "All projects, and later ones" if words == "all projects" else words
+
+
+def _sessions(one: Held) -> str:
+    live = one.active_sessions
+    return number(len(live)) if live else "None, it must ask you again"
+
+
+def _ends(one: Held) -> str:
+    live = one.active_sessions
+    if not live:
+        return "nothing is running"
+    last = max(session.absolute_expires_at for session in live)
+    alive = [session for session in live if session.keep_alive]
+    if not alive:
+        return f"by {short_date(last)}"
+    idle = max((session.idle_expires_at - _since(session) for session in alive if session.idle_expires_at), default=timedelta(0))
+    return f"after {duration(idle)} without use, {short_date(last)} at the latest"
+
+
+def ended(ones: Iterable[Held], person: str) -> tuple[EndedApp, ...]:
+    found = []
+    for one in ones:
+        if one.live:
+            continue
+        consent = one.newest
+        at = consent.ended_at or one.app.decided_at or one.app.removed_at or _given(consent)
+        found.append(EndedApp(app=mark(one.app), ended_at=at, why=_why(one, person), receipt=consent.given_position))
+    found.sort(key=lambda app: -app.ended_at.timestamp())
+    return tuple(found[:_ENDED_SHOWN])
+
+
+def _why(one: Held, person: str) -> str:
+    consent, app = one.newest, one.app
+    if not consent.in_force:
+        by = str(consent.ended_by or "")
+        who = "You" if by in ("", person) else consent.ended_by_name or "An admin"
+        return _with_reason(f"{who} revoked it", consent.ended_reason)
+    if app.status == "blocked":
+        return _with_reason(f"{app.decided_by_name or 'An admin'} blocked it", app.decision_reason)
+    if app.removed_by == "unused":
+        return "It was not used and was removed"
+    if app.removed_by == "itself":
+        return "The app removed itself"
+    return _with_reason(f"{app.removed_actor_name or 'An admin'} removed it", app.removed_reason)
+
+
+def _with_reason(words: str, reason: str | None) -> str:
+    return f"{words}: “{reason}”" if reason else words
+
+
+def receipt_sentences(facts: Mapping[str, Any], app: str, platform: str, known: Known) -> tuple[str, ...]:
+    """What was agreed to, sentence by sentence."""
+    may = ", ".join(heading(code).lower() for code in in_order(facts.get("approved") or ()))
+    denied = ", ".join(heading(code).lower() for code in in_order(facts.get("denied") or ()) if code != OFFLINE_ACCESS)
+    lifetimes = facts.get("lifetimes") or {}
+    idle, longest = lifetimes.get("idle_window", 0), lifetimes.get("absolute_lifetime", 0)
+    alive = f"It stays connected until it is not used for {duration(idle)}, and {duration(longest)} at the longest."
+    return tuple(
+        words
+        for words in (
+            f"You allowed {app} to act for you in {platform}.",
+            f"It may: {may}.",
+            f"In: {known.places(facts.get('projects'))}.",
+            f"You did not allow: {denied}." if denied else "",
+            alive if facts.get("keep_alive") else "It does not stay connected: it must ask you again when its access token ends.",
+        )
+        if words
+    )

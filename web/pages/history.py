@@ -1,0 +1,102 @@
+"""The history of an app or a session: audit entries, newest first, runs of identical ones folded into one line with its range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from projections.audit_log import queries
+from projections.audit_log.queries import AuditEntry
+from web.pages.audit_sentences import Known, sentence_for
+from web.pages.formatting import counted, sentence
+from web.pages.models import HistoryEntry, Kind
+
+READ: Final = 200
+SHOWN: Final = 30
+_LOOKS: Final[dict[str, tuple[str, Kind]]] = {
+    "refresh_token.reuse_detected": ("cross", "bad"),
+    "authorization_code.replayed": ("cross", "bad"),
+    "oauth_client.blocked": ("block", "bad"),
+    "oauth_client.removed": ("cross", ""),
+    "oauth_client.unblocked": ("check", "ok"),
+    "oauth_client.approved": ("check", "ok"),
+    "oauth_client.verified": ("shield", "info"),
+    "oauth_client.registered": ("plug", ""),
+    "oauth_client.authorization_approved": ("check", "ok"),
+    "oauth_client.authorization_denied": ("cross", "warn"),
+    "oauth_consent.withdrawn": ("cross", "warn"),
+    "oauth_consent.narrowed": ("info", "warn"),
+    "oauth_grant.revoked": ("cross", "warn"),
+    "oauth_grant.expired": ("clock", ""),
+    "access_token.issued": ("refresh", ""),
+    "refresh_token.issued": ("refresh", ""),
+    "refresh_token.replayed": ("refresh", "warn"),
+    "action.performed": ("list", ""),
+}
+_BESIDE: Final = frozenset({"oauth_client.authorized", "access_token.issued", "authorization_code.issued"})
+"""Types that stand beside another entry which tells the same event better."""
+_RUNS: Final = {
+    "refresh_token.issued": "Refreshed {}",
+    "oauth_client.registered": "Registered {}. Same metadata, so one app",
+    "action.performed": "Used {}",
+    "refresh_token.replayed": "Asked twice within grace {}",
+}
+
+
+def timeline(entries: Iterable[AuditEntry], known: Known) -> tuple[HistoryEntry, ...]:
+    """The lines for these entries (newest first)."""
+    runs: list[list[AuditEntry]] = []
+    for entry in entries:
+        if entry.event_type in _BESIDE:
+            continue
+        if runs and entry.event_type in _RUNS and _same(runs[-1][0], entry):
+            runs[-1].append(entry)
+        else:
+            runs.append([entry])
+    return tuple(_line(run, known) for run in runs[:SHOWN])
+
+
+def _same(one: AuditEntry, other: AuditEntry) -> bool:
+    return (one.event_type, one.actor_id) == (other.event_type, other.actor_id)
+
+
+def _line(run: list[AuditEntry], known: Known) -> HistoryEntry:
+    newest, oldest = run[0], run[-1]
+    image, kind = _LOOKS.get(newest.event_type, ("info", ""))
+    words = _words(newest, known) if len(run) == 1 else _RUNS[newest.event_type].format(counted(len(run), "time"))
+    actor = newest.actor_name or (known.people.get(newest.actor_id or "") if newest.actor_id else None) or ""
+    return HistoryEntry(
+        image=image,
+        kind=kind,
+        actor=actor,
+        sentence=(words[:1].lower() + words[1:] if actor else sentence(words)) + ".",
+        said=str(newest.event_context.get("reason") or "") if len(run) == 1 else "",
+        at=newest.created_at,
+        event_type=newest.event_type,
+        first_position=oldest.position,
+        last_position=newest.position,
+    )
+
+
+_PLAIN: Final = {
+    "refresh_token.issued": "Refreshed",
+    "oauth_client.authorization_denied": "Denied it; nothing was shared",
+    "oauth_client.authorization_approved": "Allowed {}",
+}
+
+
+def _words(entry: AuditEntry, known: Known) -> str:
+    told = sentence_for(entry.event_type, entry.event_context, known, entry.subject_id)
+    if entry.event_type == "refresh_token.issued" and int(entry.event_context.get("generation") or 0) <= 1:
+        return "Connected: the code was exchanged"
+    return _PLAIN[entry.event_type].format(told[:1].lower() + told[1:]) if entry.event_type in _PLAIN else told or entry.event_type
+
+
+def app_history(conn: Any, account_id: str, client_ref: str, people: Mapping[str, str], projects: Mapping[str, str]) -> tuple[HistoryEntry, ...]:
+    entries = queries.entries(conn, account_id, client=client_ref, limit=READ)
+    return timeline(entries, Known(people, projects))
+
+
+def session_history(conn: Any, account_id: str, grant_id: str, people: Mapping[str, str], projects: Mapping[str, str]) -> tuple[HistoryEntry, ...]:
+    entries = queries.entries(conn, account_id, grant_id=grant_id, limit=READ)
+    return timeline(entries, Known(people, projects))
