@@ -46,7 +46,8 @@ def _install_node_packages() -> None:
     if node and npm:
         bin_folder = str(Path(node).parent)
         with_node = {**os.environ, "PATH": bin_folder + os.pathsep + os.environ.get("PATH", os.defpath)}
-        if _runs([node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], env=with_node, cwd=NODE_TESTS):
+        quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"]
+        if _runs([node, "--use-system-ca", npm, "ci", *quietly], env=with_node, cwd=NODE_TESTS):
             _node_stamp().write_text(_node_fingerprint())
 
 
