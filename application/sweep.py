@@ -23,6 +23,7 @@ SYSTEM = Origin("system")
 _BATCH = 200
 _FLOOD_MINUTES = 3
 _REMEMBERED = 10_000
+_PRUNE_EVERY = timedelta(hours=1)
 
 Which = Literal["idle", "absolute", "code"]
 
@@ -40,6 +41,7 @@ class Swept:
 
     grants: dict[str, None] = field(default_factory=dict)
     floods: dict[tuple[str, datetime], None] = field(default_factory=dict)
+    pruned_at: datetime | None = None
 
 
 def sweep(services: Services, account_id: str, candidates: Candidates, swept: Swept) -> int:
@@ -51,6 +53,9 @@ def sweep(services: Services, account_id: str, candidates: Candidates, swept: Sw
     if days:
         unused = candidates.unused_clients(account_id, now - timedelta(days=days), _BATCH)
         recorded += sum(_reap(services, account_id, stream_id) for stream_id in unused)
+    if swept.pruned_at is None or now - swept.pruned_at > _PRUNE_EVERY:
+        services.store.tables().prune(now)
+        swept.pruned_at = now
     return recorded + _count_floods(services, account_id, now, swept)
 
 

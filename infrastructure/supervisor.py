@@ -81,7 +81,8 @@ class Supervisor:
         self._ending.set()
 
     @property
-    def ending(self) -> bool:
+    def wanted_to_end(self) -> bool:
+        """Whether a signal (or `end_soon`) asked for the end."""
         return self._ending.is_set()
 
     def end(self) -> None:

@@ -70,9 +70,8 @@ def _serve(target: str, host: str, port: int, workers: int, threads: int) -> Non
 
 def _project(settings: Settings) -> None:
     from infrastructure.projector import run_projector
-    from infrastructure.sweeper import sweeper
 
-    run_projector(settings, sweep=sweeper(settings))
+    run_projector(settings)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ def _explained(error: Exception) -> tuple[int, str]:
     from infrastructure.login_keys import LoginKeyLost
     from infrastructure.migrations import MigrationError
     from infrastructure.ports_in_use import PortInUse
+    from infrastructure.run_lock import AlreadyRunning
     from infrastructure.settings import SettingsError
     from web.cli.store import NoStore
 
@@ -92,6 +93,6 @@ def _explained(error: Exception) -> tuple[int, str]:
         return REFUSED, f"Refused: {error.message}"
     if isinstance(error, SettingsError):
         return USAGE, "\n".join(f"Error: {problem}" for problem in error.problems)
-    if isinstance(error, (EmbeddedError, DatabaseUnavailable, LoginKeyLost, MigrationError, PortInUse, NoStore, Busy)):
+    if isinstance(error, (AlreadyRunning, EmbeddedError, DatabaseUnavailable, LoginKeyLost, MigrationError, PortInUse, NoStore, Busy)):
         return REFUSED, f"Error: {error}"
     raise error

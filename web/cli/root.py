@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from web.cli.init import init
+from web.cli.serve import migrate, projector, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -13,5 +14,5 @@ def cli() -> None:
     """Grantbook: an authorization server whose every decision is an event."""
 
 
-for command in (init,):
+for command in (serve, projector, init, migrate):
     cli.add_command(command)

@@ -1,0 +1,95 @@
+"""`grantbook serve`, `projector` and `migrate`: the long-running processes and the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from web.cli.commands import REFUSED, data_dir_option, json_option
+from web.cli.output import Output, print_line
+from web.cli.store import database, overrides, prepare_schema
+
+if TYPE_CHECKING:
+    from infrastructure.settings import Settings
+
+_SETTING_OF = {"host": "GRANTBOOK_HOST", "port": "GRANTBOOK_PORT", "workers": "GRANTBOOK_WORKERS", "threads": "GRANTBOOK_THREADS"}
+
+
+@click.command("serve", help="Run the web workers, the gateway (GRANTBOOK_GATEWAY_PORT) and the projector.")
+@click.option("--host", metavar="H", help="Where to listen.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="[default: the base URL's, or 8000]")
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="[default: 2]")
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of each worker.  [default: 4]")
+@click.option("--no-projector", is_flag=True, help="Another process runs `grantbook projector`.")
+@click.option("--migrate", is_flag=True, help="Bring the schema up to date first.")
+@data_dir_option
+def serve(data_dir: Path | None, no_projector: bool, migrate: bool, **given: str | int | None) -> None:
+    from web.cli.stack import Stack
+
+    wanted = {**overrides(data_dir), **{_SETTING_OF[name]: str(value) for name, value in given.items() if value is not None}}
+    settings = _settings(wanted)
+    stack = Stack(settings, wanted, projector=not no_projector)
+    with stack.held(migrate=migrate):
+        link = _setup_link(settings)
+
+        def ready() -> None:
+            print_line(f"Grantbook serves {settings.base_url} (process ends with Ctrl-C).")
+            if link:
+                print_line(f"No account yet. Open this link once, within a day, to set it up: {link}")
+
+        if not stack.run(ready):
+            raise click.ClickException("The web server doesn't answer; the log above says why.")
+
+
+@click.command("projector", help="Run projections and ledger only; several may run, one leads.")
+@data_dir_option
+def projector(data_dir: Path | None) -> None:
+    from infrastructure.projector import run_projector
+
+    settings = _settings(overrides(data_dir))
+    with database(settings):
+        prepare_schema(settings, migrate=False)
+        run_projector(settings)
+
+
+@click.command("migrate", help="Bring the database's schema up to date.")
+@click.option("--status", "only_status", is_flag=True, help="Show what is applied and what is pending; exit 1 if anything is pending.")
+@data_dir_option
+@json_option
+def migrate(only_status: bool, data_dir: Path | None, as_json: bool) -> None:
+    from infrastructure import migrations
+    from infrastructure.bootstrap import owner_dsn, web_dsn
+
+    settings, out = _settings(overrides(data_dir)), Output(as_json)
+    with database(settings):
+        if not only_status:
+            prepare_schema(settings, migrate=True)
+        states = migrations.status(owner_dsn(settings) or web_dsn(settings))
+    out.rows(states, {"number": "Number", "name": "Name", "state": "State", "applied_at": "Applied at"}, "There are no migrations.")
+    if only_status and any(state.state != "applied" for state in states):
+        raise click.exceptions.Exit(REFUSED)
+
+
+def _settings(wanted: dict[str, str]) -> Settings:
+    from infrastructure.logs import configure_logs
+    from infrastructure.settings import child_environment, load_settings
+
+    settings = load_settings(child_environment(wanted))
+    configure_logs(settings.log)
+    return settings
+
+
+def _setup_link(settings: Settings) -> str | None:
+    """The one-time link for an empty store."""
+    from application.open_account import make_setup_link
+    from infrastructure.bootstrap import bootstrap
+
+    app = bootstrap(settings)
+    try:
+        if app.services.store.tables().accounts():
+            return None
+        return f"{settings.base_url}/setup?token={make_setup_link(app.services)}"
+    finally:
+        app.close()
