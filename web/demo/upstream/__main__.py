@@ -9,6 +9,7 @@ import click
 
 from infrastructure.clock import now
 from infrastructure.logs import configure_logs
+from web.demo.upstream import STARTED_BY
 from web.demo.upstream.app import build_app
 from web.demo.upstream.assertion import SpentIds, Verifier
 from web.demo.upstream.dataset import SEED
@@ -63,7 +64,7 @@ def main(
     except (CannotListen, KeysUnavailable, ProjectsUnreadable, StateUnusable) as error:
         raise click.ClickException(str(error)) from error
     app = build_app(World(account_name, seed, directory, store, now), verifier)
-    serve(app, listener, parent_pid)
+    serve(app, listener, STARTED_BY if parent_pid is None else parent_pid)
     end_soon()
     if socket_path is not None:
         socket_path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import threading
@@ -36,7 +35,7 @@ class _Server(uvicorn.Server):
             end_soon()
 
 
-def serve(app: ASGIApp, listener: socket.socket, parent: int | None) -> None:
+def serve(app: ASGIApp, listener: socket.socket, parent: int) -> None:
     """Answer requests on the listener; blocks until the end."""
     server = _Server(
         uvicorn.Config(
@@ -53,6 +52,6 @@ def serve(app: ASGIApp, listener: socket.socket, parent: int | None) -> None:
     )
     signal.signal(signal.SIGTERM, server.handle_exit)
     signal.signal(signal.SIGINT, server.handle_exit)
-    end_with_parent(os.getppid() if parent is None else parent, server.end)
+    end_with_parent(parent, server.end)
     log.info("demo resource is listening", address=str(listener.getsockname()))
     server.run(sockets=[listener])
