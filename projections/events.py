@@ -43,8 +43,13 @@ class PoisonEvent(Exception):
     """An event that a projection can't take: only that projection stops, before it."""
 
     def __init__(self, event: Event, cause: BaseException) -> None:
-        super().__init__(f"event {event.position} ({event.topic}): {type(cause).__name__}: {str(cause)[:200]}")
+        super().__init__(f"event {event.position} ({event.topic}): {said(cause)}")
         self.event = event
+
+
+def said(error: BaseException) -> str:
+    """An error's kind and the first line of what it says."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 
 
 class KeysUnavailable(Exception):
@@ -112,8 +117,8 @@ def decode(row: tuple[Any, ...]) -> Event:
             getattr(resolve_topic(topic), f"upcast_v{stored}_v{stored + 1}")(facts)
             stored += 1
         event.facts = facts
-    except Exception as error:
-        event.facts = {UNREADABLE: f"{type(error).__name__}: {str(error)[:200]}"}
+    except Exception as error:  # noqa: BLE001  # told to each projection that wants the event
+        event.facts = {UNREADABLE: said(error)}
     return event
 
 

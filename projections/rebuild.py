@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 from projections import view
 from projections.connection import Connection
@@ -59,7 +60,7 @@ class Build:
         self.position = 0
         self._beside = replace(projection, name=self._row)
 
-    def __enter__(self) -> Build:
+    def __enter__(self) -> Self:
         if not view.try_lock(self._connection, f"grantbook {self._row}"):
             raise AlreadyBuilding(f"{self._projection.name} is being built by another process.")
         try:
@@ -102,7 +103,8 @@ class Build:
         except Exception as error:
             if not view.is_fault(error):
                 raise
-            raise RebuildFailed(f"{self._projection.name} can't be built: the database refuses an event from {self.position + 1} to {until}: {type(error).__name__}") from error
+            where = f"an event from {self.position + 1} to {until}"
+            raise RebuildFailed(f"{self._projection.name} can't be built: the database refuses {where}: {type(error).__name__}") from error
         self.position = until
 
     def try_switch(self) -> bool:

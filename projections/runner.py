@@ -108,7 +108,9 @@ class Runner:
         view.stop(self._connection, projection.name, last, str(poison))
 
 
-def apply_batch(connection: Connection, projection: Projection, suffix: str, events: Sequence[Event], position: int, until: int, reader: PersonalReader) -> None:
+def apply_batch(
+    connection: Connection, projection: Projection, suffix: str, events: Sequence[Event], position: int, until: int, reader: PersonalReader
+) -> None:
     """One batch of one projection, exactly once: its rows and its position in one transaction. `Fenced` if it stands elsewhere."""
     with connection.transaction():
         if not view.advance(connection, projection.name, position, until, suffix):

@@ -27,7 +27,9 @@ class NotComparable(Exception):
     """The live tables are of another version than this program's."""
 
 
-def verify(connection: Connection, snapshot: Connection, projection: Projection, reader: PersonalReader, batch: int = BATCH) -> Iterator[Progress | Difference]:
+def verify(
+    connection: Connection, snapshot: Connection, projection: Projection, reader: PersonalReader, batch: int = BATCH
+) -> Iterator[Progress | Difference]:
     """Build beside on `connection` and compare with what `snapshot` (another autocommit connection) sees; writers go on meanwhile.
 
     The snapshot only reads, so it has no transaction id and never stalls the order.

@@ -107,7 +107,8 @@ def resume(connection: Connection) -> None:
 
 
 def add_standing(connection: Connection, name: str, version: int, suffix: str, state: str) -> None:
-    connection.execute("INSERT INTO projections (name, version, position, table_suffix, state) VALUES (%s, %s, 0, %s, %s)", (name, version, suffix, state))
+    query = "INSERT INTO projections (name, version, position, table_suffix, state) VALUES (%s, %s, 0, %s, %s)"
+    connection.execute(query, (name, version, suffix, state))
 
 
 def remove_standing(connection: Connection, name: str) -> None:

@@ -107,8 +107,7 @@ Parts = Sequence[tuple[str, dict[str, Any]]]
 
 
 def _access_token(facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    context = {"access_token_id": facts["access_token_id"], "access_token_ttl": facts["access_token_ttl"], "scope": facts["scope"], "judged": facts["judged"]}
-    return "access_token.issued", context
+    return "access_token.issued", {name: facts[name] for name in ("access_token_id", "access_token_ttl", "scope", "judged")}
 
 
 def _exchanged(facts: dict[str, Any]) -> Parts:

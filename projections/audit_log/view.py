@@ -16,7 +16,8 @@ from projections.view import run
 
 TABLES = {"audit_log": ("position", "ordinal")}
 
-_COLUMNS = "position, ordinal, account_id, at, event_type, actor_type, actor_id, actor_ip, client_stream, subject_id, grant_id, source, service, context"
+_COLUMNS = """position, ordinal, account_id, at, event_type, actor_type, actor_id, actor_ip, client_stream, subject_id, grant_id, source, service,
+    context"""
 
 _CREATE = """
 CREATE TABLE {audit_log} (
@@ -66,7 +67,8 @@ def ensure_partitions(connection: Connection, table: str, months: Iterable[str])
         if connection.execute("SELECT to_regclass(%s)", (f"views.{name}",)).fetchone()[0] is not None:
             continue
         connection.execute(f"CREATE TABLE views.{name} (LIKE {table})")
-        connection.execute(f"ALTER TABLE {table} ATTACH PARTITION views.{name} FOR VALUES FROM ('{month}-01 00:00+00') TO ('{following(month)}-01 00:00+00')")
+        bounds = f"FROM ('{month}-01 00:00+00') TO ('{following(month)}-01 00:00+00')"
+        connection.execute(f"ALTER TABLE {table} ATTACH PARTITION views.{name} FOR VALUES {bounds}")
 
 
 def following(month: str) -> str:

@@ -62,7 +62,9 @@ class _Fold:
 
     def narrowed(self, event: Event) -> None:
         facts = event.facts
-        self.row(event).update(approved=facts["approved"], projects=_projects(facts), version=event.version, changed=event.time, changed_position=event.position)
+        self.row(event).update(
+            approved=facts["approved"], projects=_projects(facts), version=event.version, changed=event.time, changed_position=event.position
+        )
 
     def withdrawn(self, event: Event) -> None:
         self.row(event).update(

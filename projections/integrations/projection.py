@@ -105,7 +105,7 @@ class _Fold:
         self._decided(event, "unblocked")
 
     def verified(self, event: Event) -> None:
-        self._decided(event, None, bool(event.facts["verified"]))
+        self._decided(event, None, verified=bool(event.facts["verified"]))
 
     def used(self, event: Event) -> None:
         client = event.facts.get("client_stream")
@@ -115,7 +115,7 @@ class _Fold:
     def erased(self, event: Event) -> None:
         self.reader.forget(event.stream_id)
 
-    def _decided(self, event: Event, status: str | None, verified: bool | None = None) -> None:
+    def _decided(self, event: Event, status: str | None, *, verified: bool | None = None) -> None:
         facts = event.facts
         self.barrier(Decided(event.account_id, facts["fingerprint"], status, verified, event.time, event.actor_id, facts["reason"], event.position))
 

@@ -92,8 +92,21 @@ def integration(connection: Connection, account_id: str, ref: str) -> Integratio
 def registrations(connection: Connection, account_id: str, fingerprint: str, *, before: int | None = None, limit: int = 100) -> list[RegistrationRow]:
     """The registrations of an app, newest first; `before` is the last row's `created_position`."""
     rows = view.registrations(connection, account_id, fingerprint, _NO_POSITION if before is None else before, limit)
-    return [RegistrationRow(*row[:3], tuple(row[3]), *row[4:]) for row in rows]
+    return [_registration(row) for row in rows]
 
 
 def _integration(row: tuple[Any, ...]) -> IntegrationRow:
-    return IntegrationRow(*row[:4], tuple(row[4]), *row[5:])
+    values = list(row)
+    values[4] = tuple(values[4])
+    return IntegrationRow(*values)
+
+
+def _registration(row: tuple[Any, ...]) -> RegistrationRow:
+    values = list(row)
+    values[3] = tuple(values[3])
+    return RegistrationRow(*values)
+
+
+def unused_clients(connection: Connection, account_id: str, registered_before: datetime, limit: int) -> list[str]:
+    """Dynamic registrations that never had a token and nobody consents to: what the sweep may reap."""
+    return view.unused(connection, account_id, registered_before, limit)

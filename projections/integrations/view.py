@@ -269,3 +269,16 @@ FROM views.clients c WHERE c.account_id = %s AND c.fingerprint = %s AND c.create
 def registrations(connection: Connection, account_id: str, fingerprint: str, before: int, limit: int) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = connection.execute(_REGISTRATIONS, (account_id, fingerprint, before, limit)).fetchall()
     return rows
+
+
+_UNUSED = """
+SELECT client_stream::text FROM views.clients
+WHERE account_id = %s AND registration = 'dynamic' AND removed_at IS NULL AND last_used_at IS NULL AND created_at < %s
+    AND NOT EXISTS (SELECT FROM views.consents k WHERE k.account_id = clients.account_id AND k.client_stream = clients.client_stream AND k.in_force)
+ORDER BY created_position LIMIT %s
+"""
+
+
+def unused(connection: Connection, account_id: str, registered_before: Any, limit: int) -> list[str]:
+    rows = connection.execute(_UNUSED, (account_id, registered_before, limit)).fetchall()
+    return [row[0] for row in rows]

@@ -62,5 +62,6 @@ def member_by_email(connection: Connection, account_id: str, email: str) -> Memb
 
 
 def _member(row: tuple[Any, ...]) -> MemberRow:
-    permissions = {name: Held(d["all"], tuple(d["projects"]), tuple(d["except"])) for name, d in row[6].items()}
-    return MemberRow(*row[:6], permissions, *row[7:])
+    values = list(row)
+    values[6] = {name: Held(d["all"], tuple(d["projects"]), tuple(d["except"])) for name, d in row[6].items()}
+    return MemberRow(*values)

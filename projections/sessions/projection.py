@@ -292,7 +292,8 @@ def _new_session(event: Event) -> dict[str, Any]:
         "redirect_uri": facts["redirect_uri"], "keep_alive": facts["keep_alive"], "refreshable": facts["refreshable"],
         "idle_window": lifetimes["idle_window"], "absolute_lifetime": lifetimes["absolute_lifetime"],
         "code_ttl": lifetimes.get("code_ttl", defaults.code_ttl),
-        "pinned_consent": pinned["consent"], "pinned_client": pinned["client"], "pinned_member": pinned["member"], "pinned_account": pinned["account"],
+        "pinned_consent": pinned["consent"], "pinned_client": pinned["client"], "pinned_member": pinned["member"],
+        "pinned_account": pinned["account"],
         "created": event.time, "created_position": event.position,
     }  # fmt: skip
 

@@ -132,4 +132,10 @@ def _session(row: tuple[Any, ...], marks: tuple[Tick, ...]) -> SessionRow:
     values = list(row)
     values[8] = tuple(values[8])
     values[9] = None if values[9] is None else tuple(values[9])
-    return SessionRow(*values, marks)
+    values.append(marks)
+    return SessionRow(*values)
+
+
+def expired_grants(connection: Connection, account_id: str, now: datetime, limit: int) -> list[str]:
+    """Grants that are over by time but not said to be: what the sweep asks the write side about."""
+    return view.expired(connection, account_id, now, limit)

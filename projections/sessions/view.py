@@ -151,7 +151,7 @@ UPDATE {sessions} s SET
         ELSE ARRAY(SELECT x FROM unnest(s.projects) WITH ORDINALITY u (x, i) WHERE x = ANY(n.projects) ORDER BY i) END
 FROM json_to_recordset(%s::json) AS n (consent_id uuid, version bigint, approved text[], projects text[], position bigint)
 WHERE s.consent_id = n.consent_id AND s.pinned_consent < n.version AND (s.ended_position IS NULL OR s.ended_position > n.position)
-    AND (NOT s.scopes <@ ('offline_access' || n.approved) OR n.projects IS NOT NULL AND (s.projects IS NULL OR NOT s.projects <@ n.projects))
+    AND (NOT s.scopes <@ ('offline_access'::text || n.approved) OR n.projects IS NOT NULL AND (s.projects IS NULL OR NOT s.projects <@ n.projects))
 """
 
 
@@ -334,7 +334,8 @@ SELECT count(*), count(DISTINCT member_id), count(*) FILTER (WHERE least(idle, a
 FROM (SELECT s.member_id, s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' AS absolute,
         CASE WHEN s.keep_alive THEN s.issued_at + least(s.idle_window, t.idle_window) * interval '1 second' END AS idle
     FROM views.sessions s LEFT JOIN views.session_terms t USING (account_id)
-    WHERE s.account_id = %s AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL AND (s.refreshable OR s.access_expires_at > now())) x
+    WHERE s.account_id = %s AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL
+        AND (s.refreshable OR s.access_expires_at > now())) x
 WHERE absolute > now() AND (idle IS NULL OR idle > now())
 """
 
@@ -343,3 +344,19 @@ def counts(connection: Connection, account_id: str) -> tuple[int, int, int]:
     """Live sessions, the people who have them, and how many end within a day."""
     row: tuple[int, int, int] = connection.execute(_COUNTS, (account_id,)).fetchone()
     return row
+
+
+_EXPIRED = """
+SELECT s.grant_id::text FROM views.sessions s JOIN views.session_terms t USING (account_id)
+WHERE s.account_id = %(account)s AND s.ended_at IS NULL AND s.expired_at IS NULL AND (
+    s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' <= %(now)s
+    OR (s.exchanged_at IS NULL AND s.created_at + least(s.code_ttl, t.code_ttl) * interval '1 second' <= %(now)s)
+    OR (s.refreshable AND coalesce(s.issued_at, s.created_at) + least(s.idle_window, t.idle_window) * interval '1 second' <= %(now)s)
+    OR (NOT s.refreshable AND s.access_expires_at <= %(now)s))
+LIMIT %(limit)s
+"""
+
+
+def expired(connection: Connection, account_id: str, now: Any, limit: int) -> list[str]:
+    rows = connection.execute(_EXPIRED, {"account": account_id, "now": now, "limit": limit}).fetchall()
+    return [row[0] for row in rows]

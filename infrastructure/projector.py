@@ -1,0 +1,157 @@
+"""The projector process: several may run, one leads; the leader orders events, keeps the views, and sweeps."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+import structlog
+
+from infrastructure.bootstrap import bootstrap
+from infrastructure.database import PROJECTOR, DatabaseUnavailable, connect, first_line, with_parameters
+from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating
+from infrastructure.settings import Settings
+from infrastructure.store.sequencer import BATCH, LeadershipLost, OrderRefused, Sequencer, lead
+from infrastructure.store.store import WAKE_CHANNEL
+from infrastructure.sweeping import Sweeping
+from projections import view
+from projections.definition import Projection
+from projections.events import PersonalReader
+from projections.preparing import prepare
+from projections.registry import PROJECTIONS
+
+SILENCE_MS = 1_200
+"""A leader that says nothing for so long is taken for dead: the server ends its connection, and with it the lock."""
+STANDBY_PAUSE = 0.25
+SOON, BUSY, IDLE = 0.005, 0.025, 0.25
+HEARTBEAT = 0.5
+REFUSED_PAUSE = 1.0
+SWEEP_EVERY = 5.0
+
+log = structlog.get_logger("projector")
+
+
+class Projector:
+    """Runs until `stop` is set. `dsn` is the web role's database; `sweep` is called every few seconds by the leader, in a thread of its own."""
+
+    def __init__(
+        self,
+        dsn: str,
+        new_reader: Callable[[], PersonalReader],
+        *,
+        sweep: Callable[[], object] | None = None,
+        projections: Sequence[Projection] = PROJECTIONS,
+        holder: str | None = None,
+    ) -> None:
+        self._dsn = dsn
+        self._new_reader = new_reader
+        self._sweep = sweep
+        self._projections = projections
+        self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
+        self.leading = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Lead, or wait to lead; a lost connection or leadership begins anew. Never raises for what can pass."""
+        builder = Builder(self._writer_dsn(), self._new_reader, self._projections, stop)
+        builder.start()
+        try:
+            while not stop.is_set():
+                try:
+                    self._term(stop)
+                except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnavailable, LeadershipLost) as error:
+                    if not stop.is_set():
+                        log.warning("projector.connection_lost", error=first_line(error))
+                except (OrderRefused, psycopg.Error) as error:
+                    log.warning("projector.order_refused", error=first_line(error))
+                    stop.wait(REFUSED_PAUSE)
+                stop.wait(STANDBY_PAUSE)
+        finally:
+            builder.join(timeout=5)
+
+    def _term(self, stop: threading.Event) -> None:
+        """Wait for the lock on one connection, then lead for as long as it lasts."""
+        with connect(self._leader_dsn()) as connection:
+            prepare(connection, self._projections)
+            while not lead(connection):
+                if stop.wait(STANDBY_PAUSE):
+                    return
+            try:
+                self._lead(connection, stop)
+            finally:
+                self.leading.clear()
+
+    def _lead(self, connection: psycopg.Connection[Any], stop: threading.Event) -> None:
+        sequencer = Sequencer(connection)
+        connection.execute(f"LISTEN {WAKE_CHANNEL}")
+        view.heartbeat(connection, self.holder)
+        view.resume(connection)
+        log.info("projector.leads", holder=self.holder)
+        demoted = threading.Event()
+        projecting = Projecting(self._writer_dsn(), self._new_reader, self._projections, demoted)
+        workers: list[threading.Thread] = [projecting]
+        if self._sweep is not None:
+            workers.append(Repeating(self._sweep, SWEEP_EVERY, demoted, "sweep"))
+        for worker in workers:
+            worker.start()
+        self.leading.set()
+        try:
+            self._order(connection, sequencer, projecting, stop)
+        finally:
+            demoted.set()
+            projecting.wake()
+            for worker in workers:
+                worker.join(timeout=3)
+
+    def _order(self, connection: psycopg.Connection[Any], sequencer: Sequencer, projecting: Projecting, stop: threading.Event) -> None:
+        """Sequence at a pace that follows the load: at once after a full batch, up to a quarter second apart when nothing happens."""
+        pause, beat = SOON, Pace(HEARTBEAT)
+        while not stop.is_set():
+            placed = sequencer.sequence()
+            if placed:
+                projecting.wake()
+            if beat.due():
+                view.heartbeat(connection, self.holder)
+            if placed >= BATCH:
+                continue
+            pause = min(pause * 1.5, IDLE) if not placed else SOON if placed < 3 else BUSY
+            for _ in connection.notifies(timeout=pause, stop_after=1):
+                pause = SOON
+
+    def _leader_dsn(self) -> str:
+        options = (("timezone", "UTC"), ("idle_session_timeout", f"{SILENCE_MS}ms"), ("idle_in_transaction_session_timeout", f"{SILENCE_MS}ms"))
+        return with_parameters(self._dsn, application_name=PROJECTOR, options=options)
+
+    def _writer_dsn(self) -> str:
+        """Rows and position of a batch stand or fall together, so a crash that loses the last of them loses nothing: they are taken again."""
+        options = (("timezone", "UTC"), ("synchronous_commit", "off"), ("idle_in_transaction_session_timeout", f"{SILENCE_MS}ms"))
+        return with_parameters(self._dsn, application_name=PROJECTOR, options=options)
+
+
+@contextlib.contextmanager
+def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`; only in the main thread."""
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_projector(settings: Settings) -> None:
+    """The process `grantbook projector`: until SIGTERM or SIGINT."""
+    app = bootstrap(settings)
+    stop = threading.Event()
+    sweeping = Sweeping(app)
+    projector = Projector(app.dsn, lambda: PersonalReader(app.keyring.open, app.keyring.prefetch), sweep=sweeping.round)
+    with stopping_on_signals(stop):
+        try:
+            projector.run(stop)
+        finally:
+            app.close()
