@@ -3,6 +3,7 @@ ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS build
 WORKDIR /app
+COPY pyproject.toml ./
 COPY requirements requirements
 RUN python -I requirements/install.py base && rm -rf .venv/bin/uv .venv/bin/uvx .stamps
 COPY domain domain

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import NoReturn
 
@@ -86,9 +87,19 @@ def _add_product() -> None:
     """Put the checkout on the path and the command beside Python, without a build and without an absolute path."""
     site_packages = next((VENV / "lib").glob("python*/site-packages"))
     (site_packages / "grantbook.pth").write_text(os.path.relpath(HERE.parent, site_packages) + "\n")
+    for outdated in site_packages.glob("grantbook-*.dist-info"):
+        shutil.rmtree(outdated)
+    metadata = site_packages / f"grantbook-{_version()}.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: grantbook\nVersion: {_version()}\n")
     launcher = VENV / "bin" / "grantbook"
     launcher.write_text(LAUNCHER)
     launcher.chmod(0o755)
+
+
+def _version() -> str:
+    with (HERE.parent / "pyproject.toml").open("rb") as project:
+        return str(tomllib.load(project)["project"]["version"])
 
 
 def _is_current(level: str) -> bool:
@@ -98,7 +109,7 @@ def _is_current(level: str) -> bool:
 
 def _fingerprint(level: str) -> str:
     """What the installed state depends on: the files, the interpreter and the folder, which scripts in .venv/bin name."""
-    digest = hashlib.sha256(repr((_venv_version(), str(VENV))).encode())
+    digest = hashlib.sha256(repr((_venv_version(), str(VENV), _version())).encode())
     for name in ("install.py", "uv.txt", f"{level}.txt"):
         digest.update((HERE / name).read_bytes())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from tests.architecture.source import ROOT
-from web.cli import main
+from web.cli.root import cli
 
 OPENING = """\
 # Command line
@@ -27,7 +27,7 @@ def render() -> str:
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every visible command with the words that call it, groups before their commands."""
-    yield from _below((), main)
+    yield from _below((), cli)
 
 
 def _below(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
