@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from domain.account import Account
+from domain.client import Client
+from domain.grant import Grant
+from domain.member import Member
+from infrastructure.store import snapshots
+from infrastructure.store.connection import Kept
+from infrastructure.store.errors import UnknownTopic
+from infrastructure.store.store import PostgresStore
+from tests.infrastructure.store import given
+from tests.support.postgres import Database
+
+STREAMS = ("grant", "consent", "client", "member", "account")
+
+
+@pytest.fixture
+def store(database: Database) -> Iterator[PostgresStore]:
+    with given.store_on(database) as made:
+        yield made
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of prepared statements, as they are run."""
+    seen: list[str] = []
+    run = Kept.run
+
+    def counted(self: Kept, statement: Any, parameters: Any) -> Any:
+        seen.append(statement.name.decode())
+        return run(self, statement, parameters)
+
+    monkeypatch.setattr(Kept, "run", counted)
+    return seen
+
+
+def rotate(store: PostgresStore, made: given.World, times: int) -> None:
+    for _ in range(times):
+        on = store.cached_standing(made.grant) or given.standing(store, made)
+        grant = on.grant.copy()
+        given.rotate(grant, on, made)
+        assert store.append_rotation(grant, on, head=on.grant.version)
+
+
+def test_a_warm_standing_is_one_tail_query_over_five_streams(store: PostgresStore, statements: list[str]) -> None:
+    made = given.world(store)
+    statements.clear()
+    given.standing(store, made)
+    assert statements == ["tail_5"]
+
+
+def test_a_cached_standing_asks_nothing(store: PostgresStore, statements: list[str]) -> None:
+    made = given.world(store)
+    given.standing(store, made)
+    statements.clear()
+    assert store.cached_standing(made.grant) is not None
+    assert store.cached_standing(uuid4()) is None
+    assert statements == []
+
+
+def test_a_completely_cold_standing_is_two_round_trips_and_brings_the_members_key(database: Database, statements: list[str]) -> None:
+    with given.store_on(database) as store, given.store_on(database) as cold:
+        made = given.world(store)
+        statements.clear()
+        on = given.standing(cold, made)
+        assert statements == ["snapshot_and_tail", "tail_5_key"]
+        assert cold.keyring.has_current(str(made.member), given.clock())
+        assert on.judged == given.standing(store, made).judged
+
+
+def test_several_streams_are_loaded_by_one_statement(database: Database, statements: list[str]) -> None:
+    with given.store_on(database) as store, given.store_on(database) as cold:
+        made = given.world(store)
+        statements.clear()
+        found = cold.load_many([(Member, made.member), (Grant, made.grant), (Client, uuid4()), (Account, made.account)])
+        assert [type(f).__name__ for f in found] == ["Member", "Grant", "NoneType", "Account"]
+        assert statements == ["tail_4"]
+        assert cold.load_many([]) == []
+
+
+def test_what_others_appended_is_seen_by_the_next_read(database: Database) -> None:
+    with given.store_on(database) as store, given.store_on(database) as other:
+        made = given.world(store)
+        given.standing(other, made)
+        rotate(other, made, 3)
+        assert given.standing(store, made).grant.version == 5
+        cached = store.cached_standing(made.grant)
+        assert cached is not None
+        assert cached.grant.version == 5
+
+
+def test_absence_is_never_cached(database: Database) -> None:
+    with given.store_on(database) as store, given.store_on(database) as other:
+        made = given.world(store)
+        new = given.World(made.account, made.member, made.client, uuid4())
+        assert other.standing(new.grant) is None
+        assert other.load(Grant, new.grant) is None
+        given.grant(store, new)
+        assert other.load(Grant, new.grant) is not None
+        assert other.standing(new.grant) is not None
+
+
+def test_a_stream_of_another_kind_is_as_good_as_none(database: Database) -> None:
+    with given.store_on(database) as store, given.store_on(database) as cold:
+        made = given.world(store)
+        for reader in (store, cold):
+            assert reader.load(Client, made.grant) is None
+            assert reader.load(Grant, made.client) is None
+            assert reader.standing(made.member) is None
+            assert reader.load(Grant, made.grant) is not None
+            assert reader.load(Client, made.grant) is None
+
+
+def test_an_unknown_topic_is_refused_and_leaves_the_cache_as_it_was(database: Database) -> None:
+    with given.store_on(database) as store, psycopg.connect(database.web_dsn, autocommit=True) as connection:
+        made = given.world(store)
+        version = given.standing(store, made).grant.version
+        sql = "INSERT INTO events (originator_id, originator_version, topic, state, account_id) VALUES (%s, %s, 'grant.dreamt_of', '{}', %s)"
+        connection.execute(sql, (made.grant, version + 1, made.account))
+        with pytest.raises(UnknownTopic, match=r"grant\.dreamt_of"):
+            store.standing(made.grant)
+        cached = store.cached_standing(made.grant)
+        assert cached is not None
+        assert cached.grant.version == version
+        stream = uuid4()
+        connection.execute(sql, (stream, 1, made.account))
+        with pytest.raises(UnknownTopic):
+            store.load(Member, stream)
+
+
+def test_what_a_caller_does_to_a_loaded_stream_does_not_reach_the_cache(store: PostgresStore) -> None:
+    made = given.world(store)
+    on = given.standing(store, made)
+    for again in (on, store.cached_standing(made.grant)):
+        assert again is not None
+        again.member.deactivate(made.context())
+        again.grant.revoke("admin", made.context())
+        again.consent.withdraw(made.context())
+    loaded = store.load(Member, made.member)
+    assert loaded is not None
+    assert loaded.active
+    loaded.deactivate(made.context())
+    fresh = given.standing(store, made)
+    assert (fresh.member.active, fresh.grant.ended, fresh.consent.in_force) == (True, None, True)
+
+
+# ---- snapshots
+
+
+def test_a_long_grant_is_loaded_from_its_snapshot_and_what_came_after(database: Database, statements: list[str]) -> None:
+    with given.store_on(database) as store:
+        made = given.world(store)
+        rotate(store, made, 205)
+    with given.store_on(database) as cold, psycopg.connect(database.superuser_dsn, autocommit=True) as admin:
+        rows = admin.execute("SELECT originator_version, topic FROM snapshots WHERE originator_id = %s", (made.grant,)).fetchall()
+        assert rows == [(200, snapshots.TOPIC)]
+        from_snapshot = given.standing(cold, made).grant
+    with given.store_on(database) as whole, psycopg.connect(database.superuser_dsn, autocommit=True) as admin:
+        admin.execute("DELETE FROM snapshots")
+        folded = given.standing(whole, made).grant
+    assert vars(from_snapshot) == vars(folded)
+    assert folded.version == 207
+
+
+def test_a_snapshot_of_another_form_is_left_unread(database: Database) -> None:
+    with given.store_on(database) as store, psycopg.connect(database.web_dsn, autocommit=True) as connection:
+        made = given.world(store)
+        connection.execute("INSERT INTO snapshots VALUES (%s, 2, 'grant.snapshot.0', 'not even JSON')", (made.grant,))
+        with given.store_on(database) as cold:
+            assert given.standing(cold, made).grant.version == 2
+
+
+def test_a_snapshot_holds_every_attribute_of_a_grant(store: PostgresStore) -> None:
+    made = given.world(store)
+    rotate(store, made, 1)
+    grant = given.standing(store, made).grant
+    from infrastructure.store.fold import Row
+
+    back = snapshots.decode(Row(grant.id, grant.version, snapshots.TOPIC, snapshots.encode(grant)))
+    assert vars(back) == vars(grant)
+    assert asdict(back.pinned) == asdict(grant.pinned)
+
+
+def test_the_form_of_snapshots_changes_with_the_grant() -> None:
+    """Whoever changes the attributes of a grant raises the number in `snapshots.TOPIC`, then these lines."""
+    assert snapshots.TOPIC == "grant.snapshot.1"
+    assert sorted(Grant.__init__.__code__.co_names) == sorted(GRANT_STATE)
+
+
+GRANT_STATE = (
+    "Pinned", "account_id", "as_projects", "client_id", "code_challenge", "code_key_id", "consent_id", "ended", "exchanged", "for_client", "issued",
+    "keep_alive", "lifetimes", "member_id", "pinned", "previous", "projects", "redirect_uri", "redirect_uri_sent", "refreshable", "replay_noted",
+    "replay_streak", "resource", "scopes", "tuple",
+)  # fmt: skip
+
+
+def test_readers_and_writers_of_one_grant_in_many_threads_see_only_whole_states(store: PostgresStore) -> None:
+    made = given.world(store)
+    stop = threading.Event()
+    wrong: list[Any] = []
+
+    def read() -> None:
+        last = 0
+        while not stop.is_set():
+            grant = given.standing(store, made).grant
+            if grant.issued is None or grant.issued.version != grant.version or grant.version < last:
+                wrong.append((grant.version, grant.issued))
+            last = grant.version
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    rotate(store, made, 150)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not wrong
