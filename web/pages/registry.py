@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 
 from flask import Blueprint, Flask
 from flask_wtf.csrf import generate_csrf
@@ -27,12 +28,16 @@ from web.pages import (
 _COOKIE = "gb_form"
 
 
+@cache
 def blueprints() -> tuple[Blueprint, ...]:
-    """The blueprints with the settings' pages nested in one."""
+    """The blueprints with the settings' pages nested in one, made once: a process may make several apps of them."""
     settings = Blueprint("settings", __name__, url_prefix="/settings")
     for module in (integrations, sessions, audit, access_urls):
         settings.register_blueprint(module.blueprint)
-    return (settings, sign_in.blueprint, setup.blueprint, consent.blueprint, connected_apps.blueprint)
+    found = (settings, sign_in.blueprint, setup.blueprint, consent.blueprint, connected_apps.blueprint)
+    for blueprint in found:
+        blueprint.after_request(headers.apply)
+    return found
 
 
 def register(app: Flask, *, secret_keys: tuple[bytes, ...], secure: bool, now: Callable[[], datetime]) -> None:
@@ -51,6 +56,5 @@ def register(app: Flask, *, secret_keys: tuple[bytes, ...], secure: bool, now: C
     environment.install(app, now)
     app.jinja_env.globals["csrf_token"] = generate_csrf
     for blueprint in blueprints():
-        blueprint.after_request(headers.apply)
         app.register_blueprint(blueprint)
     errors.install(app)

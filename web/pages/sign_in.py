@@ -86,8 +86,11 @@ def _asking_app(wanted: str) -> str:
 
 
 @blueprint.get("/sign-out")
-def ask_to_sign_out() -> Response:
-    return redirect(start_page_url() if session.current_member() else url_for("sign_in.show"), 303)
+@session.for_everyone
+def ask_to_sign_out() -> str:
+    """Signing out changes something, so a link only asks."""
+    with context.views() as conn:
+        return account_page("account/sign_out.html", conn, "Sign out", next=session.local_path(request.args.get("next", "")))
 
 
 @blueprint.post("/sign-out")

@@ -58,6 +58,7 @@ def _account() -> dict[str, Entry]:
     return cannot | {
         "sign-in": ("account/sign_in.html", BARE, {"view": SIGN_IN}),
         "sign-in-wrong": ("account/sign_in.html", BARE, {"view": PROBLEM}),
+        "sign-out": ("account/sign_out.html", OWN, {"next": "/connected-apps"}),
         "setup": ("account/setup.html", BARE, {"view": setup}),
         "consent": ("account/consent.html", OWN, {"view": samples.consent()}),
         "consent-remote": ("account/consent.html", OWN, {"view": remote}),

@@ -1,0 +1,133 @@
+"""A whole server for the pages' tests: real store, real projector, the Flask app served on a port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from werkzeug.serving import make_server
+
+from application import manage_members, manage_projects, open_account
+from application.services import Origin
+from infrastructure.bootstrap import App, bootstrap
+from infrastructure.projector import Projector
+from infrastructure.settings import load_settings
+from projections.events import PersonalReader
+from tests.support.postgres import Database, TestCluster
+from web.app import create_app, wrapped
+
+PASSWORD = "correct horse battery staple"
+ORIGIN = Origin("cli")
+PEOPLE = {
+    "admin": ("Priya Raman", "Account Admin", []),
+    "viewer": ("Vera Vale", "Account Viewer", []),
+    "analyst": ("Maya Castillo", "Analyst", ["Sales", "Marketing"]),
+    "operator": ("Otto Olsen", "Job Operator", []),
+    "member": ("Milo Mann", "Member", []),
+}  # fmt: skip
+
+
+class QuickPasswords:
+    """Passwords without the cost of argon2."""
+
+    def hash(self, password: str) -> str:
+        return f"plain:{password}"
+
+    def verify(self, password: str, secret: str | None) -> bool:
+        return secret == f"plain:{password}"
+
+
+@dataclass
+class Site:
+    """The running server, its account and the people in it."""
+
+    app: App
+    base_url: str
+    account_id: str = ""
+    people: dict[str, str] = field(default_factory=dict)
+    projects: dict[str, str] = field(default_factory=dict)
+
+    def email(self, who: str) -> str:
+        return f"{who}@jaffle.example"
+
+    def fill(self) -> None:
+        """Open the account with its projects and people."""
+        services = self.app.services
+        opened = open_account.open_account(
+            services, slug="jaffle", name="Jaffle Analytics", admin_email=self.email("admin"), admin_name=PEOPLE["admin"][0],
+            password=PASSWORD, origin=ORIGIN,
+        )  # fmt: skip
+        self.account_id = str(opened.account.id)
+        self.people["admin"] = str(opened.admin.id)
+        for name in ("Sales", "Marketing", "Finance"):
+            self.projects[name] = manage_projects.add(services, self.account_id, name, origin=ORIGIN).project_id
+        for who, (name, role, projects) in PEOPLE.items():
+            if who != "admin":
+                added = manage_members.add_member(
+                    services, self.account_id, email=self.email(who), name=name, role=role, projects=projects, password=PASSWORD, origin=ORIGIN
+                )
+                self.people[who] = str(added.member_id)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _serving(app: App, port: int) -> Iterator[None]:
+    """One thread serves, and closes its own connections in the end."""
+    server = make_server("127.0.0.1", port, wrapped(app, create_app(app)))
+
+    def serve() -> None:
+        server.serve_forever()
+        app.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(5)
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def module_site_database(cluster: TestCluster) -> Iterator[Database]:
+    with cluster.fresh() as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def empty_site(module_site_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server without any account."""
+    data: Path = tmp_path_factory.mktemp("site")
+    port = _free_port()
+    base_url = f"http://127.0.0.1:{port}"
+    settings = load_settings({"GRANTBOOK_DATA_DIR": str(data), "GRANTBOOK_BASE_URL": base_url}, data)
+    app = bootstrap(settings, dsn=module_site_database.web_dsn, passwords=QuickPasswords())
+    stop = threading.Event()
+    projector = Projector(app.dsn, lambda: PersonalReader(app.keyring.open, app.keyring.prefetch))
+    thread = threading.Thread(target=projector.run, args=(stop,), daemon=True)
+    thread.start()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with _serving(app, port):
+        yield Site(app, base_url)
+    stop.set()
+    thread.join(10)
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def site(empty_site: Site) -> Site:
+    """A server with the account Jaffle Analytics."""
+    empty_site.fill()
+    return empty_site
