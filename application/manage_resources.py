@@ -16,6 +16,7 @@ from domain.account import Resource
 from domain.errors import InvalidInput
 
 KIND = "resource"
+API_SCOPES = ("account:read", "account:manage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ def add(
     identifier, wanted = canonical_identifier(identifier), tuple(dict.fromkeys(scopes))
     checked = _operations(operations or {}, wanted)
     address = None if upstream is None else _upstream(upstream)
-    resource_id, secret = f"res_{services.new_id().hex[:24]}", services.new_secret()
+    resource_id, secret = new_resource_id(services), services.new_secret()
 
     def with_credential(tables: Tables) -> None:
-        tables.add_credential(resource_id, account_id, KIND, identifier, _hashed(secret))
+        tables.add_credential(resource_id, account_id, KIND, identifier, secret_hash(secret))
 
     def attempt() -> Recorded:
         account = account_of(services, account_id)
@@ -65,7 +66,7 @@ def rotate(services: Services, account_id: str, resource: str, *, origin: Origin
     def attempt() -> tuple[Resource, Recorded]:
         account = account_of(services, account_id)
         found = account.rotate_resource(resource, services.context(account_id, origin, actor_id=actor_id))
-        return found, services.store.append([account], also=lambda t: t.replace_credential(found.resource_id, _hashed(secret)))
+        return found, services.store.append([account], also=lambda t: t.replace_credential(found.resource_id, secret_hash(secret)))
 
     found, recorded = until_settled(attempt)
     return ResourceSecret(found.resource_id, secret, found.identifier, found.scopes, recorded)
@@ -124,5 +125,10 @@ def _operations(given: Mapping[str, Any], scopes: tuple[str, ...]) -> dict[str, 
     return {kind: dict(entries) for kind, entries in given.items()}
 
 
-def _hashed(secret: str) -> bytes:
+def new_resource_id(services: Services) -> str:
+    return f"res_{services.new_id().hex[:24]}"
+
+
+def secret_hash(secret: str) -> bytes:
+    """Secrets are random and long, so a plain hash keeps them."""
     return hashlib.sha256(secret.encode()).digest()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from application.manage_members import PASSWORD, new_login, new_member
-from application.ports import Conflict, Recorded, Tables
+from application.manage_resources import API_SCOPES, KIND, new_resource_id, secret_hash
+from application.ports import Conflict, NewSigningKey, Recorded, Tables
 from application.rotate_keys import USES, new_key, store_key
 from application.services import Origin, Services
 from domain import ids
 from domain.account import PLANS, Account
+from domain.base import Context
 from domain.errors import AlreadyExists, InvalidInput, Refused
 from domain.member import Member
 from domain.roles import ACCOUNT_ADMIN
+from domain.scopes import OFFLINE_ACCESS
+from domain.signing_key import SigningKey
 
 SETUP_LINK_LIFE = timedelta(hours=24)
 
@@ -40,8 +44,11 @@ def open_account(
     plan: str = "enterprise",
     setup_token: str | None = None,
     several: bool = False,
+    own_resources: bool = True,
 ) -> OpenedAccount:
     """Open an account in one transaction: account, signing keys, admin and login, and the use of the set-up link.
+
+    `own_resources`: register this server's MCP endpoint and API as resources, for all scopes; an upstream comes later.
 
     A second account is `Refused` unless this store holds `several` (by host). Without a password the admin can't sign in by one yet.
     """
@@ -54,6 +61,7 @@ def open_account(
     login = new_login(services, account_id, admin_email, password)
     context = services.context(account_id, origin)
     account = Account.open(stream_id, slug, name, context, plan)
+    credentials = _own_resources(services, account, context) if own_resources else []
     keys = [new_key(services, use, context) for use in USES]
     for stream, _ in keys:
         stream.activate(context)
@@ -67,9 +75,9 @@ def open_account(
         tables.count("open-account", context.now.replace(minute=0, second=0, microsecond=0))
         _refuse_second(tables, slug, several=several)
         tables.add_account(account_id, slug, account.name)
-        for stream, made in keys:
-            store_key(tables, account_id, stream, made, context.now, context.now)
-            tables.set_signing_key_status(stream.kid, "active", context.now)
+        _write_keys(tables, account_id, keys, context.now)
+        for resource_id, identifier, hashed in credentials:
+            tables.add_credential(resource_id, account_id, KIND, identifier, hashed)
         tables.add_login(account_id, PASSWORD, "", login.key, str(admin_id), login.secret)
 
     try:
@@ -99,14 +107,31 @@ def checked_slug(slug: str) -> str:
     return slug
 
 
+def _own_resources(services: Services, account: Account, context: Context) -> list[tuple[str, str, bytes]]:
+    """Register them; their credentials (resource id, identifier, hash of a secret that a rotation replaces by a known one)."""
+    scopes = tuple(s for s in account.scopes if s != OFFLINE_ACCESS)
+    wanted = ((services.mcp_url, tuple(s for s in scopes if s != "account:manage")), (services.api_url, API_SCOPES))
+    credentials = []
+    for identifier, of_resource in wanted:
+        resource_id = new_resource_id(services)
+        account.register_resource(resource_id, identifier, of_resource, context)
+        credentials.append((resource_id, identifier, secret_hash(services.new_secret())))
+    return credentials
+
+
+def _write_keys(tables: Tables, account_id: str, keys: list[tuple[SigningKey, NewSigningKey]], now: datetime) -> None:
+    """The first keys are in use at once: no worker knows others."""
+    for stream, made in keys:
+        store_key(tables, account_id, stream, made, now, now)
+        tables.set_signing_key_status(stream.kid, "active", now)
+
+
 def _refuse_second(tables: Tables, slug: str, *, several: bool) -> None:
     existing = tables.accounts()
     if any(found == slug for _, found, _ in existing):
         raise AlreadyExists(f"There is an account {slug!r} already.", field="account")
     if existing and not several:
-        raise Refused(
-            f"This store has its account already ({existing[0][1]}); several need a GRANTBOOK_BASE_URL with {{account}} in its host."
-        )
+        raise Refused(f"This store has its account already ({existing[0][1]}); several need a GRANTBOOK_BASE_URL with {{account}} in its host.")
 
 
 def _hashed(token: str) -> bytes:

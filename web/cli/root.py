@@ -6,6 +6,7 @@ import click
 
 from web.cli.init import init
 from web.cli.serve import migrate, projector, serve
+from web.demo.command import demo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -14,5 +15,5 @@ def cli() -> None:
     """Grantbook: an authorization server whose every decision is an event."""
 
 
-for command in (serve, projector, init, migrate):
+for command in (demo, serve, projector, init, migrate):
     cli.add_command(command)
