@@ -14,7 +14,7 @@ from projections.preparing import new_suffix
 from projections.runner import Fenced, apply_batch
 
 BATCH = 5000
-CLOSE = 2000
+CLOSE = 500
 _LOCK_WAIT_MS = 500
 
 
@@ -83,13 +83,14 @@ class Build:
         return Progress(self._projection.name, self.position, view.head(self._connection), "building")
 
     def catch_up(self, close: int, until: int | None = None) -> Iterator[Progress]:
-        """Take batches until at most `close` events are left before the head (or exactly to `until`)."""
-        while True:
-            head = view.head(self._connection) if until is None else until
-            if head - self.position <= (close if until is None else 0):
-                return
+        """Take at least one batch, and go on until at most `close` events are left before the head (or exactly to `until`)."""
+        head = view.head(self._connection) if until is None else until
+        while self.position < head:
             self._take(min(self.position + self._batch, head))
             yield Progress(self._projection.name, self.position, head, "building")
+            if until is None:
+                newest = view.head(self._connection)
+                head = newest if newest - self.position > close else self.position
 
     def _take(self, until: int) -> None:
         events = view.read(self._connection, self.position, until, sorted(self._projection.topics))

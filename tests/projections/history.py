@@ -32,7 +32,7 @@ SCOPES = ("account:read", "projects:query", "catalog:read", "offline_access")
 LIFETIMES = {"access_token_ttl": 600, "idle_window": 604_800, "absolute_lifetime": 7_776_000, "code_ttl": 60}
 KEY_ID = "00000000"
 START = datetime(2026, 10, 28, 9, 0, tzinfo=UTC)
-NAMES = ("Claude Code", "Cursor\tEditor", 'Back\\slash "quoted" {x}', "Zoë – Ünïcode", "")
+NAMES = ("Claude Code", "Cursor\tEditor", 'Back\\slash "quoted" {x}', "Zoë Ünïcode", "")
 
 
 class History:
@@ -80,7 +80,9 @@ class History:
         role, member_id = role or self.random.choice(list(ROLES)), uuid4()
         projects: Any = "*" if role == "Account Admin" else self.random.choice(["*", ("prj_000000000001",)])
         name, email = Personal(str(member_id), f"Person {len(self.members)}"), Personal(str(member_id), f"p{len(self.members)}@example.com")
-        member = Member.add(member_id, self.context(self.admin), role=role, permissions=permissions_of(role), projects=projects, name=name, email=email)
+        member = Member.add(
+            member_id, self.context(self.admin), role=role, permissions=permissions_of(role), projects=projects, name=name, email=email
+        )
         self.append(member)
         self.members.append(member)
         return member

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from infrastructure.store.store import PostgresStore
+from projections import view
+from projections.events import PersonalReader
+from projections.preparing import prepare
+from projections.rebuild import AlreadyBuilding, Build, RebuildFailed, rebuild
+from projections.registry import BY_NAME, PROJECTIONS
+from projections.verify import NotComparable, verify
+from tests.projections.history import History
+from tests.projections.support import contents, differences, run_all
+
+Connection = psycopg.Connection[Any]
+Reader = Callable[[], PersonalReader]
+
+
+@pytest.fixture
+def history(store: PostgresStore, connection: Connection, sequence: Callable[[], None], new_reader: Reader) -> History:
+    """Some events, all of them in the views."""
+    prepare(connection)
+    made = History(store, 11)
+    made.play(200)
+    sequence()
+    run_all(connection, new_reader(), 50)
+    return made
+
+
+def tables(connection: Connection) -> set[str]:
+    return {t for p in PROJECTIONS for t in view.tables_of(connection, p)}
+
+
+def test_a_rebuild_equals_the_live_tables_and_replaces_them(history: History, connection: Connection, new_reader: Reader) -> None:
+    before, names = contents(connection), tables(connection)
+    for projection in PROJECTIONS:
+        phases = [progress.phase for progress in rebuild(connection, projection, new_reader(), batch=30)]
+        assert phases[-1] == "switched"
+    assert contents(connection) == before
+    assert len(tables(connection)) == len(names)
+    assert not tables(connection) & names
+    shown = connection.execute("SELECT count(*) FROM views.audit_log").fetchone()
+    assert shown == (len(before["audit_log"]),)
+
+
+def test_a_rebuilt_table_has_the_same_indexes(history: History, connection: Connection, new_reader: Reader) -> None:
+    query = """SELECT replace(replace(indexdef, indexname, ''), %s, '') FROM pg_indexes WHERE schemaname = 'views' AND tablename LIKE %s"""
+
+    def indexes(projection: Any) -> list[str]:
+        suffix = view.standings(connection)[projection.name].suffix
+        return sorted(row[0] for row in connection.execute(query, (suffix, f"%{suffix}%")).fetchall())
+
+    before = {p.name: indexes(p) for p in PROJECTIONS}
+    for projection in PROJECTIONS:
+        list(rebuild(connection, projection, new_reader()))
+        assert before[projection.name]
+        assert indexes(projection) == before[projection.name]
+    invalid = connection.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone()
+    assert invalid == (0,)
+
+
+def test_a_rebuild_follows_events_that_come_meanwhile(
+    history: History, connection: Connection, other_connection: Connection, sequence: Callable[[], None], new_reader: Reader
+) -> None:
+    sessions = BY_NAME["sessions"]
+    for progress in rebuild(connection, sessions, new_reader(), batch=40):
+        if progress.phase != "switched":
+            history.play(5)
+            sequence()
+            run_all(other_connection, new_reader())
+    run_all(connection, new_reader())
+    assert differences(connection, other_connection, new_reader) == []
+
+
+def test_a_projection_of_a_new_version_is_built_beside_and_the_old_one_serves_until_then(
+    history: History, connection: Connection, new_reader: Reader
+) -> None:
+    old = view.standings(connection)["members"]
+    newer = replace(BY_NAME["members"], version=2)
+    for progress in rebuild(connection, newer, new_reader(), batch=50):
+        if progress.phase == "building":
+            assert connection.execute("SELECT count(*) > 0 FROM views.members").fetchone() == (True,)
+            assert view.standings(connection)["members"] == old
+            assert view.standings(connection)["members/building"].version == 2
+    standing = view.standings(connection)["members"]
+    assert (standing.version, standing.state) == (2, "live")
+    assert view.tables_of(connection, newer) == [f"views.members_v2{standing.suffix}"]
+    with pytest.raises(RebuildFailed, match="newer release"):
+        list(rebuild(connection, BY_NAME["members"], new_reader()))
+    assert view.standings(connection)["members"] == standing
+
+
+def test_only_one_process_builds_a_projection(history: History, connection: Connection, other_connection: Connection, new_reader: Reader) -> None:
+    with Build(connection, BY_NAME["members"], new_reader(), 10):
+        with pytest.raises(AlreadyBuilding):
+            list(rebuild(other_connection, BY_NAME["members"], new_reader()))
+        list(rebuild(other_connection, BY_NAME["consents"], new_reader()))
+
+
+def test_the_next_build_clears_what_a_killed_one_left(history: History, database: Any, connection: Connection, new_reader: Reader) -> None:
+    members = BY_NAME["members"]
+    with psycopg.connect(database.web_dsn, autocommit=True) as doomed:
+        build = Build(doomed, members, new_reader(), 10)
+        build.__enter__()
+        next(build.catch_up(0))
+    assert len(view.tables_of(connection, members)) == 2
+    list(rebuild(connection, members, new_reader()))
+    assert len(view.tables_of(connection, members)) == 1
+    assert "members/building" not in view.standings(connection)
+
+
+def test_a_rebuild_that_meets_a_poison_event_changes_nothing(
+    history: History, connection: Connection, owner: Connection, sequence: Callable[[], None], new_reader: Reader
+) -> None:
+    account = history.account_id
+    query = "INSERT INTO events (originator_id, originator_version, topic, state, account_id) VALUES (gen_random_uuid(), 1, 'member.added', %s, %s)"
+    owner.execute(query, (b'{"timestamp":1}', account))
+    sequence()
+    before = contents(connection)["members"]
+    with pytest.raises(RebuildFailed, match=r"member\.added"):
+        list(rebuild(connection, BY_NAME["members"], new_reader()))
+    assert contents(connection)["members"] == before
+    assert len(view.tables_of(connection, BY_NAME["members"])) == 1
+
+
+def test_a_stopped_projection_lives_again_after_a_rebuild(history: History, connection: Connection, new_reader: Reader) -> None:
+    standing = view.standings(connection)["members"]
+    view.stop(connection, "members", standing.position, "event 7: KeyError")
+    list(rebuild(connection, BY_NAME["members"], new_reader()))
+    assert view.standings(connection)["members"].state == "live"
+
+
+def test_a_reader_that_holds_the_old_view_only_delays_the_switch(
+    history: History, connection: Connection, other_connection: Connection, new_reader: Reader
+) -> None:
+    with Build(connection, BY_NAME["members"], new_reader(), 1000) as build:
+        list(build.catch_up(0))
+        with other_connection.transaction():
+            other_connection.execute("SELECT count(*) FROM views.members")
+            assert not build.try_switch()
+        assert build.try_switch()
+    assert differences(connection, other_connection, new_reader) == []
+
+
+def test_verify_finds_no_difference_where_there_is_none(
+    history: History, connection: Connection, other_connection: Connection, new_reader: Reader
+) -> None:
+    names = tables(connection)
+    assert differences(connection, other_connection, new_reader) == []
+    assert tables(connection) == names
+
+
+def test_verify_names_every_row_that_differs(history: History, connection: Connection, other_connection: Connection, new_reader: Reader) -> None:
+    suffix = view.standings(connection)["sessions"].suffix
+    table = f"views.sessions_v1{suffix}"
+    grants = [r[0] for r in connection.execute(f"SELECT grant_id::text FROM {table} ORDER BY 1 LIMIT 3".encode()).fetchall()]
+    connection.execute(f"UPDATE {table} SET refreshes = refreshes + 1 WHERE grant_id = %s".encode(), (grants[0],))
+    connection.execute(f"DELETE FROM {table} WHERE grant_id = %s".encode(), (grants[1],))
+    connection.execute(f"UPDATE {table} SET grant_id = gen_random_uuid() WHERE grant_id = %s".encode(), (grants[2],))
+    log = f"views.audit_log_v1{view.standings(connection)['audit_log'].suffix}"
+    connection.execute(f"DELETE FROM {log} WHERE position = 3".encode())
+    found = differences(connection, other_connection, new_reader)
+    assert sorted((d.table, d.live is None, d.rebuilt is None) for d in found) == [
+        ("audit_log", True, False), ("sessions", False, False), ("sessions", False, True), ("sessions", True, False), ("sessions", True, False),
+    ]  # fmt: skip
+    changed = next(d for d in found if d.live and d.rebuilt)
+    assert changed.key == (grants[0],)
+    assert changed.live is not None
+    assert changed.rebuilt is not None
+    assert changed.live["refreshes"] == changed.rebuilt["refreshes"] + 1
+
+
+def test_verify_compares_with_where_the_live_one_stands_while_it_goes_on(
+    history: History, connection: Connection, other_connection: Connection, sequence: Callable[[], None], new_reader: Reader, database: Any
+) -> None:
+    with psycopg.connect(database.web_dsn, autocommit=True, options="-c timezone=UTC") as writer:
+        found = []
+        for item in verify(connection, other_connection, BY_NAME["audit_log"], new_reader(), batch=60):
+            history.play(3)
+            sequence()
+            run_all(writer, new_reader())
+            found.append(item)
+    assert found
+    assert all(hasattr(item, "phase") for item in found)
+
+
+def test_verify_says_when_the_live_tables_are_of_another_version(
+    history: History, connection: Connection, other_connection: Connection, new_reader: Reader
+) -> None:
+    with pytest.raises(NotComparable, match="rebuild members"):
+        list(verify(connection, other_connection, replace(BY_NAME["members"], version=2), new_reader()))
+
+
+def test_a_member_erased_since_is_scrubbed_alike_live_and_in_a_rebuild(
+    history: History, connection: Connection, other_connection: Connection, owner: Connection, sequence: Callable[[], None], new_reader: Reader
+) -> None:
+    member = max(history.members[1:], key=lambda m: sum(g.member_id == str(m.id) for g in history.grants))
+    member_id = str(member.id)
+    reader = new_reader()
+    run_all(connection, reader)
+    addressed = "SELECT count(*) FROM views.audit_log WHERE actor_id = %s AND actor_ip IS NOT NULL"
+    assert connection.execute(addressed, (member_id,)).fetchone() != (0,)
+    history.erase(member, owner)
+    history.play(20)
+    sequence()
+    run_all(connection, reader)
+    assert connection.execute(addressed, (member_id,)).fetchone() == (0,)
+    agents = "SELECT count(*) FROM views.sessions WHERE member_id = %s AND user_agent IS NOT NULL"
+    assert connection.execute(agents, (member_id,)).fetchone() == (0,)
+    assert connection.execute("SELECT name, email, erased FROM views.members WHERE member_id = %s", (member_id,)).fetchone() == (None, None, True)
+    assert differences(connection, other_connection, new_reader) == []
