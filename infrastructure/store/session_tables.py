@@ -10,7 +10,7 @@ from uuid import UUID
 from infrastructure.store.connection import Kept, plain
 
 _SESSION = ("account_id", "member_id", "sign_in_id", "created_at", "last_seen_at", "expires_at", "authenticated_at")
-_SELECT = f"SELECT {', '.join(_SESSION)} FROM browser_sessions"  # noqa: S608 - names of ours
+_SELECT = f"SELECT {', '.join(_SESSION)} FROM browser_sessions"
 
 Rows = list[tuple[Any, ...]]
 Runner = Callable[[Callable[[Kept], Rows]], Rows]
@@ -64,7 +64,7 @@ class SessionTables:
         self._run("INSERT INTO setup_links (hash, created_at, expires_at) VALUES (%s, %s, %s)", link_hash, now, expires_at)
 
     def setup_link_valid(self, link_hash: bytes, now: datetime) -> bool:
-        return bool(self._run("SELECT FROM setup_links WHERE hash = %s AND used_at IS NULL AND expires_at > %s", link_hash, now))
+        return bool(self._run("SELECT 1 FROM setup_links WHERE hash = %s AND used_at IS NULL AND expires_at > %s", link_hash, now))
 
     def use_setup_link(self, link_hash: bytes, now: datetime) -> bool:
         sql = "UPDATE setup_links SET used_at = %s WHERE hash = %s AND used_at IS NULL AND expires_at > %s RETURNING hash"

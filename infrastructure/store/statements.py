@@ -25,11 +25,11 @@ def from_bigint(data: bytes) -> int:
 @cache
 def tail(streams: int, *, with_key: bool = False) -> Statement:
     """Everything newer than a version on each of several streams: parameters (id, version) each; then subject and period of a data key."""
-    parts = [f"SELECT {_COLUMNS} FROM events WHERE {_newer(2 * n + 1)}" for n in range(streams)]  # noqa: S608 - numbers only
+    parts = [f"SELECT {_COLUMNS} FROM events WHERE {_newer(2 * n + 1)}" for n in range(streams)]
     oids = _SINCE * streams
     if with_key:
         subject = 2 * streams + 1
-        parts.append(f"SELECT NULL, 0, kid || ' ' || kek_id, wrapped FROM subject_keys WHERE subject = ${subject} AND period = ${subject + 1}")  # noqa: S608
+        parts.append(f"SELECT NULL, 0, kid || ' ' || kek_id, wrapped FROM subject_keys WHERE subject = ${subject} AND period = ${subject + 1}")
         oids += (TEXT_OID, TEXT_OID)
     return Statement(f"tail_{streams}{'_key' if with_key else ''}", " UNION ALL ".join(parts), oids)
 
@@ -42,7 +42,7 @@ SNAPSHOT_AND_TAIL = Statement(
 SELECT originator_id, originator_version, topic, state FROM snapshot
 UNION ALL
 SELECT {_COLUMNS} FROM events
-WHERE originator_id = $1 AND originator_version > coalesce((SELECT originator_version FROM snapshot), 0)""",  # noqa: S608 - a constant
+WHERE originator_id = $1 AND originator_version > coalesce((SELECT originator_version FROM snapshot), 0)""",
     (UUID_OID, TEXT_OID),
 )
 
@@ -57,7 +57,7 @@ def append(events: int, judged: int) -> Statement:
     conditions = [f"NOT EXISTS (SELECT FROM events WHERE {_newer(5 * events + 2 * n + 1)})" for n in range(judged)]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     ending = " ON CONFLICT DO NOTHING" if events == 1 else ""
-    sql = f"{_INSERT} SELECT * FROM (VALUES {rows}) AS new{where}{ending} RETURNING xid"  # noqa: S608
+    sql = f"{_INSERT} SELECT * FROM (VALUES {rows}) AS new{where}{ending} RETURNING xid"
     return Statement(f"append_{events}_{judged}", sql, _EVENT * events + _SINCE * judged)
 
 
@@ -71,7 +71,7 @@ ROTATION = Statement(
     f"""{_INSERT} SELECT $1, $2, $3, $4, $5
 WHERE EXISTS (SELECT FROM events WHERE originator_id = $1 AND originator_version = $6)
 AND NOT EXISTS (SELECT FROM events WHERE originator_id = $1 AND originator_version > $7 AND topic <> 'grant.tokens_refreshed')
-{_NOTHING_NEWER} ON CONFLICT DO NOTHING""",  # noqa: S608 - constants
+{_NOTHING_NEWER} ON CONFLICT DO NOTHING""",
     (*_EVENT, BIGINT_OID, BIGINT_OID, *_SINCE * 4),
 )
 """Parameters: the new event; its predecessor's version (the head); the version of the grant that was judged; id and version of the other four."""

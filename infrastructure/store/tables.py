@@ -97,12 +97,12 @@ class PostgresTables(SessionTables):
         self._run(sql, kid, account_id, use, alg, public_jwk, private_wrapped, now, activate_at)
 
     def signing_keys(self, account_id: str) -> list[dict[str, Any]]:
-        rows = self._run(f"SELECT {', '.join(_SIGNING_KEY)} FROM signing_keys WHERE account_id = %s ORDER BY created_at, kid", account_id)  # noqa: S608
+        rows = self._run(f"SELECT {', '.join(_SIGNING_KEY)} FROM signing_keys WHERE account_id = %s ORDER BY created_at, kid", account_id)
         keys = [dict(zip(_SIGNING_KEY, row, strict=True)) for row in rows]
         return [{**k, "account_id": str(k["account_id"]), "private_wrapped": bytes(k["private_wrapped"])} for k in keys]
 
     def set_signing_key_status(self, kid: str, status: str, now: datetime) -> None:
-        self._run(f"UPDATE signing_keys SET status = %s, {_STATUS_TIME[status]} = %s WHERE kid = %s", status, now, kid)  # noqa: S608 - a name of ours
+        self._run(f"UPDATE signing_keys SET status = %s, {_STATUS_TIME[status]} = %s WHERE kid = %s", status, now, kid)
 
     def count(self, bucket: str, window_start: datetime, by: int = 1) -> int:
         sql = """INSERT INTO rate_counters AS c (bucket, window_start, count) VALUES (%s, %s, %s)

@@ -103,8 +103,8 @@ def grant(store: PostgresStore, made: World) -> Grant:
     assert member is not None
     assert client is not None
     consent.give(
-        context, member_id=str(made.member), for_client=str(made.client), requested=SCOPES, resource=RESOURCE, text="0" * 64, approved=SCOPES, denied=(),
-        projects="*", keep_alive=True, lifetimes=LIFETIMES, held=(), grant_id=str(made.grant),
+        context, member_id=str(made.member), for_client=str(made.client), requested=SCOPES, resource=RESOURCE, text="0" * 64,
+        approved=SCOPES, denied=(), projects="*", keep_alive=True, lifetimes=LIFETIMES, held=(), grant_id=str(made.grant),
     )  # fmt: skip
     pinned = {"consent": consent.version, "client": client.version, "member": member.version, "account": account.version}
     new = Grant.begin(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -23,11 +22,11 @@ CHANGES = [
 
 
 @pytest.fixture
-def filled(database: Database) -> Iterator[Database]:
+def filled(database: Database) -> Database:
     with given.store_on(database) as store, psycopg.connect(database.web_dsn, autocommit=True) as connection:
         given.world(store)
         Sequencer(connection).sequence()
-    yield database
+    return database
 
 
 def attempt(dsn: str, *statements: str) -> None:
@@ -86,5 +85,6 @@ def test_a_topic_with_a_newline_is_refused(filled: Database) -> None:
     with pytest.raises(psycopg.errors.CheckViolation):
         attempt(
             filled.web_dsn,
-            f"INSERT INTO events (originator_id, originator_version, topic, state, account_id) VALUES ('{uuid4()}', 1, E'a\\nb', '{{}}', '{uuid4()}')",
+            "INSERT INTO events (originator_id, originator_version, topic, state, account_id) "
+            "VALUES (gen_random_uuid(), 1, E'a\\nb', '{}', gen_random_uuid())",
         )

@@ -55,9 +55,8 @@ def sleeping(dsn: str, seconds: float) -> Iterator[None]:
     """A statement that keeps its snapshot for a while."""
 
     def sleep() -> None:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            with contextlib.suppress(psycopg.errors.QueryCanceled):
-                connection.execute("SELECT count(*) FROM events, pg_sleep(%s)", (seconds,))
+        with psycopg.connect(dsn, autocommit=True) as connection, contextlib.suppress(psycopg.errors.QueryCanceled):
+            connection.execute("SELECT count(*) FROM events, pg_sleep(%s)", (seconds,))
 
     thread = threading.Thread(target=sleep)
     thread.start()

@@ -69,24 +69,26 @@ def test_an_event_that_commits_late_is_never_stepped_over(connection: psycopg.Co
     assert verify_ledger(connection) == []
 
 
+def write_with_delays(database: Database, seed: int, stream: UUID) -> None:
+    """Twenty-five versions of a stream, each committed some time after it was inserted, some rolled back first."""
+    delays = random.Random(seed)
+    with psycopg.connect(database.web_dsn) as own:
+        for version in range(1, 26):
+            put(own, stream, version)
+            if delays.random() < 0.3:
+                time.sleep(delays.random() * 0.02)
+            if delays.random() < 0.1:
+                own.rollback()
+                put(own, stream, version)
+            own.commit()
+
+
 def test_twenty_writers_with_random_commit_delays_lose_nothing_and_keep_each_stream_in_order(
     connection: psycopg.Connection[Any], database: Database
 ) -> None:
     sequencer = Sequencer(connection)
     streams = [uuid4() for _ in range(20)]
     stop = threading.Event()
-
-    def write(number: int) -> None:
-        delays = random.Random(number)
-        with psycopg.connect(database.web_dsn) as own:
-            for version in range(1, 26):
-                put(own, streams[number], version)
-                if delays.random() < 0.3:
-                    time.sleep(delays.random() * 0.02)
-                if delays.random() < 0.1:
-                    own.rollback()
-                    put(own, streams[number], version)
-                own.commit()
 
     def order() -> None:
         with psycopg.connect(database.web_dsn, autocommit=True) as own:
@@ -95,7 +97,7 @@ def test_twenty_writers_with_random_commit_delays_lose_nothing_and_keep_each_str
                 mine.sequence(17)
                 time.sleep(0.001)
 
-    writers = [threading.Thread(target=write, args=(n,)) for n in range(20)]
+    writers = [threading.Thread(target=write_with_delays, args=(database, n, streams[n])) for n in range(20)]
     orderer = threading.Thread(target=order)
     for thread in (*writers, orderer):
         thread.start()
