@@ -53,6 +53,7 @@ class Output:
 
 def print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def to_json(value: Any) -> str:
