@@ -49,7 +49,7 @@ def cannot_connect(
         decided = _decision(conn, variant, client_id)
         view = CannotConnectView(
             variant=variant,
-            app_name=app_name or str(decided.pop("name", "")),
+            app_name=app_name,
             error=error or _WORDS[variant][0],
             error_words=error_words or _WORDS[variant][1],
             request_id=context.request_id(),
@@ -61,7 +61,7 @@ def cannot_connect(
             admins=_admins(conn, variant),
             **decided,
         )
-        body = frame.account_page("account/cannot_connect.html", None, "Cannot connect", error=True, with_notices=False, view=view)
+        body = frame.account_page("account/cannot_connect.html", conn, "Cannot connect", error=True, with_lag=False, view=view)
     return headers.apply(make_response(body, _STATUS.get(variant, 400)))
 
 
@@ -77,7 +77,7 @@ def _decision(conn: Any, variant: CannotConnectVariant, client_id: str) -> dict[
     if row is None:
         return {}
     at: datetime | None = row.decided_at if variant == "blocked" else row.removed_at
-    found: dict[str, Any] = {"name": row.name, "at": at}
+    found: dict[str, Any] = {"at": at}
     if current_member():
         by = row.decided_by_name if variant == "blocked" else row.removed_actor_name
         reason = row.decision_reason if variant == "blocked" else row.removed_reason

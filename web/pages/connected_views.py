@@ -15,7 +15,7 @@ from web.pages.account_models import ConnectedApp, EndedApp
 from web.pages.app_words import host, is_local_only
 from web.pages.audit_sentences import Known
 from web.pages.confirmations import revoke_app
-from web.pages.formatting import duration, number, short_date
+from web.pages.formatting import duration, left, number, short_date
 from web.pages.integration_views import mark, projects_words
 from web.pages.scope_words import heading, in_order
 
@@ -83,7 +83,7 @@ def card(one: Held, *, projects: Mapping[str, str], now: datetime) -> ConnectedA
         receipt=consent.given_position,
         last_used_at=used,
         sessions=_sessions(one),
-        ends=_ends(one),
+        ends=_ends(one, now),
         unused_days=(now - (used or _given(consent))).days,
         revoke=revoke_app(consent.consent_id, one.app.name),
     )
@@ -107,14 +107,15 @@ def _sessions(one: Held) -> str:
     return number(len(live)) if live else "None, it must ask you again"
 
 
-def _ends(one: Held) -> str:
+def _ends(one: Held, now: datetime) -> str:
     live = one.active_sessions
     if not live:
         return "nothing is running"
-    last = max(session.absolute_expires_at for session in live)
-    alive = [session for session in live if session.keep_alive]
+    alive = [session for session in live if session.refreshable]
     if not alive:
-        return f"by {short_date(last)}"
+        last = max(session.access_expires_at or session.created_at for session in live)
+        return f"{left(last, now)}, then it must ask you again"
+    last = max(session.absolute_expires_at for session in alive)
     idle = max((session.idle_expires_at - _since(session) for session in alive if session.idle_expires_at), default=timedelta(0))
     return f"after {duration(idle)} without use, {short_date(last)} at the latest"
 

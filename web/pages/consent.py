@@ -115,7 +115,7 @@ def _page(asked: Asked, chosen: Choices | None = None, errors: dict[str, str] | 
         email = viewer_of(conn, signed_in()).email
         view = consent_view(asked, email=email, now=context.services().clock(), chosen=chosen, errors=errors)
         token = csrf.token_for_request(asked.waiting.request_id)
-        body = account_page("account/consent.html", None, f"Allow {view.app.name} to connect?", view=view, request_token=token)
+        body = account_page("account/consent.html", conn, f"Allow {view.app.name} to connect?", with_lag=False, view=view, request_token=token)
     return make_response(body, status)
 
 

@@ -19,7 +19,9 @@ from web.pages.people import admins
 from web.pages.session import NotAllowedHere, current_member
 
 _MACHINES: Final = ("/oauth/", "/api/", "/.well-known/", "/healthz", "/readyz", "/metrics", "/ledger/")
+_AUTHORIZE: Final = "/oauth/authorize"
 _UNCHANGED: Final = "Nothing was changed."
+_SETTINGS: Final = "/settings/"
 _HEADINGS: Final = {
     400: "This request can't be read.",
     404: "There is nothing here.",
@@ -40,7 +42,7 @@ _ADVICE: Final = {
 
 def is_page(path: str) -> bool:
     """Whether a person looks at this path, and not a program."""
-    return not path.startswith(_MACHINES)
+    return path == _AUTHORIZE or not path.startswith(_MACHINES)
 
 
 def error_page(status: int, heading: str, *, changed: str = _UNCHANGED, advice: str = "", retry_after: int | None = None) -> Response:
@@ -62,8 +64,11 @@ def error_page(status: int, heading: str, *, changed: str = _UNCHANGED, advice: 
 
 def _rendered(view: ErrorView) -> str:
     try:
+        person, title = current_member(), view.heading.rstrip(".")
         with context.views() as conn:
-            return frame.account_page("errors/center.html", conn, view.heading.rstrip("."), error=True, with_notices=False, view=view)
+            if person and person.sees_settings and request.path.startswith(_SETTINGS):
+                return frame.settings_page("errors/shell.html", conn, title, here="", error=True, view=view)
+            return frame.account_page("errors/center.html", conn, title, error=True, view=view)
     except Exception:  # noqa: BLE001  # the page about an error must not need what has failed
         page = Page(titles=(view.heading.rstrip("."),), error=True)
         return render_template("errors/center.html", page=page, platform="Grantbook", view=view)

@@ -45,7 +45,9 @@ def _notices() -> tuple[Notice, ...]:
     return tuple(Notice(**kept) for kept in messages if isinstance(kept, dict))
 
 
-def settings_page(template: str, conn: Any, *titles: str, here: str, trail: tuple[Step, ...] = (), pending: int = 0, **more: Any) -> str:
+def settings_page(
+    template: str, conn: Any, *titles: str, here: str, trail: tuple[Step, ...] = (), pending: int = 0, error: bool = False, **more: Any
+) -> str:
     """A page in the shell with the menu. `titles` go from the thing to its section; `trail` are the steps before the first title."""
     person = current_member()
     assert person is not None
@@ -55,20 +57,21 @@ def settings_page(template: str, conn: Any, *titles: str, here: str, trail: tupl
         trail=(*trail, Step(titles[0])),
         viewer=viewer(conn, person),
         lag=lag_line(lag(conn)),
-        notices=_notices(),
+        notices=() if error else _notices(),
         pending=pending,
+        error=error,
     )
     return render(template, page, **more)
 
 
-def account_page(template: str, conn: Any | None, *titles: str, error: bool = False, with_notices: bool = True, **more: Any) -> str:
-    """A page without the menu: one's own apps, sign-in, consent, errors. Without a connection it has no lag line."""
+def account_page(template: str, conn: Any | None, *titles: str, error: bool = False, with_lag: bool = True, **more: Any) -> str:
+    """A page without the menu: one's own apps, sign-in, consent, errors. Notices wait for a page that isn't an error."""
     person = current_member()
     page = Page(
         titles=titles,
         viewer=viewer(conn, person) if person else None,
-        lag=lag_line(lag(conn)) if conn is not None else None,
-        notices=_notices() if with_notices else (),
+        lag=lag_line(lag(conn)) if conn is not None and with_lag else None,
+        notices=() if error else _notices(),
         error=error,
     )
     return render(template, page, **more)

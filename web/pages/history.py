@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from projections.audit_log import queries
@@ -33,8 +33,10 @@ _LOOKS: Final[dict[str, tuple[str, Kind]]] = {
     "refresh_token.replayed": ("refresh", "warn"),
     "action.performed": ("list", ""),
 }
-_BESIDE: Final = frozenset({"oauth_client.authorized", "access_token.issued", "authorization_code.issued"})
-"""Types that stand beside another entry which tells the same event better."""
+_BESIDE: Final = frozenset({"oauth_client.authorized", "access_token.issued"})
+"""Types that may stand beside another entry which tells the same event better."""
+_HIDDEN: Final = frozenset({"authorization_code.issued"})
+"""The consent before it and the exchange after it tell this."""
 _RUNS: Final = {
     "refresh_token.issued": "Refreshed {}",
     "oauth_client.registered": "Registered {}. Same metadata, so one app",
@@ -43,11 +45,12 @@ _RUNS: Final = {
 }
 
 
-def timeline(entries: Iterable[AuditEntry], known: Known) -> tuple[HistoryEntry, ...]:
+def timeline(entries: Sequence[AuditEntry], known: Known) -> tuple[HistoryEntry, ...]:
     """The lines for these entries (newest first)."""
     runs: list[list[AuditEntry]] = []
+    told = {entry.position for entry in entries if entry.event_type not in _BESIDE}
     for entry in entries:
-        if entry.event_type in _BESIDE:
+        if entry.event_type in _HIDDEN or (entry.event_type in _BESIDE and entry.position in told):
             continue
         if runs and entry.event_type in _RUNS and _same(runs[-1][0], entry):
             runs[-1].append(entry)
@@ -57,7 +60,12 @@ def timeline(entries: Iterable[AuditEntry], known: Known) -> tuple[HistoryEntry,
 
 
 def _same(one: AuditEntry, other: AuditEntry) -> bool:
-    return (one.event_type, one.actor_id) == (other.event_type, other.actor_id)
+    return (one.event_type, one.actor_id) == (other.event_type, other.actor_id) and not _is_first(one) and not _is_first(other)
+
+
+def _is_first(entry: AuditEntry) -> bool:
+    """Whether it is the first refresh token of a session."""
+    return entry.event_type == "refresh_token.issued" and int(entry.event_context.get("generation") or 0) <= 1
 
 
 def _line(run: list[AuditEntry], known: Known) -> HistoryEntry:
@@ -87,8 +95,10 @@ _PLAIN: Final = {
 
 def _words(entry: AuditEntry, known: Known) -> str:
     told = sentence_for(entry.event_type, entry.event_context, known, entry.subject_id)
-    if entry.event_type == "refresh_token.issued" and int(entry.event_context.get("generation") or 0) <= 1:
+    if _is_first(entry):
         return "Connected: the code was exchanged"
+    if entry.event_type == "access_token.issued":
+        return "Connected without staying connected"
     return _PLAIN[entry.event_type].format(told[:1].lower() + told[1:]) if entry.event_type in _PLAIN else told or entry.event_type
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.account import Account
-from domain.scopes import OFFLINE_ACCESS
 from projections.consents.queries import ConsentRow
 from projections.integrations.queries import IntegrationRow as Row
 from projections.sessions.queries import SessionRow
@@ -109,8 +108,8 @@ def users(consents: Iterable[ConsentRow], sessions: Iterable[SessionRow], roles:
         IntegrationUser(
             name=row.member_name or "an erased member",
             role=roles.get(row.member_id, ""),
-            scopes=in_order((*row.approved, *([OFFLINE_ACCESS] if row.keep_alive else []))),
-            projects=projects_words(row.projects, projects),
+            scopes=in_order(row.approved),
+            projects=projects_words(row.projects, projects) + ("" if row.keep_alive else ", keep alive off"),
             last_used_at=used.get(row.member_id),
             member_id=row.member_id,
         )

@@ -80,8 +80,8 @@ def detail(page_id: str) -> str:
         people = {member.member_id: member.name or member.email or "an erased member" for member in members}
         sessions = _live_sessions(conn, row)
         users = integration_views.users(
-            list_consents(conn, context.account_id(), fingerprint=row.fingerprint, in_force=True),
-            sessions,
+            list_consents(conn, context.account_id(), fingerprint=row.fingerprint, in_force=True, limit=_MANY),
+            list_sessions(conn, context.account_id(), fingerprint=row.fingerprint, live_only=False, limit=_MANY),
             {member.member_id: member.role for member in members},
             account.projects,
         )

@@ -55,7 +55,7 @@ def session_row(row: Row, *, projects: Mapping[str, str], now: datetime, may_man
         created_at=row.created_at,
         idle_ends_at=ends,
         idle_window=ends - since,
-        ends_at=row.absolute_expires_at,
+        ends_at=row.absolute_expires_at if row.refreshable else ends,
         low=left < LOW,
         share_left=left,
         revoke=revoke_session(row.grant_id, person, row.client_name) if may_manage and live else None,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
+from httpx import Response
 from werkzeug.serving import make_server
 
 from application import manage_members, manage_projects, open_account
@@ -19,6 +24,9 @@ from infrastructure.bootstrap import App, bootstrap
 from infrastructure.projector import Projector
 from infrastructure.settings import load_settings
 from projections.events import PersonalReader
+from projections.status import lag
+from tests.support.http_flow import App as HttpApp
+from tests.support.http_flow import Person, hidden
 from tests.support.postgres import Database, TestCluster
 from web.app import create_app, wrapped
 
@@ -131,3 +139,46 @@ def site(empty_site: Site) -> Site:
     """A server with the account Jaffle Analytics."""
     empty_site.fill()
     return empty_site
+
+
+def signed_in(site: Site, who: str) -> Person:
+    """A person with a live browser session."""
+    person = Person(site.base_url, site.email(who), PASSWORD)
+    answer = person.sign_in()
+    assert answer.status_code == 303, answer.text
+    return person
+
+
+def connected(
+    site: Site, person: Person, name: str, redirect_uri: str = "http://localhost:3118/callback", **choices: Any
+) -> tuple[HttpApp, dict[str, Any]]:
+    """A registered app with a session of this person."""
+    app = HttpApp(site.base_url, name, redirect_uri=redirect_uri)
+    app.register()
+    return app, app.session(person, **choices)
+
+
+def post(person: Person, path: str, **fields: Any) -> Response:
+    """Send the form of the page at the same path, as a browser would."""
+    page = person.http.get(path)
+    assert page.status_code == 200, page.text
+    return person.http.post(path, data={**hidden(page.text), **fields})
+
+
+def text_of(page: Response) -> str:
+    """The words of a page, without its markup."""
+    body = page.text.partition("<body>")[2]
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
+
+
+def settled(site: Site) -> None:
+    """Wait until the views hold everything that was recorded."""
+    with site.app.views() as conn:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            found = lag(conn)
+            waiting = conn.execute("SELECT (SELECT count(*) FROM events) - (SELECT count(*) FROM positions)").fetchone()
+            if waiting == (0,) and found.position >= found.head:
+                return
+            time.sleep(0.02)
+    raise AssertionError("the views did not catch up")

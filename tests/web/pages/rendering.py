@@ -12,7 +12,8 @@ from web.pages import environment
 
 WEB = Path(environment.__file__).parent.parent
 ROUTES = {
-    "sign_in.show": "/sign-in", "sign_in.sign_out": "/sign-out", "sign_in.ask_to_sign_out": "/sign-out", "setup.show": "/setup", "consent.show": "/consent",
+    "sign_in.show": "/sign-in", "sign_in.sign_out": "/sign-out", "sign_in.ask_to_sign_out": "/sign-out",
+    "setup.show": "/setup", "consent.show": "/consent",
     "connected_apps.list": "/connected-apps", "connected_apps.receipt": "/connected-apps/receipts/<int:position>",
     "settings.integrations.list": "/settings/integrations", "settings.integrations.new": "/settings/integrations/new",
     "settings.integrations.detail": "/settings/integrations/<page_id>", "settings.sessions.list": "/settings/sessions",

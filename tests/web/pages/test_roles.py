@@ -1,0 +1,141 @@
+"""Who may open which page and send which form: the URL map is walked as each role."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.http_flow import Person, hidden
+from tests.web.pages.conftest import Site, connected, settled, signed_in
+from web.app import create_app
+
+ANYONE = {"sign_in.show", "sign_in.submit", "sign_in.start", "sign_in.sign_out", "setup.show", "setup.submit"}
+SIGNED_IN = {
+    "sign_in.ask_to_sign_out", "consent.show", "consent.decide", "connected_apps.list", "connected_apps.revoke", "connected_apps.revoke_all",
+    "connected_apps.receipt", "connected_apps.change", "connected_apps.narrow",
+}  # fmt: skip
+READERS = {
+    "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
+    "settings.audit.detail", "settings.audit.export", "settings.access_urls.show",
+}  # fmt: skip
+ADMINS = {
+    "settings.integrations.new", "settings.integrations.add", "settings.integrations.approve", "settings.integrations.deny",
+    "settings.integrations.block", "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
+    "settings.sessions.revoke_many",
+}  # fmt: skip
+MAY = {"admin": SIGNED_IN | READERS | ADMINS, "viewer": SIGNED_IN | READERS, "analyst": SIGNED_IN, "operator": SIGNED_IN, "member": SIGNED_IN}
+
+
+def routes(site: Site) -> list[tuple[str, str, set[str]]]:
+    """Endpoint, path with stand-ins, methods; of all pages."""
+    pages = ("settings.", "sign_in.", "setup.", "consent.", "connected_apps.")
+    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "format": "csv", "kind": "csv"}
+    adapter = create_app(site.app).url_map.bind("localhost")
+    found = []
+    for rule in adapter.map.iter_rules():
+        if rule.endpoint.startswith(pages):
+            path = adapter.build(
+                rule.endpoint, {name: values[name] for name in rule.arguments}, method=next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+            )
+            found.append((rule.endpoint, path, (rule.methods or set()) & {"GET", "POST"}))
+    return found
+
+
+@pytest.fixture(scope="module")
+def people(site: Site) -> dict[str, Person]:
+    everyone = {who: signed_in(site, who) for who in MAY}
+    connected(site, everyone["operator"], "Claude Code")
+    settled(site)
+    return everyone
+
+
+def test_every_page_has_its_place_in_the_table(site: Site, people: dict[str, Person]) -> None:
+    known = ANYONE | SIGNED_IN | READERS | ADMINS
+    assert {endpoint for endpoint, _, _ in routes(site)} <= known
+
+
+@pytest.mark.parametrize("who", MAY)
+def test_a_role_reaches_its_pages_and_no_others(site: Site, people: dict[str, Person], who: str) -> None:
+    for endpoint, path, methods in routes(site):
+        if endpoint in ANYONE:
+            continue
+        for method in sorted(methods):
+            answer = people[who].http.request(method, path, data={"csrf_token": "wrong"} if method == "POST" else None)
+            if endpoint in MAY[who]:
+                assert answer.status_code in (200, 303, 400, 404), (who, method, path, answer.status_code)
+            else:
+                assert answer.status_code == 403, (who, method, path, answer.status_code)
+                assert "Only account admins" in answer.text
+
+
+def test_nobody_unknown_reaches_any(site: Site, people: dict[str, Person]) -> None:
+    stranger = Person(site.base_url, "", "")
+    for endpoint, path, methods in routes(site):
+        if endpoint in ANYONE:
+            continue
+        for method in sorted(methods):
+            answer = stranger.http.request(method, path)
+            assert answer.status_code == 303, (method, path, answer.status_code)
+            assert answer.headers["location"].startswith("/sign-in?next=")
+
+
+def test_a_viewer_sees_pages_without_buttons(site: Site, people: dict[str, Person]) -> None:
+    for path in ("/settings/integrations", "/settings/sessions", "/settings/audit"):
+        page = people["viewer"].http.get(path).text
+        forms = page.count('method="post"')
+        assert forms == 1, path  # signing out
+    listed = people["viewer"].http.get("/settings/integrations").text
+    assert "Claude Code" in listed
+    assert "Add integration" not in listed
+
+
+@pytest.mark.parametrize("who", ["admin", "operator"])
+def test_no_form_is_taken_without_its_token(site: Site, people: dict[str, Person], who: str) -> None:
+    for endpoint, path, methods in routes(site):
+        if "POST" not in methods or endpoint in ("sign_in.submit", "setup.submit") or endpoint not in MAY[who] | ANYONE:
+            continue
+        before = people[who].http.get("/connected-apps").status_code
+        answer = people[who].http.post(path, data={"grant_id": "x"})
+        assert answer.status_code in (400, 404), (path, answer.status_code)
+        assert people[who].http.get("/connected-apps").status_code == before == 200
+
+
+def test_a_token_of_another_browser_is_refused(site: Site, people: dict[str, Person]) -> None:
+    theirs = hidden(people["viewer"].http.get("/settings/integrations").text)["csrf_token"]
+    answer = people["operator"].http.post("/sign-out", data={"csrf_token": theirs})
+    assert answer.status_code == 400
+    assert "This page is out of date, nothing was changed." in answer.text
+
+
+def test_a_form_that_another_site_sent_is_refused(site: Site, people: dict[str, Person]) -> None:
+    person = people["operator"]
+    token = hidden(person.http.get("/connected-apps").text)["csrf_token"]
+    answer = person.http.post("/sign-out", data={"csrf_token": token}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/settings/integrations", "/connected-apps", "/nothing", "/settings/audit/99999", "/oauth/authorize"])
+def test_every_page_has_the_guarding_headers(site: Site, people: dict[str, Person], path: str) -> None:
+    headers = people["admin"].http.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "form-action 'self'; frame-ancestors 'none'; base-uri 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_permission_that_is_lost_is_felt_by_the_next_page(site: Site, people: dict[str, Person]) -> None:
+    from uuid import UUID
+
+    from application import manage_members
+    from tests.web.pages.conftest import ORIGIN
+
+    member = UUID(site.people["viewer"])
+    person = people["viewer"]
+    assert person.http.get("/settings/audit").status_code == 200
+    manage_members.forbid(site.app.services, site.account_id, member, "audit.read", origin=ORIGIN)
+    assert person.http.get("/settings/audit").status_code == 403
+    manage_members.deactivate(site.app.services, site.account_id, member, origin=ORIGIN)
+    assert person.http.get("/connected-apps").status_code == 303
