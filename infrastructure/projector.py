@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psycopg
-import structlog
 
 from infrastructure.bootstrap import bootstrap
 from infrastructure.database import PROJECTOR, DatabaseUnavailable, connect, first_line, with_parameters
-from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating
+from infrastructure.logs import get_logger
+from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating, writer_dsn
 from infrastructure.settings import Settings
 from infrastructure.store.sequencer import BATCH, LeadershipLost, OrderRefused, Sequencer, lead
 from infrastructure.store.store import WAKE_CHANNEL
@@ -34,7 +34,7 @@ HEARTBEAT = 0.5
 REFUSED_PAUSE = 1.0
 SWEEP_EVERY = 5.0
 
-log = structlog.get_logger("projector")
+log = get_logger("projector")
 
 
 class Projector:
@@ -46,19 +46,21 @@ class Projector:
         new_reader: Callable[[], PersonalReader],
         *,
         sweep: Callable[[], object] | None = None,
+        sweep_every: float = SWEEP_EVERY,
         projections: Sequence[Projection] = PROJECTIONS,
         holder: str | None = None,
     ) -> None:
         self._dsn = dsn
         self._new_reader = new_reader
         self._sweep = sweep
+        self._sweep_every = sweep_every
         self._projections = projections
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self.leading = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Lead, or wait to lead; a lost connection or leadership begins anew. Never raises for what can pass."""
-        builder = Builder(self._writer_dsn(), self._new_reader, self._projections, stop)
+        builder = Builder(writer_dsn(self._dsn), self._new_reader, self._projections, stop)
         builder.start()
         try:
             while not stop.is_set():
@@ -93,10 +95,10 @@ class Projector:
         view.resume(connection)
         log.info("projector.leads", holder=self.holder)
         demoted = threading.Event()
-        projecting = Projecting(self._writer_dsn(), self._new_reader, self._projections, demoted)
+        projecting = Projecting(writer_dsn(self._dsn, SILENCE_MS), self._new_reader, self._projections, demoted)
         workers: list[threading.Thread] = [projecting]
         if self._sweep is not None:
-            workers.append(Repeating(self._sweep, SWEEP_EVERY, demoted, "sweep"))
+            workers.append(Repeating(self._sweep, self._sweep_every, demoted, "sweep"))
         for worker in workers:
             worker.start()
         self.leading.set()
@@ -127,11 +129,6 @@ class Projector:
         options = (("timezone", "UTC"), ("idle_session_timeout", f"{SILENCE_MS}ms"), ("idle_in_transaction_session_timeout", f"{SILENCE_MS}ms"))
         return with_parameters(self._dsn, application_name=PROJECTOR, options=options)
 
-    def _writer_dsn(self) -> str:
-        """Rows and position of a batch stand or fall together, so a crash that loses the last of them loses nothing: they are taken again."""
-        options = (("timezone", "UTC"), ("synchronous_commit", "off"), ("idle_in_transaction_session_timeout", f"{SILENCE_MS}ms"))
-        return with_parameters(self._dsn, application_name=PROJECTOR, options=options)
-
 
 @contextlib.contextmanager
 def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
@@ -142,6 +139,12 @@ def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def prepare_views(dsn: str) -> None:
+    """Give every projection that has none its empty tables, so that pages can be read before a projector has ever run."""
+    with connect(writer_dsn(dsn)) as connection:
+        prepare(connection)
 
 
 def run_projector(settings: Settings) -> None:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 
 import psycopg
-import structlog
 
-from infrastructure.database import DatabaseUnavailable, connect, first_line
+from infrastructure.database import PROJECTOR, DatabaseUnavailable, connect, first_line, with_parameters
+from infrastructure.logs import get_logger
 from projections import view
 from projections.definition import Projection
 from projections.events import KeysUnavailable, PersonalReader
@@ -21,7 +21,14 @@ RETRY = 0.5
 BUILD_RETRY = 10.0
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnavailable, KeysUnavailable)
 
-log = structlog.get_logger("projector")
+log = get_logger("projector")
+
+
+def writer_dsn(dsn: str, silence_ms: int = 60_000) -> str:
+    """For writing rows. A batch's rows and position stand or fall together, so a crash that loses the last batches loses nothing: they are
+    taken again. A writer that falls silent in the middle of a batch for `silence_ms` is cut off."""
+    options = (("timezone", "UTC"), ("synchronous_commit", "off"), ("idle_in_transaction_session_timeout", f"{silence_ms}ms"))
+    return with_parameters(dsn, application_name=PROJECTOR, options=options)
 
 
 class Pace:

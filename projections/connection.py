@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Connection(Protocol):
-    """What a psycopg connection offers to views and queries. Sessions must run in UTC; writers need autocommit."""
+    """What a psycopg connection offers to views and queries. Writers need autocommit."""
 
     def execute(self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool = False) -> Any: ...
 

@@ -14,7 +14,7 @@ from domain.base import Sealed
 
 @dataclass(slots=True)
 class Event:
-    """One event at its place in the order. `at` is the ledger's time as PostgreSQL prints it in UTC; times in `facts` are microseconds."""
+    """One event at its place in the order. `at` is the ledger's time as PostgreSQL prints it, in UTC; times in `facts` are microseconds."""
 
     position: int
     at: str

@@ -18,7 +18,7 @@ PREPARE_LOCK = 0x67725F70726570  # one process at a time makes or replaces table
 
 # The lookup stands in a subquery that can't be pulled up: one index probe per position, whatever the planner believes.
 _READ = """
-SELECT p.position, p.at::text, p.account_id::text, p.originator_id::text, p.originator_version, e.topic, e.state
+SELECT p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text, p.originator_version, e.topic, e.state
 FROM positions p CROSS JOIN LATERAL (
     SELECT topic, state FROM events
     WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e

@@ -54,9 +54,9 @@ def poison(owner: Connection, topic: str, state: bytes, version: int = 1) -> Non
         (b'{"timestamp":1790000000000000,"account_id":"x"}', "KeyError"),
         (b'{"timestamp":1790000000000000,"cut o', "ValueError: DecodeError"),
         (
-            b'{"timestamp":1790000000000000,"client_stream":null,"source":"system","address":null,"actor_id":null,"for_client":"no id",'
-            b'"member_id":"no id","requested":[],"resource":"","text":"","version":1,"approved":["x"],"denied":[],"projects":"*","keep_alive":true,"lifetimes":{},'
-            b'"held":[],"grant_id":null}',
+            b'{"timestamp":1790000000000000,"client_stream":null,"source":"system","address":null,"actor_id":null,'
+            b'"for_client":"no id","member_id":"no id","requested":[],"resource":"","text":"","version":1,"approved":["x"],'
+            b'"denied":[],"projects":"*","keep_alive":true,"lifetimes":{},"held":[],"grant_id":null}',
             "InvalidTextRepresentation",
         ),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,6 @@ class Cli:
     app: App
     out: Output
     wanted_account: str | None = None
-    _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
     def services(self) -> Services:
@@ -58,6 +57,16 @@ class Cli:
             if self.wanted_account in (None, slug, account_id):
                 return account_id
         raise NotFound(f"There is no account {self.wanted_account!r}. Accounts: {', '.join(slug for _, slug, _ in accounts)}.")
+
+    @contextlib.contextmanager
+    def views(self) -> Iterator[Any]:
+        """A connection to the views, once they hold everything that was recorded before this command."""
+        from infrastructure.catch_up import catch_up
+
+        if not catch_up(self.app):
+            self.out.warn("The views lag behind the events; `grantbook projections status` says why.")
+        with self.app.views() as connection:
+            yield connection
 
     def position(self, recorded: Recorded | None) -> int | None:
         """Wake the projector; the event's position, if a projector runs and is quick."""
@@ -125,14 +134,16 @@ def prepare_schema(settings: Settings, *, migrate: bool) -> None:
     from infrastructure import migrations
     from infrastructure.bootstrap import owner_dsn, web_dsn
     from infrastructure.database import role_of
+    from infrastructure.projector import prepare_views
 
     web = web_dsn(settings)
     if not migrate and settings.embedded:
         migrate = all(state.state == "pending" for state in migrations.status(web))
-    if not migrate:
+    if migrate:
+        owner = owner_dsn(settings)
+        if owner is None:
+            raise migrations.MigrationError("Migrations run as the tables' owner: set GRANTBOOK_OWNER_DATABASE_URL.")
+        migrations.migrate(owner, role_of(web))
+    else:
         migrations.check(web)
-        return
-    owner = owner_dsn(settings)
-    if owner is None:
-        raise migrations.MigrationError("Migrations run as the tables' owner: set GRANTBOOK_OWNER_DATABASE_URL.")
-    migrations.migrate(owner, role_of(web))
+    prepare_views(web)
