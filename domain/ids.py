@@ -26,6 +26,11 @@ def metadata_client_stream(account_id: str, url: str) -> UUID:
     return uuid5(UUID(account_id), f"client:{url}")
 
 
+def ledger_stream(account_id: str) -> UUID:
+    """The one stream about an account's record itself."""
+    return uuid5(UUID(account_id), "ledger")
+
+
 def client_id_for(stream: UUID) -> str:
     """The client id of a registered client: unreserved characters only (PROTOCOL.md 35)."""
     return CLIENT_PREFIX + stream.hex

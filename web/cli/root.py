@@ -1,11 +1,23 @@
-"""The command line's groups in one place."""
+"""The command line's commands and groups in one place."""
 
 from __future__ import annotations
 
 import click
 
+from web.cli.account import account
+from web.cli.audit import audit
+from web.cli.client import client
+from web.cli.events import events
 from web.cli.init import init
+from web.cli.keys import keys
+from web.cli.ledger import ledger
+from web.cli.member import member
+from web.cli.policy import policy
+from web.cli.project import project
+from web.cli.projections import projections
+from web.cli.resource import resource
 from web.cli.serve import migrate, projector, serve
+from web.cli.session import session
 from web.demo.command import demo
 
 
@@ -17,3 +29,5 @@ def cli() -> None:
 
 for command in (demo, serve, projector, init, migrate):
     cli.add_command(command)
+for group in (account, member, project, client, resource, policy, session, keys, audit, ledger, projections, events):
+    cli.add_command(group)

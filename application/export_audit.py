@@ -1,0 +1,34 @@
+"""Records that the audit log was exported: by whom, with which filter, how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from application.ports import Recorded
+from application.retrying import until_settled
+from application.services import Origin, Services
+from domain.ids import ledger_stream
+from domain.ledger import Ledger
+
+
+def record_export(
+    services: Services,
+    account_id: str,
+    *,
+    format: str,  # noqa: A002  # the event's own word
+    filter: Mapping[str, str],  # noqa: A002
+    rows: int,
+    position: int,
+    origin: Origin,
+    actor_id: str | None = None,
+) -> Recorded:
+    """One `ledger.audit_exported`: `rows` entries up to `position` were handed out."""
+
+    def attempt() -> Recorded:
+        context = services.context(account_id, origin, actor_id=actor_id)
+        found = services.store.load(Ledger, ledger_stream(account_id))
+        ledger = found.copy() if found else Ledger.blank(ledger_stream(account_id), context)
+        ledger.audit_exported(context, format=format, filter=dict(filter), rows=rows, position=position)
+        return services.store.append([ledger])
+
+    return until_settled(attempt)

@@ -1,0 +1,144 @@
+"""`grantbook client`: the apps of the account and what admins decide about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from web.cli.commands import store_command
+
+if TYPE_CHECKING:
+    from application.ports import Recorded
+    from web.cli.store import Cli
+
+reason_option = click.option("--reason", metavar="TEXT", help="Stands in the audit log.")
+client_argument = click.argument("client_ref", metavar="CLIENT_ID")
+
+_COLUMNS = {
+    "name": "Name",
+    "status": "Status",
+    "registration": "Registered",
+    "registrations": "Count",
+    "users": "Users",
+    "redirect_uris": "Redirect URLs",
+    "created_at": "Created on",
+    "last_used_at": "Last used on",
+    "client_id": "Client id",
+}
+_DETAILS = {
+    **_COLUMNS,
+    "client_stream": "Stream",
+    "fingerprint": "App",
+    "verified": "Verified",
+    "decision": "Decision",
+    "decided_by_name": "Decided by",
+    "decided_at": "Decided at",
+    "decision_reason": "Reason",
+    "metadata": "Metadata",
+    "removed_at": "Removed at",
+    "removed_reason": "Removed because",
+}
+
+
+@click.group("client", help="Apps: add, look at, approve, block, remove.")
+def client() -> None:
+    pass
+
+
+@store_command(client, "add", help="Register an app that doesn't register by itself; prints its client id. There is no secret.")
+@click.option("--name", required=True, metavar="N")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, required=True, metavar="U", help="May repeat.")
+@click.option("--scope", "scopes", multiple=True, required=True, metavar="S", help="May repeat.")
+@click.option("--homepage", metavar="URL")
+def add(cli: Cli, name: str, redirect_uris: tuple[str, ...], scopes: tuple[str, ...], homepage: str | None) -> None:
+    from application.ports import Recorded
+    from application.register_client import register_manual
+
+    wanted = [code for text in scopes for code in text.replace(",", " ").split()]
+    made = register_manual(
+        cli.services,
+        cli.account_id,
+        name=name,
+        redirect_uris=list(redirect_uris),
+        scopes=wanted,
+        homepage=homepage,
+        actor_id=None,
+        origin=cli.origin,
+    )
+    event = cli.position(Recorded(made.id, made.version))
+    cli.out.say(made.client_id, client_id=made.client_id, client_stream=str(made.id), metadata=made.metadata, event=event)
+
+
+@store_command(client, "list", help="List the apps, identical registrations as one.")
+@click.option("--removed", is_flag=True, help="Removed apps too.")
+def list_clients(cli: Cli, removed: bool) -> None:
+    from projections.integrations.queries import list_integrations
+
+    with cli.views() as connection:
+        rows = list_integrations(connection, cli.account_id, removed=removed)
+    cli.out.rows(rows, _COLUMNS, "No app has registered yet.")
+
+
+@store_command(client, "show", help="Show one app.")
+@client_argument
+def show(cli: Cli, client_ref: str) -> None:
+    from domain.errors import NotFound
+    from projections.integrations.queries import integration
+
+    with cli.views() as connection:
+        found = integration(connection, cli.account_id, client_ref)
+    if found is None:
+        raise NotFound("There is no such app in this account.")
+    cli.out.one(found, _DETAILS)
+
+
+@store_command(client, "approve", help="Let a pending app in, with every identical registration.")
+@client_argument
+@reason_option
+def approve(cli: Cli, client_ref: str, reason: str | None) -> None:
+    from application import decide_app
+
+    _told(cli, client_ref, decide_app.approve(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason), "approved")
+
+
+@store_command(client, "block", help="Refuse an app in all its registrations and end its sessions for good.")
+@client_argument
+@reason_option
+def block(cli: Cli, client_ref: str, reason: str | None) -> None:
+    from application import decide_app
+
+    _told(cli, client_ref, decide_app.block(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason), "blocked")
+
+
+@store_command(client, "unblock", help="Let a blocked app ask again; its old sessions stay ended.")
+@client_argument
+@reason_option
+def unblock(cli: Cli, client_ref: str, reason: str | None) -> None:
+    from application import decide_app
+
+    _told(cli, client_ref, decide_app.unblock(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason), "unblocked")
+
+
+@store_command(client, "verify", help="Say that an app is who it says it is (--undo takes it back).")
+@client_argument
+@click.option("--undo", is_flag=True)
+@reason_option
+def verify(cli: Cli, client_ref: str, undo: bool, reason: str | None) -> None:
+    from application import decide_app
+
+    recorded = decide_app.verify(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, verified=not undo, reason=reason)
+    _told(cli, client_ref, recorded, "unverified" if undo else "verified")
+
+
+@store_command(client, "remove", help="Remove one registration and end its sessions; the app has to register again.")
+@client_argument
+@reason_option
+def remove(cli: Cli, client_ref: str, reason: str | None) -> None:
+    from application import decide_app
+
+    _told(cli, client_ref, decide_app.remove(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason), "removed")
+
+
+def _told(cli: Cli, client_ref: str, recorded: Recorded | None, what: str) -> None:
+    cli.changed(recorded, f"The app is {what}.", f"The app was {what} already.", client_id=client_ref)

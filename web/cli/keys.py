@@ -1,0 +1,43 @@
+"""`grantbook keys`: the account's signing keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from web.cli.commands import store_command
+
+if TYPE_CHECKING:
+    from web.cli.store import Cli
+
+_COLUMNS = {
+    "kid": "Key",
+    "use": "Use",
+    "alg": "Algorithm",
+    "status": "Status",
+    "created_at": "Made",
+    "activate_at": "Used from",
+    "retire_at": "Retired",
+}
+
+
+@click.group("keys", help="Signing keys: list, rotate.")
+def keys() -> None:
+    pass
+
+
+@store_command(keys, "list", help="List the signing keys; private parts are never shown.")
+def list_keys(cli: Cli) -> None:
+    found = cli.services.store.tables().signing_keys(cli.account_id)
+    cli.out.rows([{name: key[name] for name in _COLUMNS} for key in found], _COLUMNS, "There are no signing keys.")
+
+
+@store_command(keys, "rotate", help="Publish a new key; it takes over after a minute, and the old one stays until its last token has died.")
+@click.option("--use", type=click.Choice(["token", "assertion"]), default="token", show_default=True)
+def rotate(cli: Cli, use: str) -> None:
+    from application import rotate_keys
+
+    made = rotate_keys.rotate(cli.services, cli.account_id, "assertion" if use == "assertion" else "token", origin=cli.origin)
+    at = made.activate_at.strftime("%H:%M:%SZ")
+    cli.changed(made.recorded, f"Key {made.kid} is published and signs from {at} on.", kid=made.kid, use=made.use, activate_at=made.activate_at)

@@ -1,0 +1,145 @@
+"""`grantbook member`: people of the account, their roles and permissions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from web.cli.commands import given_password, password_option, store_command
+
+if TYPE_CHECKING:
+    from web.cli.store import Cli
+
+project_option = click.option("--project", "projects", multiple=True, metavar="P", help="Only in this project (id or name); may repeat.")
+reason_option = click.option("--reason", metavar="TEXT", help="Stands in the audit log.")
+email_argument = click.argument("email")
+
+
+@click.group("member", help="People: roles, permissions, access.")
+def member() -> None:
+    pass
+
+
+@store_command(member, "add", help="Add a member with a role.")
+@click.option("--email", required=True, metavar="E")
+@click.option("--name", required=True, metavar="N")
+@click.option("--role", required=True, metavar="R", help='"Account Admin", "Account Viewer", Developer, Analyst, "Job Operator" or Member.')
+@project_option
+@password_option
+def add(cli: Cli, email: str, name: str, role: str, projects: tuple[str, ...], password_stdin: bool) -> None:
+    from application.manage_members import add_member
+
+    password, made = given_password(password_stdin)
+    facts: dict[str, Any] = {"email": email, "name": name, "role": role, "projects": projects, "password": password}
+    added = add_member(cli.services, cli.account_id, origin=cli.origin, **facts)
+    shown = {"password": password} if made else {}
+    cli.changed(added.recorded, f"{email} is a member: {role}.", member_id=str(added.member_id), email=email, role=role, **shown)
+    if made:
+        cli.out.note(f"Password (shown once): {password}")
+
+
+@store_command(member, "list", help="List the members.")
+def list_members(cli: Cli) -> None:
+    from application.lookups import account_of
+    from projections.members import queries
+
+    names = account_of(cli.services, cli.account_id).projects
+    with cli.views() as connection:
+        found = queries.list_members(connection, cli.account_id)
+    rows = [
+        {
+            "member_id": row.member_id,
+            "email": row.email,
+            "name": row.name,
+            "role": row.role,
+            "active": row.active,
+            "erased": row.erased,
+            "permissions": {name: _where(held, names) for name, held in row.permissions.items() if held},
+            "added_at": row.added_at,
+            "last_sign_in_at": row.last_sign_in_at,
+        }
+        for row in found
+    ]
+    columns = {"email": "E-mail", "name": "Name", "role": "Role", "active": "Active", "permissions": "Permissions", "last_sign_in_at": "Signed in"}
+    cli.out.rows(rows, columns, "There are no members yet.")
+
+
+@store_command(member, "deactivate", help="End everything of a member at once: sessions, apps, sign-ins to come.")
+@email_argument
+@reason_option
+def deactivate(cli: Cli, email: str, reason: str | None) -> None:
+    from application import manage_members
+
+    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    recorded = manage_members.deactivate(cli.services, cli.account_id, member_id, origin=cli.origin, reason=reason)
+    cli.changed(recorded, f"{email} is deactivated.", f"{email} was deactivated already.", member_id=str(member_id))
+
+
+@store_command(member, "reactivate", help="Let a deactivated member act again; what ended stays ended.")
+@email_argument
+@reason_option
+def reactivate(cli: Cli, email: str, reason: str | None) -> None:
+    from application import manage_members
+
+    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    recorded = manage_members.reactivate(cli.services, cli.account_id, member_id, origin=cli.origin, reason=reason)
+    cli.changed(recorded, f"{email} is active again.", f"{email} is active.", member_id=str(member_id))
+
+
+@store_command(member, "permit", help="Grant one permission beside the role.")
+@email_argument
+@click.argument("permission")
+@project_option
+def permit(cli: Cli, email: str, permission: str, projects: tuple[str, ...]) -> None:
+    from application import manage_members
+
+    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    recorded = manage_members.permit(cli.services, cli.account_id, member_id, permission, projects=projects, origin=cli.origin)
+    cli.changed(recorded, f"{email} holds {permission}.", f"{email} held {permission} there already.", member_id=str(member_id))
+
+
+@store_command(member, "forbid", help="Take one permission away; felt by the next request.")
+@email_argument
+@click.argument("permission")
+@project_option
+def forbid(cli: Cli, email: str, permission: str, projects: tuple[str, ...]) -> None:
+    from application import manage_members
+
+    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    recorded = manage_members.forbid(cli.services, cli.account_id, member_id, permission, projects=projects, origin=cli.origin)
+    cli.changed(recorded, f"{permission} is taken from {email}.", f"{email} didn't hold {permission} there.", member_id=str(member_id))
+
+
+@store_command(member, "role", help="Give a member another role.")
+@email_argument
+@click.argument("role")
+@project_option
+def role(cli: Cli, email: str, role: str, projects: tuple[str, ...]) -> None:
+    from application import manage_members
+
+    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    recorded = manage_members.change_role(cli.services, cli.account_id, member_id, role, projects=projects, origin=cli.origin)
+    cli.changed(recorded, f"{email} is {role} now.", member_id=str(member_id), role=role)
+
+
+@store_command(member, "password", help="Set a member's password and end their browser sessions.")
+@email_argument
+@password_option
+def password(cli: Cli, email: str, password_stdin: bool) -> None:
+    from application import manage_members
+
+    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    chosen, made = given_password(password_stdin)
+    recorded = manage_members.set_password(cli.services, cli.account_id, member_id, email, chosen, origin=cli.origin)
+    shown = {"password": chosen} if made else {}
+    cli.changed(recorded, f"{email} has a new password.", member_id=str(member_id), **shown)
+    if made:
+        cli.out.note(f"Password (shown once): {chosen}")
+
+
+def _where(held: Any, names: dict[str, str]) -> str | list[str]:
+    """Project names, or what they are not."""
+    if not held.everywhere:
+        return [names.get(p, p) for p in held.projects]
+    return "*" if not held.excluded else f"* but {', '.join(names.get(p, p) for p in held.excluded)}"

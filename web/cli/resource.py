@@ -1,0 +1,84 @@
+"""`grantbook resource`: protected resources and their introspection credentials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from web.cli.commands import store_command
+
+if TYPE_CHECKING:
+    from application.manage_resources import ResourceSecret
+    from web.cli.store import Cli
+
+resource_argument = click.argument("resource_ref", metavar="ID_OR_URL")
+
+
+@click.group("resource", help="Protected resources: your APIs and MCP servers.")
+def resource() -> None:
+    pass
+
+
+@store_command(resource, "add", help="Register a protected resource; prints its introspection id and secret once.")
+@click.option("--identifier", required=True, metavar="URL", help="What clients name as `resource` and tokens carry as `aud`.")
+@click.option("--upstream", metavar="URL", help="The MCP server that the gateway puts behind it.")
+@click.option("--operations", type=click.Path(path_type=Path), metavar="FILE", help='JSON: {"tools": {NAME: {"scope": S, "project_argument": A}}}.')
+@click.option("--scope", "scopes", multiple=True, required=True, metavar="S", help="May repeat.")
+def add(cli: Cli, identifier: str, upstream: str | None, operations: Path | None, scopes: tuple[str, ...]) -> None:
+    from application import manage_resources
+
+    wanted = [code for text in scopes for code in text.replace(",", " ").split()]
+    mapped = _operations(operations) if operations else None
+    made = manage_resources.add(
+        cli.services, cli.account_id, identifier=identifier, scopes=wanted, upstream=upstream, operations=mapped, origin=cli.origin
+    )
+    _print(cli, made)
+
+
+@store_command(resource, "list", help="List the protected resources.")
+def list_resources(cli: Cli) -> None:
+    from application.lookups import account_of
+
+    rows = [
+        {"id": r.resource_id, "identifier": r.identifier, "scopes": r.scopes, "upstream": r.upstream, "operations": r.operations}
+        for r in account_of(cli.services, cli.account_id).resources.values()
+    ]
+    cli.out.rows(rows, {"identifier": "Identifier", "id": "Id", "scopes": "Scopes", "upstream": "Upstream"}, "There are no resources yet.")
+
+
+@store_command(resource, "rotate", help="Make a new secret; the old one is refused at once.")
+@resource_argument
+def rotate(cli: Cli, resource_ref: str) -> None:
+    from application import manage_resources
+
+    _print(cli, manage_resources.rotate(cli.services, cli.account_id, resource_ref, origin=cli.origin))
+
+
+@store_command(resource, "remove", help="Remove a resource and end every session for it.")
+@resource_argument
+def remove(cli: Cli, resource_ref: str) -> None:
+    from application import manage_resources
+
+    recorded = manage_resources.remove(cli.services, cli.account_id, resource_ref, origin=cli.origin)
+    cli.changed(recorded, f"{resource_ref} is removed.", resource=resource_ref)
+
+
+def _print(cli: Cli, made: ResourceSecret) -> None:
+    cli.position(made.recorded)
+    shown = {"id": made.resource_id, "secret": made.secret, "identifier": made.identifier, "scopes": made.scopes}
+    if not cli.out.as_json:
+        cli.out.note(f"{made.identifier} for {', '.join(made.scopes)}. Introspection credentials (the secret is shown once):")
+    cli.out.one(shown, {"id": "Id", "secret": "Secret"})
+
+
+def _operations(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--operations: {file} can't be read as JSON ({type(error).__name__}).") from error
+    if not isinstance(found, dict):
+        raise click.UsageError(f'--operations: {file} must hold an object such as {{"tools": {{"query": "projects:query"}}}}.')
+    return found

@@ -1,0 +1,59 @@
+"""`grantbook session`: the apps' live sessions (grants)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from web.cli.commands import store_command
+
+if TYPE_CHECKING:
+    from web.cli.store import Cli
+
+_COLUMNS = {
+    "grant_id": "Session",
+    "member_name": "Person",
+    "client_name": "App",
+    "status": "Status",
+    "scopes": "Scopes",
+    "projects": "Projects",
+    "created_at": "Began",
+    "last_refreshed_at": "Refreshed",
+    "ended_at": "Ended",
+    "ended_reason": "Because",
+}
+
+
+@click.group("session", help="Sessions of apps: list, revoke.")
+def session() -> None:
+    pass
+
+
+@store_command(session, "list", help="List live sessions, newest first.")
+@click.option("--all", "everything", is_flag=True, help="Ended ones too.")
+@click.option("--user", metavar="EMAIL")
+@click.option("--client", "client_ref", metavar="CLIENT_ID")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+def list_sessions(cli: Cli, everything: bool, user: str | None, client_ref: str | None, limit: int) -> None:
+    from application.lookups import client_of
+    from application.manage_members import find_member
+    from projections.sessions import queries
+
+    member_id = str(find_member(cli.services, cli.account_id, user)) if user else None
+    stream = str(client_of(cli.services, cli.account_id, client_ref).id) if client_ref else None
+    with cli.views() as connection:
+        rows = queries.list_sessions(
+            connection, cli.account_id, member_id=member_id, client_stream=stream, live_only=not everything, limit=limit
+        )
+    cli.out.rows(rows, _COLUMNS, "There are no sessions.")
+
+
+@store_command(session, "revoke", help="End a session at once.")
+@click.argument("grant_id", metavar="SESSION")
+@click.option("--reason", metavar="TEXT", help="Stands in the audit log.")
+def revoke(cli: Cli, grant_id: str, reason: str | None) -> None:
+    from application import revoke_grant
+
+    recorded = revoke_grant.revoke(cli.services, cli.account_id, grant_id, by="admin", actor_id=None, origin=cli.origin, reason=reason)
+    cli.changed(recorded, "The session is revoked.", "The session had ended already.", grant_id=grant_id)

@@ -1,0 +1,32 @@
+"""Points in time as people type them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+_AGO = re.compile(r"(\d{1,6})([smhdw])\Z")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class PointInTime(click.ParamType[datetime]):
+    """`2026-11-24`, `2026-11-24T15:00Z`, or `7d` for seven days ago; without a zone it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        from infrastructure.clock import now
+
+        if isinstance(value, datetime):
+            return value
+        ago = _AGO.match(value.strip())
+        if ago:
+            return now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        try:
+            found = datetime.fromisoformat(value.strip())
+        except ValueError:
+            self.fail(f"{value!r} is no time such as 2026-11-24, 2026-11-24T15:00Z or 7d.", param, ctx)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
