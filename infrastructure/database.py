@@ -19,6 +19,9 @@ MIGRATE = "grantbook-migrate"
 
 DECIDE_TIMEOUT_MS = 2_000
 
+# What a lost connection raises, for the layers that may not import psycopg.
+ConnectionLost = psycopg.OperationalError
+
 _UNREADABLE = "The connection string can't be read as libpq's: look for a missing '=' or quote."
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import psycopg
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from application.ports import Busy
 from infrastructure.bootstrap import App, bootstrap
-from infrastructure.database import DatabaseUnavailable
+from infrastructure.database import ConnectionLost, DatabaseUnavailable
 from infrastructure.logs import configure_logs
 from web import health, wellknown
 from web.access_log import REQUEST_ID, AccessLog
@@ -47,7 +46,7 @@ def create_app(app: App | None = None) -> Flask:
         flask.register_blueprint(blueprint)
     flask.before_request(_name_request)
     flask.after_request(_secured if secure else _plain)
-    flask.register_error_handler(psycopg.OperationalError, _database_gone)
+    flask.register_error_handler(ConnectionLost, _database_gone)
     flask.register_error_handler(DatabaseUnavailable, _database_gone)
     return flask
 
