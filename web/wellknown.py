@@ -113,7 +113,7 @@ class _Memory:
         document = None
         if payload is not None:
             body = msgspec.json.encode(payload)
-            document = (body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+            document = (body, hashlib.sha256(body).hexdigest()[:32])
             self._kept[key] = (time.monotonic(), document)
         return document
 
@@ -133,7 +133,7 @@ def _served(name: str, age: int, make: Callable[[Services, Account], dict[str, A
     if document is None:
         return Response(b'{"error":"not_found"}', 404, [*CORS, *SAFE, ("Cache-Control", "no-store")], content_type="application/json")
     body, etag = document
-    headers = [*CORS, *SAFE, ("ETag", etag), ("Cache-Control", f"public, max-age={age}")]
-    if etag in request.if_none_match:
+    headers = [*CORS, *SAFE, ("ETag", f'"{etag}"'), ("Cache-Control", f"public, max-age={age}")]
+    if request.if_none_match.contains_weak(etag):
         return Response(status=304, headers=headers)
     return Response(body, 200, headers, content_type="application/json")
