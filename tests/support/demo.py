@@ -67,7 +67,7 @@ class Demo:
 
     def start(self) -> None:
         self.log = (self.data_dir.parent / "demo.log").open("ab")
-        command = [sys.executable, "-m", "web.cli", "demo", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        command = [sys.executable, "-c", "from web.cli import main; main()", "demo", "--port", str(self.port), "--data-dir", str(self.data_dir)]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=self.log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -106,7 +106,7 @@ class Demo:
 
     def cli(self, *arguments: str) -> Any:
         """Run a command of ours on the demo's data and read its `--json` answer."""
-        command = [sys.executable, "-m", "web.cli", *arguments, "--json"]
+        command = [sys.executable, "-c", "from web.cli import main; main()", *arguments, "--json"]
         environment = {**os.environ, "GRANTBOOK_DATA_DIR": str(self.data_dir)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr or done.stdout

@@ -108,4 +108,4 @@ def error_body(code: int, message: str, message_id: Any = None) -> dict[str, Any
 
 def tool_error(message_id: Any, text: str) -> dict[str, Any]:
     """A tool's answer that says why it did nothing, in words that a model can act on."""
-    return {"jsonrpc": "2.0", "id": message_id, "result": {"content": [{"type": "text", "text": text}], "isError": True}}
+    return {"jsonrpc": "2.0", "id": message_id, "result": {"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": True}}

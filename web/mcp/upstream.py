@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
+from time import sleep
 from typing import Any
 
 import httpx
@@ -14,6 +15,8 @@ FORWARDED = ("Content-Type", "Accept", "MCP-Protocol-Version", "Mcp-Method", "Mc
 RETURNED = ("content-type", "cache-control")
 TIMEOUT = httpx.Timeout(connect=5, read=120, write=30, pool=10)
 ASSERTION_LIFETIME = 60
+RECONNECT_PAUSES = (0.1, 0.3, 0.6, 1.0)
+"""Seconds between tries to reach an upstream."""
 
 
 class UpstreamUnreachable(Exception):
@@ -30,10 +33,17 @@ class Upstreams:
     def open(self, upstream: str, method: str, headers: dict[str, str], body: bytes | None) -> httpx.Response:
         """Send a request; the answer's body is not read yet and must be closed. `UpstreamUnreachable` if there is none."""
         client, url = self._client(upstream)
-        try:
-            return client.send(client.build_request(method, url, headers=headers, content=body), stream=True)
-        except httpx.HTTPError as error:
-            raise UpstreamUnreachable(type(error).__name__) from error
+        pauses = iter(RECONNECT_PAUSES)
+        while True:
+            try:
+                return client.send(client.build_request(method, url, headers=headers, content=body), stream=True)
+            except httpx.ConnectError as error:  # nothing was sent: an upstream that restarts gets a moment
+                pause = next(pauses, None)
+                if pause is None:
+                    raise UpstreamUnreachable(type(error).__name__) from error
+                sleep(pause)
+            except httpx.HTTPError as error:
+                raise UpstreamUnreachable(type(error).__name__) from error
 
     def _client(self, upstream: str) -> tuple[httpx.Client, str]:
         with self._lock:
