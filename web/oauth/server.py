@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
+from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from application.services import Origin, Services
 from web.oauth.answers import Answer, as_json
-from web.oauth.errors import as_description
+from web.oauth.errors import error_json
 from web.oauth.forms import Form, Headers
 
 
@@ -35,7 +35,7 @@ class Server(AuthorizationServer):
         return request
 
     def handle_response(self, status: int, body: dict[str, Any], headers: list[tuple[str, str]]) -> Answer:
-        if "error_description" in body:
-            body["error_description"] = as_description(body["error_description"])
-        challenge = [h for h in headers if h[0] == "WWW-Authenticate"]
-        return as_json(status, body, challenge)
+        return as_json(status, body, headers)
+
+    def handle_error_response(self, request: TokenRequest, error: OAuth2Error) -> Answer:
+        return error_json(error.status_code, error.error, error.get_error_description(), [])

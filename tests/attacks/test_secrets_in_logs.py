@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.support.oauth_world import VERIFIER, World
+
+
+def test_no_log_line_holds_a_token_a_code_or_a_secret(world: World, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    client_id = world.client_id()
+    back = world.approve(client_id)
+    tokens = world.exchange(client_id, back["code"]).get_json()
+    world.exchange(client_id, back["code"])
+    world.refresh(client_id, tokens["refresh_token"])
+    world.introspect(tokens["access_token"])
+    world.post("/oauth/revoke", client_id=client_id, token=tokens["refresh_token"])
+    written = capfd.readouterr()
+    said = written.out + written.err + caplog.text
+    secrets = [back["code"], tokens["access_token"], tokens["refresh_token"], VERIFIER, *(secret for _, secret in world.credentials.values())]
+    assert not [s for s in secrets if s in said]
+    assert "/oauth/token" in said
+
+
+def test_no_event_holds_a_token_a_code_or_an_address(world: World) -> None:
+    client_id = world.client_id()
+    back = world.approve(client_id)
+    tokens = world.exchange(client_id, back["code"]).get_json()
+    world.refresh(client_id, tokens["refresh_token"])
+    recorded = repr(world.events(world.grant_id(tokens)))
+    for secret in (back["code"], tokens["access_token"], tokens["refresh_token"], VERIFIER, "203.0.113.5", "203.0.113.9"):
+        assert secret not in recorded
