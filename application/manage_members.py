@@ -13,7 +13,7 @@ from application.retrying import until_settled
 from application.services import Origin, Services
 from domain.account import Account
 from domain.base import Context, Personal
-from domain.errors import InvalidInput, NotFound
+from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.extent import Projects
 from domain.member import Member
 from domain.roles import permissions_of
@@ -82,7 +82,10 @@ def add_member(
         context = services.context(account_id, origin, actor_id=actor_id)
         where = project_ids(account, projects)
         member = new_member(member_id, context, role=role, projects=where, name=name, email=login.email, by=by)
-        return services.store.append([member], [account], also=with_login)
+        try:
+            return services.store.append([member], [account], also=with_login)
+        except AlreadyExists:
+            raise AlreadyExists(f"There is a member {login.email} already.", field="email") from None
 
     return Added(member_id, until_settled(attempt))
 

@@ -99,7 +99,7 @@ def _filters(
 
     unknown = [t for t in event_types if t not in EVENT_TYPES]
     if unknown:
-        raise click.UsageError(f"There is no event type {unknown[0]!r}. Types: {', '.join(EVENT_TYPES)}.")
+        cli.out.warn(f"No event has the type {unknown[0]!r} yet. Types: {', '.join(EVENT_TYPES)}.")
     member = str(find_member(cli.services, cli.account_id, user)) if user else None
     filters = {"since": since, "until": until, "event_type": list(event_types) or None, "member": member, "client": client}
     # An address is personal and never stands in the clear in an event: the member's id does.

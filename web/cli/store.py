@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,7 +99,7 @@ def open_cli(out: Output, data_dir: Path | None, account: str | None, *, create:
     if not create:
         refuse_missing_store(environ)
     settings = load_settings(environ)
-    configure_logs(settings.log)
+    configure_logs(settings.log, level=logging.WARNING)
     with database(settings):
         prepare_schema(settings, migrate=False)
         app = bootstrap(settings)

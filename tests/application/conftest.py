@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.oauth_world import World, oauth_world
+from tests.support.postgres import Database
+
+
+@pytest.fixture(scope="module")
+def shared(module_database: Database) -> Iterator[World]:
+    """One world for the tests of a file that don't get in each other's way."""
+    with oauth_world(module_database) as world:
+        yield world
+
+
+@pytest.fixture
+def world(database: Database) -> Iterator[World]:
+    """A world of one's own."""
+    with oauth_world(database) as world:
+        yield world
