@@ -37,5 +37,5 @@ class Server(AuthorizationServer):
     def handle_response(self, status: int, body: dict[str, Any], headers: list[tuple[str, str]]) -> Answer:
         return as_json(status, body, headers)
 
-    def handle_error_response(self, request: TokenRequest, error: OAuth2Error) -> Answer:
+    def handle_error_response(self, _request: TokenRequest, error: OAuth2Error) -> Answer:
         return error_json(error.status_code, error.error, error.get_error_description(), [])
