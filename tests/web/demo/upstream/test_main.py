@@ -7,12 +7,14 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.web.demo.upstream.harness import INITIALIZE, ROOT, Signer, Upstream, command, new_key, short_folder, start, wait_for, write_keys
+from tests.web.demo.upstream.harness import INITIALIZE, ROOT, Signer, Upstream, command, connects, new_key, short_folder, start, wait_for, write_keys
 
 
 def refusal(folder: Path, *extra: str, listen: list[str] | None = None) -> tuple[int, str]:
@@ -78,18 +80,31 @@ def test_the_socket_is_for_its_owner_alone(upstream: Upstream) -> None:
     assert stat.S_IMODE(upstream.socket.stat().st_mode) == 0o600
 
 
+@contextmanager
+def started_by(script: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A parent that runs this script, which must start sys.argv[1:] and print its pid, and the pid; both end with the test."""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *command(folder)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        try:
+            wait_for(lambda: connects(folder / "mcp.sock"))
+            yield parent, child
+        finally:
+            parent.kill()
+            if alive(child):
+                os.kill(child, signal.SIGKILL)
+
+
 def test_it_ends_when_its_parent_is_killed() -> None:
+    script = "import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); time.sleep(600)"
     with short_folder() as folder:
         write_keys(folder / "jwks.json", new_key("key-1"))
-        script = "import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); time.sleep(600)"
-        with subprocess.Popen(
-            [sys.executable, "-c", script, *command(folder)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as parent:
-            assert parent.stdout is not None
-            child = int(parent.stdout.readline())
-            wait_for((folder / "mcp.sock").exists)
+        with started_by(script, folder) as (parent, child):
+            assert alive(child)
             parent.kill()
-        wait_for(lambda: not alive(child))
+            wait_for(lambda: not alive(child))
 
 
 def test_it_ends_when_its_parent_was_gone_before_it_looked() -> None:
@@ -100,25 +115,31 @@ def test_it_ends_when_its_parent_was_gone_before_it_looked() -> None:
 
 
 def test_it_survives_the_end_of_the_thread_that_started_it() -> None:
+    script = (
+        "import subprocess, sys, threading, time\n"
+        "def begin():\n"
+        "    print(subprocess.Popen(sys.argv[1:]).pid, flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "thread = threading.Thread(target=begin)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "print('thread ended', flush=True)\n"
+        "time.sleep(600)\n"
+    )
     with short_folder() as folder:
         key = new_key("key-1")
         write_keys(folder / "jwks.json", key)
-        script = (
-            "import subprocess, sys, threading, time\n"
-            "started = []\n"
-            "def begin():\n    started.append(subprocess.Popen(sys.argv[2:]))\n    time.sleep(float(sys.argv[1]))\n"
-            "thread = threading.Thread(target=begin)\nthread.start()\nthread.join()\nprint('ended', flush=True)\ntime.sleep(600)\n"
-        )
-        with subprocess.Popen(
-            [sys.executable, "-c", script, "5", *command(folder)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as parent:
+        with started_by(script, folder) as (parent, child):
+            assert parent.stdin is not None
             assert parent.stdout is not None
-            wait_for((folder / "mcp.sock").exists)
-            parent.stdout.readline()
+            upstream = Upstream(folder, parent, Signer(key))
+            assert upstream.post(INITIALIZE).status_code == 200
+            parent.stdin.write(b"\n")
+            parent.stdin.flush()
+            assert parent.stdout.readline() == b"thread ended\n"
             time.sleep(1)  # an end that the signal began would be over by now
-            assert Upstream(folder, parent, Signer(key)).post(INITIALIZE).status_code == 200
-            parent.kill()
-        wait_for(lambda: not (folder / "mcp.sock").exists())
+            assert upstream.post(INITIALIZE).status_code == 200
+            assert alive(child)
 
 
 def test_it_answers_on_a_loopback_port_too() -> None:
