@@ -21,6 +21,8 @@ DECIDE_TIMEOUT_MS = 2_000
 
 # What a lost connection raises, for the layers that may not import psycopg.
 ConnectionLost = psycopg.OperationalError
+ViewsMissing = psycopg.errors.UndefinedTable
+"""What a reader of the views gets until the first projector has made them."""
 
 _UNREADABLE = "The connection string can't be read as libpq's: look for a missing '=' or quote."
 

@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from application.ports import Busy
 from infrastructure.bootstrap import App, bootstrap
-from infrastructure.database import ConnectionLost, DatabaseUnavailable
+from infrastructure.database import ConnectionLost, DatabaseUnavailable, ViewsMissing
 from infrastructure.logs import configure_logs
 from web import health, wellknown
 from web.access_log import REQUEST_ID, AccessLog
@@ -48,6 +48,7 @@ def create_app(app: App | None = None) -> Flask:
     flask.after_request(_secured if secure else _plain)
     flask.register_error_handler(ConnectionLost, _database_gone)
     flask.register_error_handler(DatabaseUnavailable, _database_gone)
+    flask.register_error_handler(ViewsMissing, _database_gone)
     return flask
 
 

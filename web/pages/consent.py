@@ -23,7 +23,7 @@ from web.pages.session import SignedInMember, for_everyone, signed_in
 blueprint = Blueprint("consent", __name__)
 
 _STALE: Final = "This page is out of date, nothing was changed. Look at your choices and decide again."
-_VARIANTS: Final[dict[str, CannotConnectVariant]] = {"client_removed": "removed", "app_blocked": "blocked"}
+_VARIANTS: Final[dict[str, CannotConnectVariant]] = {"client_removed": "removed", "app_blocked": "blocked", "app_pending": "pending"}
 _UNDECIDED: Final = "Choose Allow or Deny."
 
 
@@ -83,9 +83,11 @@ def _allowed_at(client_id: str) -> datetime | None:
 def _refusal(asked: Asked) -> Response | None:
     """The page for an app that may not ask at all; one that waits for approval still shows what it asks."""
     why = asked.state.refusal
-    if why in (None, "app_pending"):
-        return None
-    variant = _VARIANTS.get(str(why), "bad_request")
+    return None if why in (None, "app_pending") else _refused(asked, str(why))
+
+
+def _refused(asked: Asked, why: str) -> Response:
+    variant = _VARIANTS.get(why, "bad_request")
     words = "" if variant != "bad_request" else "the account's plan has no app integrations"
     client = asked.client
     return cannot_connect(
@@ -150,6 +152,8 @@ def _approved(waiting: PendingRequest, asked: Asked, chosen: Choices) -> Respons
         )
     except InvalidInput as error:
         return _page(asked, chosen, {error.field or "decision": error.message}, status=400)
+    except approve_consent.AppRefused as error:
+        return _refused(asked, error.why)
     except Refused:
         return cannot_connect("expired")
     return redirect(url, 303)

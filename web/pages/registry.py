@@ -24,6 +24,7 @@ from web.pages import (
     setup,
     sign_in,
 )
+from web.pages.readable import refuse_unreadable
 
 _COOKIE = "gb_form"
 
@@ -36,6 +37,7 @@ def blueprints() -> tuple[Blueprint, ...]:
         settings.register_blueprint(module.blueprint)
     found = (settings, sign_in.blueprint, setup.blueprint, consent.blueprint, connected_apps.blueprint)
     for blueprint in found:
+        blueprint.before_request(refuse_unreadable)
         blueprint.after_request(headers.apply)
     return found
 

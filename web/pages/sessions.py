@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from application import revoke_grant
+from application.lookups import as_uuid
 from domain.errors import InvalidInput, NotFound
 from projections.audit_log.queries import entries
 from projections.integrations.queries import list_integrations
@@ -131,7 +132,7 @@ def _row(conn: Any, grant_id: str) -> SessionRow:
 
 
 def _is_id(text: str) -> bool:
-    return len(text) == 36 and all(char in "0123456789abcdef-" for char in text)
+    return str(as_uuid(text)) == text
 
 
 def _trail() -> tuple[Step, ...]:

@@ -126,6 +126,7 @@ def empty_site(module_site_database: Database, tmp_path_factory: pytest.TempPath
     projector = Projector(app.dsn, lambda: PersonalReader(app.keyring.open, app.keyring.prefetch))
     thread = threading.Thread(target=projector.run, args=(stop,), daemon=True)
     thread.start()
+    assert projector.leading.wait(20)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with _serving(app, port):
         yield Site(app, base_url)
@@ -176,8 +177,8 @@ def settled(site: Site) -> None:
     with site.app.views() as conn:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            found = lag(conn)
             waiting = conn.execute("SELECT (SELECT count(*) FROM events) - (SELECT count(*) FROM positions)").fetchone()
+            found = lag(conn)
             if waiting == (0,) and found.position >= found.head:
                 return
             time.sleep(0.02)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from projections.audit_log.event_types import EVENT_TYPES
+from tests.support.http_flow import Person
+from tests.web.pages.conftest import Site, connected, settled, signed_in, text_of
+from web.pages.audit_sentences import TOLD
+from web.pages.audit_views import LONGEST, asked
+
+
+@pytest.fixture(scope="module")
+def admin(site: Site) -> Person:
+    person = signed_in(site, "admin")
+    connected(site, signed_in(site, "analyst"), "Claude Code", scopes=["projects:query"], projects=[site.projects["Sales"]])
+    settled(site)
+    return person
+
+
+def positions(page: str) -> list[int]:
+    return [int(found.replace(",", "")) for found in re.findall(r'<a class="pos" href="[^"]*"[^>]*>([\d,]+)</a>', page)]
+
+
+def test_every_event_type_has_a_sentence() -> None:
+    assert set(EVENT_TYPES) <= TOLD
+
+
+def test_the_flow_is_told_step_by_step(site: Site, admin: Person) -> None:
+    words = text_of(admin.http.get("/settings/audit"))
+    for step in (
+        "oauth_client.registered Registered itself with http://localhost:3118/callback",
+        "oauth_client.authorization_approved 1 of 5 permissions in Sales, keep alive on",
+        "access_token.issued For 10 minutes: projects:query",
+        "refresh_token.issued The first of its session",
+        "login.password.succeeded Signed in with password",
+        "user.added Added Otto Olsen as Job Operator",
+        "project.added Added project Finance",
+    ):
+        assert step in words, step
+    assert "127.0.0.1" in words
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("type=project.added", {"project.added"}),
+        ("user=maya", {"login.password.succeeded", "oauth_client.authorization_approved", "oauth_client.authorized", "access_token.issued"}),
+        ("client=CLIENT", {"oauth_client.registered", "refresh_token.issued"}),
+        ("user=nobody", set()),
+        ("from=2020-01-01&to=2020-01-02", set()),
+    ],
+)
+def test_filters_stand_in_the_url(site: Site, admin: Person, query: str, expected: set[str]) -> None:
+    settled(site)
+    listed = admin.http.get("/settings/audit").text
+    client = re.search(r'<option value="(app_[0-9a-f]+)"', listed)
+    assert client
+    page = admin.http.get(f"/settings/audit?{query.replace('CLIENT', client.group(1))}")
+    found = set(re.findall(r'<span class="evt">([^<]+)</span>', page.text))
+    assert expected <= found
+    if query.startswith("type"):
+        assert found == expected
+    if not expected:
+        assert "No events match." in page.text
+    assert "Clear filters" in page.text
+
+
+def test_older_and_newer_go_by_position(site: Site, admin: Person) -> None:
+    first = admin.http.get("/settings/audit")
+    found = positions(first.text)
+    assert found == sorted(found, reverse=True)
+    older = admin.http.get(f"/settings/audit?before={found[5]}")
+    assert positions(older.text)[0] == found[5] - 1
+    assert "Newest" in older.text
+
+
+def test_an_event_opens_in_place_as_it_was_recorded(site: Site, admin: Person) -> None:
+    page = admin.http.get("/settings/audit?type=oauth_client.registered")
+    position = positions(page.text)[0]
+    opened = admin.http.get(f"/settings/audit/{position}?type=oauth_client.registered")
+    words = text_of(opened)
+    assert '"topic": "client.registered"' in words
+    assert "In the log, not yet in a checkpoint" in words
+    assert re.search(r"Leaf hash [0-9a-f]{64}", words)
+    assert f"<title>Event {position}" in opened.text
+    assert "(sealed under" in words
+    assert f'aria-controls="panel-{position}"' in opened.text
+
+
+def test_what_an_app_calls_itself_stays_text_in_the_log(site: Site, admin: Person) -> None:
+    connected(site, signed_in(site, "operator"), "<img src=x onerror=alert(1)>", "https://img.example/cb")
+    settled(site)
+    page = admin.http.get("/settings/audit").text
+    assert "<img" not in page
+    assert "&lt;img src=x" in page
+
+
+@pytest.mark.parametrize("position", ["0", "999999999", str(2**63), str(2**70)])
+def test_an_event_that_is_not_there_is_a_page_that_says_so(site: Site, admin: Person, position: str) -> None:
+    assert admin.http.get(f"/settings/audit/{position}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["from=x", "to=9999-99-99", "before=abc", "before=" + "9" * 30, "type=%27", "client=%00", "from=2026-11-24&to=2020-01-01"]
+)
+def test_an_odd_filter_never_fails(site: Site, admin: Person, query: str) -> None:
+    assert admin.http.get(f"/settings/audit?{query}").status_code == (400 if "%00" in query else 200)
+
+
+def test_a_page_covers_ninety_days_at_most() -> None:
+    now = datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
+    found = asked({"from": "2020-01-01"}, now)
+    assert found.until - found.since == LONGEST
+    narrow = asked({"from": "2026-11-17", "to": "2026-11-20"}, now)
+    assert (narrow.since, narrow.until) == (datetime(2026, 11, 17, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC))
+    assert asked({}, now).until >= now + timedelta(hours=1)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import re
+
+from application import decide_app
+from tests.support.http_flow import Person, hidden
+from tests.web.pages.conftest import ORIGIN, Site, connected, post, settled, signed_in, text_of
+
+
+def consent_ids(page: str) -> list[str]:
+    return re.findall(r'action="/connected-apps/([0-9a-f-]{36})/revoke"', page)
+
+
+def test_without_apps_the_page_gives_the_url_to_connect_one(site: Site) -> None:
+    member = signed_in(site, "member")
+    page = member.http.get("/connected-apps")
+    assert "No app can act for you." in page.text
+    assert site.app.services.mcp_url in page.text
+
+
+def test_a_card_says_what_an_app_may_do_where_and_until_when(site: Site) -> None:
+    analyst = signed_in(site, "analyst")
+    connected(site, analyst, "Claude Code", scopes=["account:read", "projects:query"], projects=[site.projects["Sales"]])
+    settled(site)
+    words = text_of(analyst.http.get("/connected-apps"))
+    assert "See account details, query metrics, stay connected" in words
+    assert "In Sales" in words
+    assert "localhost, this computer" in words
+    assert "after 7 days without use" in words
+    assert "Sessions 1" in words
+
+
+def test_identical_registrations_share_a_card_and_end_together(site: Site) -> None:
+    operator = signed_in(site, "operator")
+    one, first = connected(site, operator, "Doubled", "http://localhost:1/cb")
+    two, second = connected(site, operator, "Doubled", "http://localhost:2/cb")
+    settled(site)
+    page = operator.http.get("/connected-apps")
+    assert page.text.count("Revoke Doubled?") == 1
+    answer = post(operator, f"/connected-apps/{consent_ids(page.text)[0]}/revoke")
+    assert answer.headers["location"] == "/connected-apps"
+    words = text_of(operator.http.get("/connected-apps"))
+    assert "Revoked Doubled. 2 sessions ended. Event" in words
+    assert "Doubled" in words.partition("No longer connected")[2]
+    assert "You revoked it" in words
+    for app, tokens in ((one, first), (two, second)):
+        assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_all_are_revoked_after_a_question(site: Site) -> None:
+    operator = signed_in(site, "operator")
+    apps = [connected(site, operator, name, f"https://{name.lower()}.example/cb") for name in ("Anna", "Bert")]
+    settled(site)
+    question = operator.http.get("/connected-apps/revoke-all")
+    assert "Revoke all 2 apps?" in question.text
+    operator.http.post("/connected-apps/revoke-all", data=hidden(question.text))
+    for app, tokens in apps:
+        assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+    assert "Revoked 2 apps." in text_of(operator.http.get("/connected-apps"))
+
+
+def test_nobody_ends_or_reads_what_another_allowed(site: Site) -> None:
+    operator, analyst = signed_in(site, "operator"), signed_in(site, "analyst")
+    app, tokens = connected(site, operator, "Mine", "https://mine.example/cb")
+    settled(site)
+    page = operator.http.get("/connected-apps").text
+    mine = consent_ids(page)[0]
+    token = hidden(analyst.http.get("/connected-apps").text)["csrf_token"]
+    assert analyst.http.post(f"/connected-apps/{mine}/revoke", data={"csrf_token": token}).status_code == 404
+    assert app.refresh(tokens["refresh_token"]).status_code == 200
+    receipt = re.search(r'href="(/connected-apps/receipts/\d+)"', page)
+    assert receipt
+    assert analyst.http.get(receipt.group(1)).status_code == 404
+    assert operator.http.get(receipt.group(1)).status_code == 200
+
+
+def test_the_receipt_says_what_was_agreed_and_shows_it_as_recorded(site: Site) -> None:
+    analyst = signed_in(site, "analyst")
+    connected(site, analyst, "Receipted", "https://receipted.example/cb", scopes=["projects:query"], projects=[site.projects["Marketing"]])
+    settled(site)
+    link = re.search(r'Receipted.*?href="(/connected-apps/receipts/\d+)"', analyst.http.get("/connected-apps").text, re.DOTALL)
+    assert link
+    words = text_of(analyst.http.get(link.group(1)))
+    assert "You allowed Receipted to act for you in Jaffle Analytics." in words
+    assert "It may: query metrics." in words
+    assert "In: Marketing." in words
+    assert "You did not allow: see account details, read the catalog" in words
+    assert '"topic": "consent.given"' in words
+    for position in ("1", "0", str(2**63)):
+        assert analyst.http.get(f"/connected-apps/receipts/{position}").status_code == 404
+
+
+def test_an_app_that_an_admin_blocked_is_no_longer_connected_and_says_why(site: Site) -> None:
+    member = signed_in(site, "operator")
+    app, _ = connected(site, member, "Blocked One", "https://blockedone.example/cb")
+    decide_app.block(site.app.services, site.account_id, app.client_id, actor_id=site.people["admin"], origin=ORIGIN, reason="Unknown publisher")
+    settled(site)
+    assert "Blocked One" in text_of(member.http.get("/connected-apps")).partition("No longer connected")[2]
+    assert "Priya Raman blocked it: “Unknown publisher”" in text_of(member.http.get("/connected-apps"))
+
+
+def test_revoking_what_is_not_there_is_a_page_that_says_so(site: Site) -> None:
+    member: Person = signed_in(site, "member")
+    for consent_id in ("x", "00000000-0000-0000-0000-000000000000", "%00"):
+        assert member.http.get(f"/connected-apps/{consent_id}/revoke").status_code in (400, 404)

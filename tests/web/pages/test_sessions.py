@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.http_flow import Person, hidden
+from tests.web.pages.conftest import Site, connected, post, settled, signed_in, text_of
+
+
+@pytest.fixture(scope="module")
+def admin(site: Site) -> Person:
+    return signed_in(site, "admin")
+
+
+def grant_ids(page: str) -> list[str]:
+    return re.findall(r'name="grant_id" value="([0-9a-f-]{36})"', page)
+
+
+def test_without_sessions_the_page_says_how_to_start(site: Site, admin: Person) -> None:
+    assert "No app is connected. Give one this URL to start." in text_of(admin.http.get("/settings/sessions"))
+
+
+def test_the_list_tells_sessions_apart_and_filters_them(site: Site, admin: Person) -> None:
+    analyst, operator = signed_in(site, "analyst"), signed_in(site, "operator")
+    connected(site, analyst, "Claude Code", scopes=["projects:query"], projects=[site.projects["Sales"]])
+    app, tokens = connected(site, operator, "Cursor", "cursor://anysphere.cursor-mcp/oauth/callback")
+    tokens = app.refresh(tokens["refresh_token"]).json()
+    settled(site)
+    page = admin.http.get("/settings/sessions")
+    words = text_of(page)
+    assert "Maya Castillo" in words
+    assert "Sales" in words
+    assert len(grant_ids(page.text)) == 2
+    for query, left in (
+        ("user=maya", "Maya Castillo"), (f"client={app.client_id}", "Otto Olsen"), ("scope=jobs:run", "Otto Olsen"),
+        (f"project={site.projects['Finance']}", "Otto Olsen"), ("user=otto&scope=catalog:read", "Otto Olsen"),
+    ):  # fmt: skip
+        found = admin.http.get(f"/settings/sessions?{query}").text
+        assert len(grant_ids(found)) == 1, query
+        assert f">{left}</a>" in found
+    assert "No sessions match." in admin.http.get("/settings/sessions?user=nobody").text
+
+
+@pytest.mark.parametrize(
+    "query", ["before=abc", "before=-1", "before=99999999999999999999", "user=%00", "client=%27", "project=x", "scope=%3Cscript%3E"]
+)
+def test_an_odd_filter_finds_something_or_nothing_but_never_fails(site: Site, admin: Person, query: str) -> None:
+    answer = admin.http.get(f"/settings/sessions?{query}")
+    assert answer.status_code == (400 if "%00" in query else 200)
+    assert "<script>" not in answer.text.replace("<script type", "")
+
+
+def test_revoking_one_session_leaves_the_others(site: Site, admin: Person) -> None:
+    operator = signed_in(site, "operator")
+    app, one = connected(site, operator, "Two Windows", "https://two.example/cb")
+    other = app.session(operator)
+    settled(site)
+    newest = grant_ids(admin.http.get(f"/settings/sessions?client={app.client_id}").text)
+    assert len(newest) == 2
+    detail = admin.http.get(f"/settings/sessions/{newest[0]}")
+    assert "Otto Olsen, Two Windows" in text_of(detail)
+    answer = post(admin, f"/settings/sessions/{newest[0]}/revoke", reason="Lost laptop")
+    assert "Revoked the session of Otto Olsen, Two Windows. Event" in text_of(admin.http.get(answer.headers["location"]))
+    assert app.refresh(other["refresh_token"]).json()["error"] == "invalid_grant"
+    assert app.refresh(one["refresh_token"]).status_code == 200
+    words = text_of(admin.http.get(f"/settings/sessions/{newest[0]}"))
+    assert "Revoked by Priya Raman on" in words
+    assert "Lost laptop" in words
+    again = post(admin, f"/settings/sessions/{newest[0]}/revoke")
+    assert "This session had ended before. Nothing was changed." in text_of(admin.http.get(again.headers["location"]))
+
+
+def test_several_are_revoked_at_once_after_a_question(site: Site, admin: Person) -> None:
+    operator, analyst = signed_in(site, "operator"), signed_in(site, "analyst")
+    app, one = connected(site, operator, "Several", "https://several.example/cb")
+    two = app.session(analyst)
+    settled(site)
+    ids = grant_ids(admin.http.get(f"/settings/sessions?client={app.client_id}").text)
+    question = admin.http.get("/settings/sessions/revoke", params={"grant_id": ids})
+    assert "Revoke 2 sessions?" in question.text
+    assert "for 2 people" in question.text
+    answer = admin.http.post("/settings/sessions/revoke", data={**hidden(question.text), "grant_id": ids})
+    assert answer.status_code == 303
+    for tokens in (one, two):
+        assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+    assert admin.http.get("/settings/sessions/revoke").status_code == 400
+
+
+def test_a_session_ended_for_reuse_stays_listed_with_the_reason(site: Site, admin: Person) -> None:
+    operator = signed_in(site, "operator")
+    app, first = connected(site, operator, "Stolen", "https://stolen.example/cb")
+    second = app.refresh(first["refresh_token"]).json()
+    app.refresh(second["refresh_token"])
+    assert app.refresh(first["refresh_token"]).json()["error"] == "invalid_grant"
+    settled(site)
+    words = text_of(admin.http.get("/settings/sessions"))
+    assert "Ended for reuse" in words
+    assert "A token 2 rotations old came back." in words
+    assert "Presented from 127.0.0.1." in words
+
+
+@pytest.mark.parametrize("grant_id", ["x", "00000000-0000-0000-0000-000000000000", "%00" * 12, "g" * 36, "-" * 36])
+def test_a_session_that_is_not_there_is_a_page_that_says_so(site: Site, admin: Person, grant_id: str) -> None:
+    assert admin.http.get(f"/settings/sessions/{grant_id}").status_code in (400, 404)
+    assert admin.http.get("/settings/sessions/revoke", params={"grant_id": grant_id}).status_code in (400, 404)
