@@ -19,7 +19,7 @@ PYTHON = VENV / "bin" / "python"
 UNFINISHED = VENV / ".grantbook-unfinished"
 PLACE = VENV / ".grantbook-place"
 LAUNCHER = """#!/bin/sh
-'''exec' "$(dirname "$0")/python" "$0" "$@"
+'''exec' "$(dirname "$(readlink -f "$0")")/python" "$0" "$@"
 ' '''
 import sys
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import ROOT, texts
+from tests.architecture.source import PACKAGES, ROOT, texts
 
 LOCKED = ("uv", "base", "demo", "dev")
 # Written so that this file doesn't hold what it looks for.
@@ -56,6 +57,12 @@ def test_the_script_for_the_compose_file_makes_every_setting_that_it_requires() 
     required = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
     made = set(re.findall(r"^(\w+)=\$", (ROOT / "docker" / "make-env").read_text(), re.MULTILINE))
     assert required <= made
+
+
+def test_every_file_of_the_product_goes_into_its_package() -> None:
+    packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["*"]
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert [path.name for path in files if path.suffix != ".py" and not any(path.match(pattern) for pattern in packaged)] == []
 
 
 def _versions(name: str) -> dict[str, str]:
