@@ -109,15 +109,12 @@ class Appender:
         return True
 
     def _certainly(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
-        """Run an append. After a lost connection what is stored tells whether it took effect (each event has a salt of its own);
-        if not, the same bytes are sent once more: should the first attempt still commit, one of the two finds its place taken."""
+        """Run an append. After a lost connection the same bytes are sent once more, and if their place is taken, what is stored there tells
+        whether the first attempt took effect after all: each event has a salt of its own, so equal bytes are ours."""
         try:
             return write(self._connections.get())
         except Lost:
             self._connections.drop()
-        stored = self._connections.read(lambda kept: _xid_if_stored(kept, encoded))
-        if stored is not None:
-            return stored
         try:
             again = write(self._connections.get())
         except Conflict:

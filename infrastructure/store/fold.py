@@ -10,7 +10,6 @@ from psycopg import pq
 
 from domain.base import Stream
 from infrastructure.store.mapper import EventMapper
-from infrastructure.store.registry import topics
 from infrastructure.store.statements import from_bigint
 
 TStream = TypeVar("TStream", bound=Stream)
@@ -48,8 +47,6 @@ class Folder:
             return None
         aggregate: Stream | None = base
         for row in sorted(rows, key=lambda r: r.version):
-            if aggregate is None and not self._begins(kind, row.topic):
-                return None
             if aggregate is None or row.version > aggregate.version:
                 aggregate = self._applied(base, aggregate, row)
         return aggregate if isinstance(aggregate, kind) else None
@@ -61,8 +58,3 @@ class Folder:
         target = aggregate.copy() if aggregate is not None and aggregate is base else aggregate
         moved: Stream = event.mutate(target)
         return moved
-
-    def _begins(self, kind: type[Stream], topic: str) -> bool:
-        """The first event's topic must be one of the kind asked for; an unknown topic is left to the mapper, which refuses it."""
-        known = topics().get(topic)
-        return known is None or known.stream_class is kind

@@ -142,6 +142,20 @@ def test_a_rotation_that_skips_others_rotations_still_sees_every_other_event(
     assert not store.append_rotation(ahead, stale, head=head.version)
 
 
+def test_anything_but_rotations_between_the_cached_version_and_the_head_blocks_the_fast_path(store: PostgresStore, other: PostgresStore) -> None:
+    made = given.world(store)
+    stale = given.standing(store, made)
+    on = given.standing(other, made)
+    on.grant.note_replay(made.context(), "jti")
+    other.append([on.grant])
+    assert rotated(other, made)
+    head = given.standing(other, made).grant
+    ahead = head.copy()
+    given.rotate(ahead, stale, made)
+    assert not store.append_rotation(ahead, stale, head=head.version)
+    assert store.append_rotation(ahead, given.standing(store, made), head=head.version)
+
+
 def test_a_rotation_skips_over_rotations_that_are_not_in_the_cache(store: PostgresStore, other: PostgresStore) -> None:
     made = given.world(store)
     stale = given.standing(store, made)

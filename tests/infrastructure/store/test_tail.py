@@ -153,6 +153,18 @@ def test_what_a_caller_does_to_a_loaded_stream_does_not_reach_the_cache(store: P
     assert (fresh.member.active, fresh.grant.ended, fresh.consent.in_force) == (True, None, True)
 
 
+def test_a_fold_works_on_a_copy_of_what_is_cached(database: Database) -> None:
+    with given.store_on(database) as store, given.store_on(database) as other:
+        made = given.world(store)
+        given.standing(other, made)
+        cached = store._loader._cache.get(made.grant)
+        assert cached is not None
+        before = dict(vars(cached))
+        rotate(other, made, 2)
+        assert given.standing(store, made).grant.version == 4
+        assert vars(cached) == before
+
+
 # ---- snapshots
 
 
