@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -16,10 +15,9 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
-from infrastructure.clock import now
 from tests.support.browser import Choices, authorize_once
+from tests.support.dataset import revenue
 from tests.support.demo import Demo
-from web.demo.upstream.dataset import SEED, days, figures
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 CALLBACK = "http://127.0.0.1:3999/callback"
@@ -74,13 +72,6 @@ def total(result: Any) -> float:
     return float(result.structured_content["total"])
 
 
-def data_set_total(names: tuple[str, ...], last_days: int = 30) -> float:
-    """The revenue that the generated data set itself holds for these projects, up to today."""
-    today = now().date()
-    span = days(today - timedelta(days=last_days - 1), today)
-    return sum(row.revenue for day in span for name in names for row in figures(SEED, name, day)) / 100
-
-
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_the_whole_flow_from_discovery_to_a_refusal_after_revocation(demo: Demo, mode: str) -> None:
     anyio.run(_whole_flow, demo, mode)
@@ -93,14 +84,14 @@ async def _whole_flow(demo: Demo, mode: str) -> None:
         names = {tool.name for tool in (await client.list_tools()).tools}
         assert {"query_metrics", "run_job", "list_models"} <= names
         answer = await client.call_tool("query_metrics", {"metric": "revenue", "last_n_days": 30})
-        assert total(answer) == pytest.approx(data_set_total(("Sales", "Marketing", "Finance")), abs=0.01)
+        assert total(answer) == pytest.approx(revenue(), abs=0.01)
         assert storage.walks == 1
         auth.context.token_expiry_time = 1
         assert not (await client.call_tool("list_projects", {})).is_error
         assert len(storage.history) == 2, "an expired token is refreshed, without asking the user"
         assert storage.walks == 1
     assert storage.client is not None
-    end_session(demo, storage.client.client_id or "")
+    demo.end_sessions_of(storage.client.client_id or "")
     auth.context.redirect_handler = _nobody_is_there
     with pytest.raises(BaseExceptionGroup) as refused:
         async with connected(demo, auth, mode) as client:
@@ -117,13 +108,6 @@ async def _nobody_is_there(url: str) -> None:
     raise UserIsAway(url)
 
 
-def end_session(demo: Demo, client_id: str) -> None:
-    sessions = [s for s in demo.cli("session", "list") if s["client_id"] == client_id and s["status"] == "active"]
-    assert sessions
-    for session in sessions:
-        demo.cli("session", "revoke", session["grant_id"])
-
-
 def test_the_question_about_revenue_has_another_answer_for_sales_only(demo: Demo) -> None:
     anyio.run(_sales_only, demo)
 
@@ -132,8 +116,8 @@ async def _sales_only(demo: Demo) -> None:
     auth = provider(demo, Storage(), "operator", Choices(projects=[demo.project("Sales")]))
     async with connected(demo, auth) as client:
         answer = await client.call_tool("query_metrics", {"metric": "revenue", "last_n_days": 30})
-        assert total(answer) == pytest.approx(data_set_total(("Sales",)), abs=0.01)
-        assert total(answer) != pytest.approx(data_set_total(("Sales", "Marketing", "Finance")), abs=0.01)
+        assert total(answer) == pytest.approx(revenue(("Sales",)), abs=0.01)
+        assert total(answer) != pytest.approx(revenue(), abs=0.01)
         other = await client.call_tool("query_metrics", {"metric": "revenue", "last_n_days": 30, "project": "Finance"})
         assert other.is_error
         assert "Sales" in str(other.content)
@@ -166,4 +150,4 @@ async def _step_up(demo: Demo) -> None:
         answer = await client.call_tool("query_metrics", {"metric": "revenue", "last_n_days": 30})
         assert len(asked) == 2
         assert "projects%3Aquery" in asked[1] or "projects:query" in asked[1]
-        assert total(answer) == pytest.approx(data_set_total(("Sales", "Marketing", "Finance")), abs=0.01)
+        assert total(answer) == pytest.approx(revenue(), abs=0.01)

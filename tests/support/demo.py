@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
+CLI = [sys.executable, "-c", "from web.cli import main; main()"]
 START_SECONDS = 90
 
 
@@ -66,9 +67,9 @@ class Demo:
         return str(next(p["id"] for p in self.facts["projects"] if p["name"] == name))
 
     def start(self) -> None:
-        self.log = (self.data_dir.parent / "demo.log").open("ab")
-        command = [sys.executable, "-c", "from web.cli import main; main()", "demo", "--port", str(self.port), "--data-dir", str(self.data_dir)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=self.log, start_new_session=True)
+        command = [*CLI, "demo", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        with (self.data_dir.parent / "demo.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -106,11 +107,18 @@ class Demo:
 
     def cli(self, *arguments: str) -> Any:
         """Run a command of ours on the demo's data and read its `--json` answer."""
-        command = [sys.executable, "-c", "from web.cli import main; main()", *arguments, "--json"]
+        command = [*CLI, *arguments, "--json"]
         environment = {**os.environ, "GRANTBOOK_DATA_DIR": str(self.data_dir)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr or done.stdout
         return json.loads(done.stdout)
+
+    def end_sessions_of(self, client_id: str) -> None:
+        """Revoke every live session of a client, as an admin at the command line."""
+        sessions = [s for s in self.cli("session", "list") if s["client_id"] == client_id and s["status"] == "active"]
+        assert sessions
+        for session in sessions:
+            self.cli("session", "revoke", session["grant_id"])
 
 
 @contextlib.contextmanager
