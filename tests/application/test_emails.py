@@ -14,7 +14,7 @@ from domain.errors import InvalidInput
         ("ada@bücher.example", "ada@xn--bcher-kva.example"),
         ("ADA@BÜCHER.example", "ada@xn--bcher-kva.example"),
         ("straße@example.com", "strasse@example.com"),
-        ("ａｄａ@example.com", "ada@example.com"),
+        ("\uff41\uff44\uff41@example.com", "ada@example.com"),
         ("ada+tag@example.com", "ada+tag@example.com"),
         ("admin@localhost", "admin@localhost"),
     ],

@@ -6,7 +6,9 @@ from application import password_rules
 from domain.errors import InvalidInput
 
 
-@pytest.mark.parametrize("password", ["correct horse battery", "Tr0ub4dor&3xyz", "пароль для входа", "jz57-m3z2-qx4s-2j9q-3u6q", "x1y2z3-long-enough"])
+@pytest.mark.parametrize(
+    "password", ["correct horse battery", "Tr0ub4dor&3xyz", "пароль для входа", "jz57-m3z2-qx4s-2j9q-3u6q", "x1y2z3-long-enough"]
+)
 def test_a_long_password_of_any_kind_is_taken(password: str) -> None:
     password_rules.check(password, "ada@example.com")
 

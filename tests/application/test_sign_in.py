@@ -34,6 +34,18 @@ def failures(world: World) -> list[Any]:
     return [event for (stream,) in rows for event in world.events(stream)]
 
 
+def _spied(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """The secrets that a password was compared with; none is ever right."""
+    asked: list[str | None] = []
+
+    def verify(_: str, secret: str | None) -> bool:
+        asked.append(secret)
+        return False
+
+    monkeypatch.setattr(world.services.passwords, "verify", verify)
+    return asked
+
+
 def test_a_right_password_opens_a_session_whose_secret_is_stored_as_a_hash(world: World, member_id: UUID) -> None:
     done = attempt(world, "ADA@Jaffle.Example")
     assert isinstance(done, sign_in.SignedIn)
@@ -54,8 +66,7 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(world: Worl
 
 
 def test_argon2_runs_whether_or_not_the_address_exists(world: World, member_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str | None] = []
-    monkeypatch.setattr(world.services.passwords, "verify", lambda _, secret: asked.append(secret) or False)
+    asked = _spied(world, monkeypatch)
     attempt(world)
     attempt(world, "nobody@jaffle.example")
     assert [secret is None for secret in asked] == [False, True]
@@ -124,8 +135,7 @@ def test_right_passwords_do_not_count(world: World, member_id: UUID) -> None:
 
 def test_parallel_guesses_never_get_more_tries_than_the_limit(world: World, member_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
     world.limit(sign_ins_per_login=5)
-    tried: list[int] = []
-    monkeypatch.setattr(world.services.passwords, "verify", lambda *_: tried.append(1) or False)
+    tried = _spied(world, monkeypatch)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: attempt(world, password="wrong but long enough"), range(24)))
     assert len(tried) == 5
