@@ -231,7 +231,7 @@ def wait_for(condition: Any, seconds: float = 60) -> None:
 @contextmanager
 def short_folder() -> Iterator[Path]:
     """A folder whose path is short enough for a socket."""
-    folder = Path(tempfile.mkdtemp(prefix="gb-"))
+    folder = Path(tempfile.mkdtemp(prefix="grantbook-upstream-"))
     try:
         yield folder
     finally:
