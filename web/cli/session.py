@@ -43,9 +43,7 @@ def list_sessions(cli: Cli, everything: bool, user: str | None, client_ref: str 
     member_id = str(find_member(cli.services, cli.account_id, user)) if user else None
     stream = str(client_of(cli.services, cli.account_id, client_ref).id) if client_ref else None
     with cli.views() as connection:
-        rows = queries.list_sessions(
-            connection, cli.account_id, member_id=member_id, client_stream=stream, live_only=not everything, limit=limit
-        )
+        rows = queries.list_sessions(connection, cli.account_id, member_id=member_id, client_stream=stream, live_only=not everything, limit=limit)
     cli.out.rows(rows, _COLUMNS, "There are no sessions.")
 
 
