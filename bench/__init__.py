@@ -1,0 +1,1 @@
+"""The project's benchmarks: `make bench`, and what they are made of."""
