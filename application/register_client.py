@@ -10,7 +10,6 @@ from typing import Any
 from application import client_metadata, redirect_uris
 from application.client_metadata import RegistrationError
 from application.lookups import account_of
-from application.ports import Tables
 from application.retrying import until_settled
 from application.services import Origin, Services
 from domain.account import Account
@@ -30,6 +29,7 @@ def register_dynamic(services: Services, account_id: str, metadata: Mapping[str,
     _check_policy(account)
     facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
     contacts = client_metadata.contacts_of(metadata)
+    _check_app(account, facts)
     _count(services, account, origin)
     stream_id = services.new_id()
 
@@ -44,7 +44,7 @@ def register_dynamic(services: Services, account_id: str, metadata: Mapping[str,
             context, client_id=client_id_for(stream_id), registration="dynamic", metadata=facts, needs_approval=approval,
             contacts=_sealable(contacts, context),
         )  # fmt: skip
-        services.store.append([client], judged=[account], also=lambda tables: _count_in_all(tables, account))
+        services.store.append([client], judged=[account])
         return client
 
     return until_settled(attempt)
@@ -95,19 +95,17 @@ def _check_app(account: Account, facts: dict[str, Any]) -> None:
 
 
 def _count(services: Services, account: Account, origin: Origin) -> None:
-    """Count the attempt within its hour, for the account and for the address it came from."""
-    now, limits, tables = services.clock(), services.limits, services.store.tables()
+    """Count it within its hour, for the address it came from and for the account, and in all."""
+    now, limits, tables, policy = services.clock(), services.limits, services.store.tables(), account.registration_policy
     hour = now.replace(minute=0, second=0, microsecond=0)
     wait = max(1, int((hour + _HOUR - now).total_seconds()))
     by_address = limits.registrations_per_address * (limits.loopback_factor if is_loopback(origin.address) else 1)
-    if origin.address and tables.count(f"register:{account.id}:{origin.address}", hour) > by_address:
+    take = services.allowances.take
+    if origin.address and not take(tables, f"register:{account.id}:{origin.address}", hour, by_address):
         raise _too_many("This address has registered too many clients within the hour.", wait)
-    if tables.count(f"register:{account.id}", hour) > account.registration_policy.registrations_per_hour:
+    if not take(tables, f"register:{account.id}", hour, policy.registrations_per_hour):
         raise _too_many("Too many clients have registered within the hour.", wait)
-
-
-def _count_in_all(tables: Tables, account: Account) -> None:
-    if tables.count(registrations_bucket(str(account.id)), EVER) > account.registration_policy.registrations_total:
+    if not take(tables, registrations_bucket(str(account.id)), EVER, policy.registrations_total):
         raise RegistrationError("access_denied", "The account has as many registered clients as its policy allows.", status=403)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from application.allowances import Allowances
 from application.ports import AccessTokens, Codec, Passwords, Store
 from domain.base import Context, Personal, Source
 
@@ -46,6 +47,7 @@ class Services:
     login_key: Callable[[str, str], bytes]
     """(account id, normalised e-mail or IdP subject) -> keyed hash."""
     limits: Limits = Limits()
+    allowances: Allowances = field(default_factory=Allowances)
     new_salt: Callable[[], str] = lambda: secrets.token_hex(16)
     new_id: Callable[[], UUID] = uuid4
     new_secret: Callable[[], str] = lambda: secrets.token_urlsafe(32)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+
+from application.allowances import MOST_AT_ONCE, Allowances
+
+HOUR = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+class Counters:
+    """The counters' table."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, datetime], int] = {}
+        self.writes = 0
+        self._lock = Lock()
+
+    def count(self, bucket: str, window: datetime, by: int = 1) -> int:
+        with self._lock:
+            self.writes += 1
+            self.counts[bucket, window] = self.counts.get((bucket, window), 0) + by
+            return self.counts[bucket, window]
+
+
+def test_a_limit_is_never_exceeded_by_several_processes_at_once() -> None:
+    counters: Any = Counters()
+    processes = [Allowances() for _ in range(3)]
+    with ThreadPoolExecutor(8) as pool:
+        granted = list(pool.map(lambda n: processes[n % 3].take(counters, "b", HOUR, 1000), range(3000)))
+    assert 1000 - 3 * MOST_AT_ONCE <= sum(granted) <= 1000
+    assert counters.counts["b", HOUR] <= 1000
+    assert counters.writes < 1000
+
+
+def test_a_small_limit_is_met_exactly_and_refusals_are_not_counted() -> None:
+    counters: Any = Counters()
+    allowances = Allowances()
+    assert [allowances.take(counters, "b", HOUR, 5) for _ in range(50)] == [True] * 5 + [False] * 45
+    assert counters.counts["b", HOUR] == 5
+
+
+def test_a_new_window_and_a_raised_limit_begin_anew() -> None:
+    counters: Any = Counters()
+    allowances = Allowances()
+    assert [allowances.take(counters, "b", HOUR, 1) for _ in range(2)] == [True, False]
+    assert allowances.take(counters, "b", HOUR + timedelta(hours=1), 1)
+    assert [allowances.take(counters, "b", HOUR, n) for n in (1, 2)] == [False, True]
+
+
+def test_used_now_and_then_a_bucket_is_counted_one_by_one(monkeypatch: Any) -> None:
+    clock = iter(range(0, 10_000, 5))
+    monkeypatch.setattr("application.allowances.time.monotonic", lambda: float(next(clock)))
+    counters: Any = Counters()
+    allowances = Allowances()
+    for used in range(1, 20):
+        assert allowances.take(counters, "b", HOUR, 1000)
+        assert counters.counts["b", HOUR] == used
