@@ -20,7 +20,7 @@ class AggregateCache:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._entries: OrderedDict[UUID, Stream] = OrderedDict()
+        self._entries: OrderedDict[int, Stream] = OrderedDict()  # by the id's number: UUID hashes and compares in Python
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -28,19 +28,19 @@ class AggregateCache:
 
     def get(self, stream_id: UUID) -> Stream | None:
         with self._lock:
-            found = self._entries.get(stream_id)
+            found = self._entries.get(stream_id.int)
             if found is not None:
-                self._entries.move_to_end(stream_id)
+                self._entries.move_to_end(stream_id.int)
             return found
 
     def put(self, aggregate: Stream) -> None:
         """Keep the aggregate, unless the same or a newer version is here."""
-        stream_id: UUID = aggregate.id
+        number: int = aggregate.id.int
         with self._lock:
-            found = self._entries.get(stream_id)
+            found = self._entries.get(number)
             if found is None or found.version < aggregate.version:
-                self._entries[stream_id] = aggregate
-            self._entries.move_to_end(stream_id)
+                self._entries[number] = aggregate
+            self._entries.move_to_end(number)
             if len(self._entries) > self._size:
                 self._entries.popitem(last=False)
 

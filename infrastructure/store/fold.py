@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg import pq
 
 from domain.base import Stream
+from infrastructure.store.errors import UnreadableEvent
 from infrastructure.store.mapper import EventMapper
 from infrastructure.store.statements import from_bigint
 
@@ -56,5 +57,8 @@ class Folder:
             raise ValueError("a row without a stream is no event")
         event = self._mapper.decode(row.stream_id, row.version, row.topic, row.state)
         target = aggregate.copy() if aggregate is not None and aggregate is base else aggregate
-        moved: Stream = event.mutate(target)
+        try:
+            moved: Stream = event.mutate(target)
+        except Exception as error:  # whatever a corrupt history raises: no decision is taken on it
+            raise UnreadableEvent(f"Event {row.stream_id}:{row.version} ({row.topic}) doesn't fit the stream before it.") from error
         return moved

@@ -46,8 +46,14 @@ def encode(grant: Grant) -> bytes:
     return msgspec.json.encode(state)
 
 
-def decode(row: Row) -> Grant:
-    """The grant of a snapshot row."""
+def decode(row: Row) -> Grant | None:
+    """The grant of a snapshot row; None if it can't be read (the events say it all again)."""
+    with contextlib.suppress(msgspec.MsgspecError, KeyError, TypeError, ValueError):
+        return _decoded(row)
+    return None
+
+
+def _decoded(row: Row) -> Grant:
     state: dict[str, Any] = msgspec.json.decode(row.state)
     for name in _TIMES:
         state[name] = moment(state[name])

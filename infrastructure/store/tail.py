@@ -108,6 +108,8 @@ class Loader:
         base: Grant | None = None
         if rows and rows[0].topic == snapshots.TOPIC:
             base = snapshots.decode(rows.pop(0))
+            if base is None:
+                return cast("Grant | None", self._forward([(Grant, grant_id)], [None])[0])
         grant = self._folder.fold(Grant, base, rows)
         if grant is not None:
             self._cache.put(grant)

@@ -15,7 +15,7 @@ from domain.grant import Grant
 from domain.member import Member
 from infrastructure.store import snapshots
 from infrastructure.store.connection import Kept
-from infrastructure.store.errors import UnknownTopic
+from infrastructure.store.errors import UnknownTopic, UnreadableEvent
 from infrastructure.store.store import PostgresStore
 from tests.infrastructure.store import given
 from tests.support.postgres import Database
@@ -191,6 +191,26 @@ def test_a_snapshot_of_another_form_is_left_unread(database: Database) -> None:
             assert given.standing(cold, made).grant.version == 2
 
 
+@pytest.mark.parametrize("state", ["not even JSON", "[]", "{}", '{"pinned":{}}'])
+def test_a_damaged_snapshot_is_passed_over(database: Database, state: str) -> None:
+    with given.store_on(database) as store, psycopg.connect(database.web_dsn, autocommit=True) as connection:
+        made = given.world(store)
+        connection.execute("INSERT INTO snapshots VALUES (%s, 2, %s, %s)", (made.grant, snapshots.TOPIC, state.encode()))
+        with given.store_on(database) as cold:
+            assert given.standing(cold, made).grant.version == 2
+
+
+@pytest.mark.parametrize("version", [3, 9])
+def test_a_history_that_cannot_be_folded_is_refused_and_never_guessed_at(database: Database, version: int) -> None:
+    with given.store_on(database) as store, psycopg.connect(database.web_dsn, autocommit=True) as connection:
+        made = given.world(store)
+        sql = """INSERT INTO events (originator_id, originator_version, topic, state, account_id)
+        SELECT %s, %s, topic, state, account_id FROM events WHERE originator_id = %s AND originator_version = 1"""
+        connection.execute(sql, (made.grant, version, made.member))
+        with pytest.raises(UnreadableEvent):
+            store.standing(made.grant)
+
+
 def test_a_snapshot_holds_every_attribute_of_a_grant(store: PostgresStore) -> None:
     made = given.world(store)
     rotate(store, made, 1)
@@ -198,6 +218,7 @@ def test_a_snapshot_holds_every_attribute_of_a_grant(store: PostgresStore) -> No
     from infrastructure.store.fold import Row
 
     back = snapshots.decode(Row(grant.id, grant.version, snapshots.TOPIC, snapshots.encode(grant)))
+    assert back is not None
     assert vars(back) == vars(grant)
     assert asdict(back.pinned) == asdict(grant.pinned)
 
