@@ -1,4 +1,4 @@
-"""The short way to the two hot endpoints: what is ordinary is answered before Flask, everything else goes on to it unread."""
+"""The short way to the hot endpoints and to discovery: what is ordinary is answered before Flask, everything else goes on to it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from web.oauth.answers import Answer, Headers
 from web.oauth.forms import FORM_TYPE, LARGEST
 from web.oauth.introspect import introspection_answer
 from web.oauth.token import token_answer
+from web.wellknown import Documents
 
 _ORDINARY = frozenset(
     {FORM_TYPE, f"{FORM_TYPE};charset=utf-8", f"{FORM_TYPE}; charset=utf-8", f"{FORM_TYPE};charset=UTF-8", f"{FORM_TYPE}; charset=UTF-8"}
 )
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_DISCOVERY = "/.well-known/"
 _PATHS = frozenset({"/oauth/token", "/oauth/introspect"})
 
 
@@ -25,21 +27,27 @@ class Front:
     """WSGI middleware before the Flask application. A POST of one form without a query string is ordinary."""
 
     def __init__(self, app: App, flask: Callable[..., Iterable[bytes]]) -> None:
-        self._app, self._flask = app, flask
+        self._app, self._flask, self._documents = app, flask, Documents(app)
         secure = app.settings.base_url.startswith("https://")
         self._extra: Headers = [("Strict-Transport-Security", "max-age=31536000")] if secure else []
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path not in _PATHS or environ["REQUEST_METHOD"] != "POST" or environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE") not in _ORDINARY:
+        answer = None if environ.get("QUERY_STRING") else self._ordinary(environ)
+        if answer is None:
             return self._flask(environ, start_response)
-        body = _body(environ)
-        account_id = self._app.directory.account_for(environ.get("HTTP_HOST", "")) if body is not None else None
-        if body is None or account_id is None:
-            return self._flask(environ, start_response)
-        answer = self._answer(path, account_id, body, environ)
         start_response(_REASONS[answer.status], [*answer.headers, ("Content-Length", str(len(answer.body))), *self._extra])
         return [answer.body]
+
+    def _ordinary(self, environ: dict[str, Any]) -> Answer | None:
+        """The answer, or None where Flask has to look at it."""
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if method == "GET" and path.startswith(_DISCOVERY):
+            return self._documents.answer(environ.get("HTTP_HOST", ""), path[len(_DISCOVERY) :], environ.get("HTTP_IF_NONE_MATCH"))
+        if method != "POST" or path not in _PATHS or environ.get("CONTENT_TYPE") not in _ORDINARY:
+            return None
+        body = _body(environ)
+        account_id = None if body is None else self._app.directory.account_for(environ.get("HTTP_HOST", ""))
+        return None if body is None or account_id is None else self._answer(path, account_id, body, environ)
 
     def _answer(self, path: str, account_id: str, body: bytes, environ: dict[str, Any]) -> Answer:
         headers = _EnvironHeaders(environ)

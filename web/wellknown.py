@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
 from flask import Blueprint, current_app, request
+from werkzeug.http import parse_etags
 from werkzeug.wrappers import Response
 
 from application.register_client import dynamic_scopes
@@ -18,33 +18,78 @@ from application.services import Services
 from domain.account import Account, Resource
 from domain.scopes import OFFLINE_ACCESS
 from infrastructure.bootstrap import App
-from web.oauth.answers import CORS, PREFLIGHT, SAFE
+from web.oauth.answers import CORS, PREFLIGHT, SAFE, Answer
 
 blueprint = Blueprint("wellknown", __name__, url_prefix="/.well-known")
 KEPT_SECONDS = 5.0
 METADATA_AGE = 60
 KEYS_AGE = 30  # with the workers' 30 s no longer than a key is published before it signs
-_METHODS = ["GET", "OPTIONS"]
-Document = tuple[bytes, str]
+_SERVER, _KEYS, _RESOURCE = "oauth-authorization-server", "jwks.json", "oauth-protected-resource"
 
 
-@blueprint.route("/oauth-authorization-server", methods=_METHODS)
-def authorization_server() -> Response:
-    return _served("authorization-server", METADATA_AGE, server_metadata)
+class Documents:
+    """The documents of one process, each made anew every few seconds."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._kept: dict[tuple[str, str], tuple[float, Answer, str]] = {}
+
+    def answer(self, host: str, path: str, if_none_match: str | None) -> Answer | None:
+        """The answer for a path below `/.well-known/`; None if there is no such document."""
+        account_id = self._app.directory.account_for(host)
+        if account_id is None:
+            return None
+        key = (account_id, path.rstrip("/"))
+        kept = self._kept.get(key)
+        if kept is None or time.monotonic() - kept[0] >= KEPT_SECONDS:
+            made = self._made(*key)
+            if made is None:
+                return None
+            kept = self._kept[key] = made
+        _, answer, etag = kept
+        if if_none_match is not None and parse_etags(if_none_match).contains_weak(etag):
+            return Answer(304, [h for h in answer.headers if h[0] != "Content-Type"], b"")
+        return answer
+
+    def _made(self, account_id: str, path: str) -> tuple[float, Answer, str] | None:
+        services = self._app.services
+        account = services.store.load(Account, UUID(account_id))
+        payload = None if account is None else _payload(services, account, path)
+        if payload is None:
+            return None
+        body = msgspec.json.encode(payload)
+        etag = hashlib.sha256(body).hexdigest()[:32]
+        age = KEYS_AGE if path == _KEYS else METADATA_AGE
+        headers = [("Content-Type", "application/json"), *CORS, *SAFE, ("ETag", f'"{etag}"'), ("Cache-Control", f"public, max-age={age}")]
+        return time.monotonic(), Answer(200, headers, body), etag
 
 
-@blueprint.route("/jwks.json", methods=_METHODS)
-def jwks() -> Response:
-    return _served("jwks", KEYS_AGE, lambda services, account: services.access_tokens.jwks(str(account.id)))
+@blueprint.route(f"/{_SERVER}", methods=["GET", "OPTIONS"])
+@blueprint.route(f"/{_KEYS}", methods=["GET", "OPTIONS"])
+@blueprint.route(f"/{_RESOURCE}", methods=["GET", "OPTIONS"])
+@blueprint.route(f"/{_RESOURCE}/", methods=["GET", "OPTIONS"])
+@blueprint.route(f"/{_RESOURCE}/<path:path>", methods=["GET", "OPTIONS"])
+def document(path: str = "") -> Response:  # noqa: ARG001 - the whole path counts
+    """Discovery for whoever came past the front."""
+    if request.method == "OPTIONS":
+        return Response(status=204, headers=PREFLIGHT)
+    documents: Documents = current_app.extensions.setdefault("grantbook.documents", Documents(current_app.extensions["grantbook"]))
+    answer = documents.answer(request.host, request.path.removeprefix("/.well-known/"), request.headers.get("If-None-Match"))
+    if answer is None:
+        return Response(b'{"error":"not_found"}', 404, [*CORS, *SAFE, ("Cache-Control", "no-store")], content_type="application/json")
+    response = Response(answer.body, answer.status)
+    del response.headers["Content-Type"]
+    response.headers.extend(answer.headers)
+    return response
 
 
-@blueprint.route("/oauth-protected-resource", methods=_METHODS)
-@blueprint.route("/oauth-protected-resource/", methods=_METHODS)
-@blueprint.route("/oauth-protected-resource/<path:path>", methods=_METHODS)
-def protected_resource(path: str = "") -> Response:
-    """The root means the MCP endpoint; any other path the resource that has it."""
-    place = path.strip("/")
-    return _served(f"resource/{place}", METADATA_AGE, lambda services, account: resource_metadata(services, account, place))
+def _payload(services: Services, account: Account, path: str) -> dict[str, Any] | None:
+    name, _, rest = path.partition("/")
+    if name == _RESOURCE:
+        return resource_metadata(services, account, rest)
+    if path == _SERVER:
+        return server_metadata(services, account)
+    return services.access_tokens.jwks(str(account.id)) if path == _KEYS else None
 
 
 def server_metadata(services: Services, account: Account) -> dict[str, Any]:
@@ -97,43 +142,3 @@ def _resource(services: Services, account: Account, path: str) -> Resource | Non
         if parts.netloc in hosts and parts.path.strip("/") == path:
             return resource
     return None
-
-
-class _Memory:
-    """Documents by name, made anew every few seconds."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], tuple[float, Document | None]] = {}
-
-    def document(self, key: tuple[str, str], make: Callable[[], dict[str, Any] | None]) -> Document | None:
-        kept = self._kept.get(key)
-        if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS:
-            return kept[1]
-        payload = make()
-        document = None
-        if payload is not None:
-            body = msgspec.json.encode(payload)
-            document = (body, hashlib.sha256(body).hexdigest()[:32])
-            self._kept[key] = (time.monotonic(), document)
-        return document
-
-
-def _served(name: str, age: int, make: Callable[[Services, Account], dict[str, Any] | None]) -> Response:
-    if request.method == "OPTIONS":
-        return Response(status=204, headers=PREFLIGHT)
-    app: App = current_app.extensions["grantbook"]
-    memory: _Memory = current_app.extensions.setdefault("grantbook.wellknown", _Memory())
-    account_id = app.directory.account_for(request.host)
-
-    def made() -> dict[str, Any] | None:
-        account = app.services.store.load(Account, UUID(account_id)) if account_id else None
-        return None if account is None else make(app.services, account)
-
-    document = memory.document((account_id or "", name), made)
-    if document is None:
-        return Response(b'{"error":"not_found"}', 404, [*CORS, *SAFE, ("Cache-Control", "no-store")], content_type="application/json")
-    body, etag = document
-    headers = [*CORS, *SAFE, ("ETag", f'"{etag}"'), ("Cache-Control", f"public, max-age={age}")]
-    if request.if_none_match.contains_weak(etag):
-        return Response(status=304, headers=headers)
-    return Response(body, 200, headers, content_type="application/json")

@@ -33,7 +33,8 @@ def test_p2_the_issuer_is_the_same_everywhere_and_ends_without_a_slash(world: Wo
     told = {world.http.get(SERVER).get_json()["issuer"], claims["iss"], *world.http.get(RESOURCE).get_json()["authorization_servers"]}
     assert told == {ISSUER}
     assert not ISSUER.endswith("/")
-    assert world.http.get(SERVER + "/other").status_code == 404
+    for client in (world.http, world.front):
+        assert client.get(SERVER + "/other").status_code == 404
 
 
 def test_p3_what_is_published_is_what_is_served(world: World) -> None:
@@ -64,14 +65,19 @@ def test_p5_resource_metadata_stands_at_the_root_and_path_inserted(world: World)
     assert world.http.get(RESOURCE + "/elsewhere").status_code == 404
 
 
-@pytest.mark.parametrize("path", [SERVER, RESOURCE, "/.well-known/jwks.json"])
-def test_discovery_has_an_etag_a_lifetime_and_answers_304(world: World, path: str) -> None:
-    response = world.http.get(path)
+@pytest.mark.parametrize("path", [SERVER, RESOURCE, RESOURCE + "/api/v1", "/.well-known/jwks.json"])
+@pytest.mark.parametrize("short", [True, False])
+def test_discovery_has_an_etag_a_lifetime_and_answers_304(world: World, path: str, short: bool) -> None:
+    client: Any = world.front if short else world.http
+    response = client.get(path)
     assert "max-age=" in response.headers["Cache-Control"]
-    again = world.http.get(path, headers={"If-None-Match": response.headers["ETag"]})
-    assert (again.status_code, again.data) == (304, b"")
-    assert world.http.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
-    assert world.http.head(path).status_code == 200
+    for sent in (response.headers["ETag"], f'"x", W/{response.headers["ETag"]}', "*"):
+        again = client.get(path, headers={"If-None-Match": sent})
+        assert (again.status_code, again.data) == (304, b"")
+        assert again.headers["ETag"] == response.headers["ETag"]
+    assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+    assert client.head(path).status_code == 200
+    assert client.get(path + "?x=1").data == response.data
 
 
 def test_the_published_keys_are_public(world: World) -> None:

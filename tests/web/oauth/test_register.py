@@ -162,7 +162,7 @@ def test_p35_ids_are_unreserved_characters(shared: World) -> None:
 def test_policy_off_refuses_and_is_not_announced(world: World) -> None:
     assert "registration_endpoint" in world.http.get("/.well-known/oauth-authorization-server").get_json()
     world.policy(registration="off")
-    world.http.application.extensions.pop("grantbook.wellknown")
+    world.http.application.extensions.pop("grantbook.documents")
     assert error_of(world.try_register()) == (403, "access_denied")
     assert "registration_endpoint" not in world.http.get("/.well-known/oauth-authorization-server").get_json()
 
