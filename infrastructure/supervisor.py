@@ -46,14 +46,13 @@ class _Child:
 class Supervisor:
     """`output` takes what the children write to standard error; None: our own."""
 
-    plans: Sequence[ChildPlan]
     output: IO[bytes] | None = None
     _children: list[_Child] = field(default_factory=list)
     _ending: threading.Event = field(default_factory=threading.Event)
 
-    def start(self) -> None:
-        """Start every child; each leads a session of its own, so that a Ctrl-C reaches only us."""
-        for plan in self.plans:
+    def start(self, *plans: ChildPlan) -> None:
+        """Start children; each leads a session of its own, so that a Ctrl-C reaches only us."""
+        for plan in plans:
             child = _Child(plan)
             self._children.append(child)
             self._launch(child)

@@ -26,7 +26,7 @@ def main() -> None:
         _project(settings)
     elif kind == "gateway":
         assert settings.gateway_port is not None
-        _serve("web.cli.child:gateway_worker", settings.host, settings.gateway_port, settings.workers, GATEWAY_THREADS)
+        _serve("web.cli.child:gateway_worker", settings.host, settings.gateway_port, max(1, settings.workers // 2), GATEWAY_THREADS)
     else:
         _serve("web.cli.child:web_worker", settings.host, settings.port, settings.workers, settings.threads)
 

@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from infrastructure.embedded import EmbeddedPostgres
@@ -31,13 +31,7 @@ class Stack:
     settings: Settings
     overrides: Mapping[str, str]
     projector: bool = True
-    extra: list[ChildPlan] = field(default_factory=list)
     log_file: Path | None = None
-
-    def plans(self) -> list[ChildPlan]:
-        """What runs: the web server, the projector, and the gateway where it has a port."""
-        kinds = ["web", *(["gateway"] if self.settings.gateway_port else []), *(["projector"] if self.projector else [])]
-        return [*self.extra, *(self.child(kind, "web.cli.child", kind, str(os.getpid())) for kind in kinds)]
 
     def child(self, name: str, module: str, *arguments: str) -> ChildPlan:
         """A Python module as a child process, with our packages importable from wherever it was started."""
@@ -62,14 +56,20 @@ class Stack:
                 prepare_schema(self.settings, migrate=migrate)
                 yield
 
-    def run(self, ready: Callable[[], None]) -> bool:
-        """Start everything, call `ready` once the web server answers, and watch until the end is wanted. False: it never answered."""
+    def run(self, ready: Callable[[], None], prepare: Callable[[], Sequence[ChildPlan]] = tuple) -> bool:
+        """Start everything, call `ready` once all of it answers, and watch until the end is wanted. False: something never answered.
+
+        `prepare` fills the store while the web server starts, and names further children. What people see first starts first.
+        """
         output = open_log(self.log_file) if self.log_file else None
-        supervisor = Supervisor(self.plans(), output)
+        supervisor = Supervisor(output)
         supervisor.catch_signals()
         try:
-            supervisor.start()
-            answered = supervisor.wait_until(self._answers, _FIRST_ANSWER_S)
+            supervisor.start(*(self._kind(kind) for kind in ("web", *(["projector"] if self.projector else []))))
+            later = [*prepare(), *([self._kind("gateway")] if self.settings.gateway_port else [])]
+            answered = self._await(supervisor, self.settings.port)
+            supervisor.start(*later)
+            answered = answered and (not self.settings.gateway_port or self._await(supervisor, self.settings.gateway_port))
             if answered:
                 ready()
                 supervisor.run()
@@ -79,9 +79,12 @@ class Stack:
             if output is not None:
                 output.close()
 
-    def _answers(self) -> bool:
-        ports = [self.settings.port, *([self.settings.gateway_port] if self.settings.gateway_port else [])]
-        return all(_healthy(_ANY.get(self.settings.host, self.settings.host), port) for port in ports)
+    def _kind(self, kind: str) -> ChildPlan:
+        return self.child(kind, "web.cli.child", kind, str(os.getpid()))
+
+    def _await(self, supervisor: Supervisor, port: int) -> bool:
+        host = _ANY.get(self.settings.host, self.settings.host)
+        return supervisor.wait_until(lambda: _healthy(host, port), _FIRST_ANSWER_S)
 
     def _check_ports(self, *, patience_s: float) -> None:
         """What a killed server left behind ends by itself within seconds; anybody else's port is refused at once."""

@@ -35,17 +35,22 @@ def demo(port: int, fresh: bool, data_dir: Path | None) -> None:
     if importlib.util.find_spec("mcp") is None:
         raise click.ClickException("The demo needs its extra packages: install requirements/demo.txt (`make demo` does).")
     from web.cli.stack import Stack
+    from web.demo.seed import DemoFile
 
     wanted = _overrides(port, data_dir)
     if fresh:
         _erase(Path(wanted["GRANTBOOK_DATA_DIR"]), port)
     settings = _settings(wanted)
     stack = Stack(settings, wanted, log_file=settings.data_dir / _LOG)
+    file = DemoFile.read(settings.data_dir)
     with stack.held(migrate=True), _socket(settings.data_dir) as socket:
-        file = _seeded(settings, f"unix:{socket}")
-        stack.extra.append(_upstream(stack, settings, socket, file))
-        if not stack.run(lambda: _greet(file, settings)):
-            print_line(f"The web server doesn't answer; {settings.data_dir / _LOG} says why.")
+
+        def prepare() -> list[ChildPlan]:
+            _seed(settings, file, f"unix:{socket}")
+            return [_upstream(stack, settings, socket, file)]
+
+        if not stack.run(lambda: _greet(file, settings), prepare):
+            print_line(f"The server doesn't answer; {settings.data_dir / _LOG} says why.")
             raise click.exceptions.Exit(REFUSED)
     print_line("The demo has ended; the next start keeps its data.")
 
@@ -113,20 +118,18 @@ def _socket(data_dir: Path) -> Iterator[Path]:
             folder.rmdir()
 
 
-def _seeded(settings: Settings, upstream: str) -> DemoFile:
+def _seed(settings: Settings, file: DemoFile, upstream: str) -> None:
     from infrastructure.bootstrap import bootstrap
-    from web.demo.seed import SLUG, DemoFile, seed
+    from web.demo.seed import SLUG, seed
 
     app = bootstrap(settings)
     try:
         accounts = app.services.store.tables().accounts()
         if accounts and accounts[0][1] != SLUG:
             raise click.ClickException(f"{settings.data_dir} holds the account {accounts[0][1]!r}: name another folder with --data-dir.")
-        file = DemoFile.read(settings.data_dir)
         seed(app.services, file, upstream)
     finally:
         app.close()
-    return file
 
 
 def _upstream(stack: Stack, settings: Settings, socket: Path, file: DemoFile) -> ChildPlan:
