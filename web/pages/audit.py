@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, Response, request, url_for
 
 from domain.errors import NotFound
 from infrastructure.store.reader import read_rows
@@ -14,18 +14,21 @@ from projections.integrations.queries import list_integrations
 from projections.members.queries import list_members
 from web.pages import audit_views, context
 from web.pages.app_words import plain_name
+from web.pages.audit_export import TYPES, Export
 from web.pages.audit_models import AuditView
 from web.pages.audit_sentences import Known
 from web.pages.formatting import counted
 from web.pages.frame import settings_page
 from web.pages.models import Pager
 from web.pages.people import matching, names
-from web.pages.session import for_readers
+from web.pages.session import for_readers, signed_in
 
 blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 
 _HERE: Final = "settings.audit.list"
 _FARTHEST: Final = 2**62
+_PEOPLE: Final = 5
+_EXPORTS: Final = (("CSV", "csv"), ("JSON Lines", "jsonl"))
 Rows = list[AuditEntry]
 
 
@@ -42,6 +45,29 @@ def detail(position: int) -> str:
     if position > _FARTHEST:
         raise NotFound("There is no such event.")
     return _page(before=position + 1, open_at=position)
+
+
+@blueprint.get("/export.<any(csv, jsonl):kind>")
+@for_readers
+def export(kind: str) -> Response:
+    """Exactly what the filters find, as a file; a range longer than the page shows is exported whole."""
+    now = context.services().clock()
+    found = audit_views.asked(request.args, now, longest=None)
+    with context.views() as conn:
+        members = _members(conn, context.account_id(), found)
+    person = signed_in()
+    file = Export(context.grantbook(), context.account_id(), person.member_id, context.origin(), kind, found, members)
+    name = f"audit-{now:%Y-%m-%d}.{kind}"
+    response = Response(file.lines(), content_type=TYPES[kind])
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _members(conn: Any, account_id: str, found: audit_views.Asked) -> list[str | None]:
+    """The people that the filter means; [None] without one."""
+    if not found.user:
+        return [None]
+    return [row.member_id for row in matching(list_members(conn, account_id), found.user)[:_PEOPLE]]
 
 
 def _position(text: str) -> int | None:
@@ -64,6 +90,7 @@ def _page(*, before: int | None, open_at: int | None = None) -> str:
             rows=tuple(audit_views.row(entry, known, found) for entry in shown),
             pager=_pager(found, shown, more=len(entries) > len(shown), before=before),
             opened=opened,
+            exports=tuple((words, _export_url(kind, found)) for words, kind in _EXPORTS),
         )
         title = f"Event {open_at:,}" if open_at is not None else "Audit log"
         return settings_page("settings/audit/list.html", conn, title, *(["Audit log"] if opened else []), here=_HERE, view=view)
@@ -71,11 +98,10 @@ def _page(*, before: int | None, open_at: int | None = None) -> str:
 
 def _entries(conn: Any, account_id: str, found: audit_views.Asked, before: int | None) -> Rows:
     """One more than a page, newest first."""
-    members = [row.member_id for row in matching(list_members(conn, account_id), found.user)] if found.user else [None]
     limit = audit_views.PAGE_SIZE + 1
     rows = [
         entry
-        for member in members[:5]
+        for member in _members(conn, account_id, found)
         for entry in queries.entries(
             conn,
             account_id,
@@ -89,6 +115,10 @@ def _entries(conn: Any, account_id: str, found: audit_views.Asked, before: int |
         )
     ]
     return sorted(rows, key=lambda entry: (-entry.position, entry.ordinal))
+
+
+def _export_url(kind: str, found: audit_views.Asked) -> str:
+    return f"{url_for('settings.audit.export', kind=kind)}?{found.query()}".rstrip("?")
 
 
 def _pager(found: audit_views.Asked, shown: Rows, *, more: bool, before: int | None) -> Pager:

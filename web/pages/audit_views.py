@@ -39,13 +39,13 @@ class Asked:
         return urlencode({**self.given, **{name: value for name, value in more.items() if value}})
 
 
-def asked(args: Mapping[str, str], now: datetime) -> Asked:
-    """Filters from the URL: at most 90 days at once; what can't be read counts as not given."""
+def asked(args: Mapping[str, str], now: datetime, *, longest: timedelta | None = LONGEST) -> Asked:
+    """Filters from the URL; what can't be read counts as not given. A page covers `longest` at once, without a beginning 90 days."""
     until_day, since_day = _day(args.get("to", "")), _day(args.get("from", ""))
     until = datetime.combine(until_day + timedelta(days=1), time(), UTC) if until_day else now + timedelta(days=1)
     since = datetime.combine(since_day, time(), UTC) if since_day else until - LONGEST
-    if until - since > LONGEST:
-        since = until - LONGEST
+    if longest is not None and until - since > longest:
+        since = until - longest
     event_type = args.get("type", "")
     given = {name: args[name][:200] for name in ("from", "to", "type", "user", "client") if args.get(name)}
     return Asked(

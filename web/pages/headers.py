@@ -12,13 +12,17 @@ from werkzeug.wrappers import Response
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
 )
+_VS_CODE: Final = ("vscode:", "vscode-insiders:", "http://127.0.0.1:*", "http://localhost:*")
+_FORWARDS: Final = {"vscode.dev": _VS_CODE, "insiders.vscode.dev": _VS_CODE}
+"""Hosts that send people on to a program on their computer within the same redirect."""
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*\Z")
 _HOST: Final = re.compile(r"[a-z0-9.-]+\Z")
 
 
 def allow_form_redirect(redirect_uri: str) -> None:
     """This page's form ends in a redirect to the app, and Chromium applies `form-action` to redirects."""
-    g.form_action = _source(redirect_uri)
+    host = urlsplit(redirect_uri).hostname or ""
+    g.form_action = " ".join((_source(redirect_uri), *_FORWARDS.get(host, ())))
 
 
 def _source(redirect_uri: str) -> str:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -96,6 +99,33 @@ def test_what_an_app_calls_itself_stays_text_in_the_log(site: Site, admin: Perso
     page = admin.http.get("/settings/audit").text
     assert "<img" not in page
     assert "&lt;img src=x" in page
+
+
+def test_an_export_is_exactly_the_filtered_set_and_is_recorded(site: Site, admin: Person) -> None:
+    page = admin.http.get("/settings/audit?type=project.added&user=").text
+    assert "An export contains exactly these." in page
+    answer = admin.http.get("/settings/audit/export.csv?type=project.added")
+    assert answer.headers["content-disposition"].startswith('attachment; filename="audit-')
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [json.loads(row["event_context"])["name"] for row in rows] == ["Finance", "Marketing", "Sales"]
+    lines = admin.http.get("/settings/audit/export.jsonl?user=maya").text.splitlines()
+    assert {json.loads(line)["actor_name"] for line in lines if json.loads(line)["actor_name"] != "Maya Castillo"} <= {None}
+    assert admin.http.get("/settings/audit/export.xlsx").status_code == 404
+    settled(site)
+    words = text_of(admin.http.get("/settings/audit?type=audit_log.exported"))
+    assert words.count("Exported the audit log") == 2
+    assert "Priya Raman" in words
+    exported = positions(admin.http.get("/settings/audit?type=audit_log.exported").text)[0]
+    recorded = admin.http.get(f"/settings/audit/{exported}").text.partition("<pre")[2].partition("</pre>")[0]
+    assert site.people["analyst"] in recorded
+    assert "maya" not in recorded.lower()
+
+
+def test_an_app_can_t_smuggle_a_formula_into_a_spreadsheet(site: Site, admin: Person) -> None:
+    connected(site, signed_in(site, "operator"), "=1+1", "https://formula.example/cb")
+    settled(site)
+    rows = csv.DictReader(io.StringIO(admin.http.get("/settings/audit/export.csv").text))
+    assert {row["client_name"] for row in rows} >= {"'=1+1", "Claude Code"}
 
 
 @pytest.mark.parametrize("position", ["0", "999999999", str(2**63), str(2**70)])

@@ -28,7 +28,7 @@ MAY = {"admin": SIGNED_IN | READERS | ADMINS, "viewer": SIGNED_IN | READERS, "an
 def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     """Endpoint, path with stand-ins, methods; of all pages."""
     pages = ("settings.", "sign_in.", "setup.", "consent.", "connected_apps.")
-    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "format": "csv", "kind": "csv"}
+    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv"}
     adapter = create_app(site.app).url_map.bind("localhost")
     found = []
     for rule in adapter.map.iter_rules():

@@ -86,7 +86,7 @@ def test_odd_input_is_a_refusal_and_never_a_failure(site: Site) -> None:
         assert "gb_session" not in stranger.http.cookies
     stranger = Person(site.base_url, "", "")
     for cookie in ("", "x", "\xff" * 10, "a" * 5000):
-        answer = stranger.http.get("/connected-apps", headers={"Cookie": f"gb_session={cookie}".encode("latin-1")})
+        answer = stranger.http.get("/connected-apps", headers={b"Cookie": f"gb_session={cookie}".encode("latin-1")})
         assert answer.status_code == 303
 
 
