@@ -75,7 +75,7 @@ class Projecting(threading.Thread):
     def _keep_up(self, runner: Runner) -> None:
         while not self._demoted.is_set():
             self._news.clear()
-            if runner.step().behind == 0:
+            if not runner.step().more:
                 self._news.wait(IDLE)
 
 

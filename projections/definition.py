@@ -26,6 +26,8 @@ class Projection:
     """Add the indexes that only reading needs: `CONCURRENTLY` on filled tables, outside any transaction, or plainly (``) on empty ones."""
     apply: Callable[[Connection, Names, Sequence[Event], PersonalReader], None]
     """Fold events, in order, into the tables; runs inside the batch's transaction."""
+    copies: bool = False
+    """Whether `apply` uses COPY, which can't share a pipeline."""
 
     def names(self, suffix: str) -> dict[str, str]:
         """The tables of this version with a suffix."""

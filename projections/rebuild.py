@@ -10,6 +10,7 @@ from projections import view
 from projections.connection import Connection
 from projections.definition import Projection
 from projections.events import PersonalReader, PoisonEvent
+from projections.pausing import collector_paused
 from projections.preparing import new_suffix
 from projections.runner import Fenced, apply_batch
 
@@ -92,6 +93,7 @@ class Build:
                 newest = view.head(self._connection)
                 head = newest if newest - self.position > close else self.position
 
+    @collector_paused()
     def _take(self, until: int) -> None:
         events = view.read(self._connection, self.position, until, sorted(self._projection.topics))
         self._reader.prepare(events)

@@ -26,7 +26,7 @@ from projections.sessions import view as sessions_view
 
 def _projection(name: str, version: int, topics: frozenset[str], view: object) -> Projection:
     v = vars(view)
-    return Projection(name, version, topics, v["TABLES"], v["create"], v["index"], v["apply"])
+    return Projection(name, version, topics, v["TABLES"], v["create"], v["index"], v["apply"], v.get("COPIES", False))
 
 
 PROJECTIONS: tuple[Projection, ...] = (

@@ -1,7 +1,8 @@
-"""Keeps the live projections up to date: reads the feed in batches and gives each its events, rows and position in one transaction."""
+"""Keeps the live projections up to date: reads the feed in batches; rows and position of a batch are written in one transaction."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ from projections import view
 from projections.connection import Connection
 from projections.definition import Projection
 from projections.events import Event, PersonalReader, PoisonEvent
+from projections.pausing import collector_paused
 from projections.registry import PROJECTIONS
 
 BATCH = 1000
+LOOK_EVERY = 1.0
 
 
 class Fenced(Exception):
@@ -20,10 +23,10 @@ class Fenced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one round did: the furthest position reached, the head it saw, and how many events lie between for the slowest."""
+    """What one round did: `taken` positions by the projection that came furthest; `more` where a batch was full."""
 
-    head: int
-    behind: int
+    taken: int
+    more: bool
 
 
 class Runner:
@@ -34,37 +37,66 @@ class Runner:
         self._reader = reader
         self._projections = projections
         self._batch = batch
+        self._places: dict[str, tuple[int, str]] = {}
+        self._looked_at = float("-inf")
 
     def step(self) -> Step:
         """Take every live projection one batch further."""
-        standings = view.standings(self._connection)
-        head = view.head(self._connection)
+        if time.monotonic() - self._looked_at > LOOK_EVERY:
+            self._look()
         groups: dict[int, list[tuple[Projection, str]]] = {}
         for projection in self._projections:
-            standing = standings.get(projection.name)
-            if standing and standing.state == "live" and standing.version == projection.version and standing.position < head:
-                groups.setdefault(standing.position, []).append((projection, standing.suffix))
-        behind = 0
-        for position, group in groups.items():
-            until = min(position + self._batch, head)
-            self._advance_group(group, position, until)
-            behind = max(behind, head - until)
-        return Step(head, behind)
+            if projection.name in self._places:
+                position, suffix = self._places[projection.name]
+                groups.setdefault(position, []).append((projection, suffix))
+        taken = [self._advance_group(group, position) for position, group in groups.items()]
+        return Step(max(taken, default=0), any(n >= self._batch for n in taken))
 
-    def _advance_group(self, group: list[tuple[Projection, str]], position: int, until: int) -> None:
-        """Projections at the same position share one reading of the feed."""
+    def _look(self) -> None:
+        """Where the live projections stand, and in which tables. In between, the fence tells when that has changed."""
+        standings = view.standings(self._connection)
+        ours = [(p.name, standings[p.name]) for p in self._projections if p.name in standings and standings[p.name].version == p.version]
+        self._places = {name: (standing.position, standing.suffix) for name, standing in ours if standing.state == "live"}
+        self._looked_at = time.monotonic()
+
+    @collector_paused()
+    def _advance_group(self, group: list[tuple[Projection, str]], position: int) -> int:
+        """Projections at the same position share one reading of the feed, and one transaction unless something is wrong."""
         topics = frozenset[str]().union(*(p.topics for p, _ in group))
-        events = view.read(self._connection, position, until, sorted(topics))
+        events, until = view.follow(self._connection, position, self._batch, sorted(topics))
+        if until == position:
+            return 0
         self._reader.prepare(events)
-        idle = []
-        for projection, suffix in group:
-            wanted = [e for e in events if e.topic in projection.topics]
-            if wanted:
-                self._take(projection, suffix, wanted, position, until)
-            else:
-                idle.append(projection.name)
-        if idle:
-            view.advance_idle(self._connection, idle, position, until)
+        try:
+            self._take_together(group, events, position, until)
+        except Exception as error:
+            if not isinstance(error, Fenced | PoisonEvent) and not view.is_fault(error):
+                raise
+            self._looked_at = float("-inf")
+            for projection, suffix in group:
+                self._take(projection, suffix, [e for e in events if e.topic in projection.topics], position, until)
+        else:
+            self._places.update({projection.name: (until, suffix) for projection, suffix in group})
+        return until - position
+
+    def _take_together(self, group: list[tuple[Projection, str]], events: list[Event], position: int, until: int) -> None:
+        """All statements but COPY travel at once: under load each round trip waits for a processor twice."""
+        with self._connection.transaction():
+            with self._connection.pipeline():
+                moved = view.advance_all(self._connection, {p.name: suffix for p, suffix in group}, position, until)
+                for projection, suffix in group:
+                    if not projection.copies:
+                        self._apply(projection, suffix, events)
+                if len(moved.fetchall()) != len(group):
+                    raise Fenced(f"position {position}")
+            for projection, suffix in group:
+                if projection.copies:
+                    self._apply(projection, suffix, events)
+
+    def _apply(self, projection: Projection, suffix: str, events: list[Event]) -> None:
+        wanted = [e for e in events if e.topic in projection.topics]
+        if wanted:
+            projection.apply(self._connection, projection.names(suffix), wanted, self._reader)
 
     def _take(self, projection: Projection, suffix: str, events: list[Event], position: int, until: int) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,11 +18,23 @@ PREPARE_LOCK = 0x67725F70726570  # one process at a time makes or replaces table
 
 # The lookup stands in a subquery that can't be pulled up: one index probe per position, whatever the planner believes.
 _READ = """
-SELECT p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text, p.originator_version, e.topic, e.state
+SELECT p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text,
+    p.originator_version, e.topic, e.state
 FROM positions p CROSS JOIN LATERAL (
     SELECT topic, state FROM events
     WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e
 WHERE p.position > %s AND p.position <= %s AND e.topic = ANY(%s::text[]) ORDER BY p.position
+"""
+
+
+# The same, without knowing the head: events of other topics come without their state, so that the end of the batch is known.
+_FOLLOW = """
+SELECT p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text,
+    p.originator_version, e.topic, CASE WHEN e.topic = ANY(%s::text[]) THEN e.state END
+FROM (SELECT * FROM positions WHERE position > %s ORDER BY position LIMIT %s) p LEFT JOIN LATERAL (
+    SELECT topic, state FROM events
+    WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e ON true
+ORDER BY p.position
 """
 
 
@@ -41,7 +53,8 @@ class Standing:
 
 def is_fault(error: BaseException) -> bool:
     """Whether the database refused the data (a poison event), rather than the connection or the moment being bad."""
-    return isinstance(error, psycopg.DataError | psycopg.IntegrityError | psycopg.ProgrammingError | psycopg.NotSupportedError)
+    refused = psycopg.DataError | psycopg.IntegrityError | psycopg.ProgrammingError | psycopg.NotSupportedError | psycopg.errors.PipelineAborted
+    return isinstance(error, refused)
 
 
 def is_lost(error: BaseException) -> bool:
@@ -53,6 +66,12 @@ def read(connection: Connection, after: int, until: int, topics: Sequence[str]) 
     """The events after one position up to another with these topics, in order."""
     rows = connection.execute(_READ, (after, until, list(topics)), prepare=True, binary=True).fetchall()
     return [decode(row) for row in rows]
+
+
+def follow(connection: Connection, after: int, limit: int, topics: Sequence[str]) -> tuple[list[Event], int]:
+    """The events with these topics among the next `limit` positions, and the last of those positions."""
+    rows = connection.execute(_FOLLOW, (list(topics), after, limit), prepare=True, binary=True).fetchall()
+    return [decode(row) for row in rows if row[6] is not None], rows[-1][0] if rows else after
 
 
 def head(connection: Connection) -> int:
@@ -82,6 +101,16 @@ def advance(connection: Connection, name: str, old: int, new: int, suffix: str) 
         prepare=True,
     )
     return bool(moved.rowcount == 1)
+
+
+def advance_all(connection: Connection, suffixes: Mapping[str, str], old: int, new: int) -> Any:
+    """The fence for several at once: a cursor with a row for each that moved."""
+    return connection.execute(
+        """UPDATE projections p SET position = %s, updated_at = now() FROM unnest(%s::text[], %s::text[]) AS w (name, suffix)
+        WHERE p.name = w.name AND p.table_suffix = w.suffix AND p.position = %s AND p.state = 'live' RETURNING p.name""",
+        (new, list(suffixes), list(suffixes.values()), old),
+        prepare=True,
+    )
 
 
 def advance_idle(connection: Connection, names: Sequence[str], old: int, new: int) -> None:

@@ -12,14 +12,18 @@ from projections.literals import uuid_or_none
 
 __all__ = ["TOPICS", "Entry", "Folded", "fold"]
 
+Parts = Sequence[tuple[str, dict[str, Any]]]
+
 
 @dataclass(slots=True)
 class Entry:
-    """One line of the audit log; `subject_id` is the member concerned where that isn't the actor."""
+    """What one event says in the audit log: `parts` are its lines, each an event type and a context.
+
+    `subject_id` is the member concerned where that isn't the actor.
+    """
 
     event: Event
-    ordinal: int
-    event_type: str
+    parts: Parts
     actor_type: str
     actor_id: str | None
     actor_ip: str | None
@@ -27,12 +31,11 @@ class Entry:
     subject_id: str | None
     grant_id: str | None
     service: str
-    context: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """New entries, and the members (account id, member id, position) whose addresses must go from the entries up to there."""
+    """New entries in order, and the members (account id, member id, position) whose addresses must go from the entries up to there."""
 
     entries: list[Entry]
     erased: list[tuple[str, str, int]]
@@ -66,13 +69,12 @@ class _Fold:
         grant = event.stream_id if family == "grant" else uuid_or_none(facts.get("grant_id"))
         actor_type = _actor_type(actor_id, facts["source"], client)
         service = facts["resource"] if topic == "action.performed" else _SERVICES.get(family, family)
-        for ordinal, (event_type, context) in enumerate(parts, 1):
-            self.entries.append(Entry(event, ordinal, event_type, actor_type, actor_id, ip, client, subject, grant, service, context))
+        self.entries.append(Entry(event, parts, actor_type, actor_id, ip, client, subject, grant, service))
 
 
 _SERVICES = {"client": "oauth", "consent": "oauth", "grant": "oauth", "signing_key": "oauth", "member": "members", "sign_in": "sign-in"}
 
-_STAMP = ("timestamp", "account_id", "actor_id", "client_stream", "source", "address", "user_agent", "salt", "originator_topic")
+_STAMP = frozenset(("timestamp", "account_id", "actor_id", "client_stream", "source", "address", "user_agent", "salt", "originator_topic"))
 _PERSONAL = ("name", "email", "contacts")
 
 
@@ -103,11 +105,10 @@ def _context(facts: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-Parts = Sequence[tuple[str, dict[str, Any]]]
-
-
 def _access_token(facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return "access_token.issued", {name: facts[name] for name in ("access_token_id", "access_token_ttl", "scope", "judged")}
+    context = {"access_token_id": facts["access_token_id"], "access_token_ttl": facts["access_token_ttl"], "scope": facts["scope"]}
+    context["judged"] = facts["judged"]
+    return "access_token.issued", context
 
 
 def _exchanged(facts: dict[str, Any]) -> Parts:

@@ -15,6 +15,7 @@ from projections.literals import clean
 from projections.view import run
 
 TABLES = {"audit_log": ("position", "ordinal")}
+COPIES = True
 
 _COLUMNS = """position, ordinal, account_id, at, event_type, actor_type, actor_id, actor_ip, client_stream, subject_id, grant_id, source, service,
     context"""
@@ -59,12 +60,19 @@ def partitions(connection: Connection, table: str) -> list[str]:
     return [row[0] for row in connection.execute(query, (table,)).fetchall()]
 
 
+_known: set[str] = set()
+"""Partitions that were seen; one that this transaction makes may yet be undone."""
+
+
 def ensure_partitions(connection: Connection, table: str, months: Iterable[str]) -> None:
     """Make the partitions of these months (`2026-11`) that don't exist; attaching one doesn't stop readers."""
     bare = table.removeprefix("views.")
     for month in months:
         name = f"{bare}_p{month.replace('-', '_')}"
+        if name in _known:
+            continue
         if connection.execute("SELECT to_regclass(%s)", (f"views.{name}",)).fetchone()[0] is not None:
+            _known.add(name)
             continue
         connection.execute(f"CREATE TABLE views.{name} (LIKE {table})")
         bounds = f"FROM ('{month}-01 00:00+00') TO ('{following(month)}-01 00:00+00')"
@@ -87,7 +95,7 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
     if folded.entries:
         months = sorted({event.at[:7] for event in events})
         ensure_partitions(connection, names["audit_log"], [*months, following(months[-1])])
-        block = "".join([_line(entry) for entry in folded.entries]).encode()
+        block = "".join([_lines(entry) for entry in folded.entries]).encode()
         with connection.cursor().copy(f"COPY {names['audit_log']} ({_COLUMNS}) FROM STDIN") as copy:
             copy.write(block)
     for account_id, member_id, position in folded.erased:
@@ -98,20 +106,30 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
 _encode = msgspec.json.Encoder().encode
 
 
-def _line(entry: Entry) -> str:
+def _lines(entry: Entry) -> str:
+    """The rows of an event in COPY's text format."""
     event = entry.event
-    context = _encode(entry.context).decode().replace("\\", "\\\\")
-    return (
-        f"{event.position}\t{entry.ordinal}\t{event.account_id}\t{event.at}\t{entry.event_type}\t{entry.actor_type}\t{entry.actor_id or _NULL}\t"
-        f"{_NULL if entry.actor_ip is None else _escaped(entry.actor_ip)}\t{entry.client_stream or _NULL}\t{entry.subject_id or _NULL}\t"
-        f"{entry.grant_id or _NULL}\t{event.facts['source']}\t{_escaped(entry.service)}\t{context}\n"
+    who = (
+        f"\t{entry.actor_type}\t{entry.actor_id or _NULL}\t{_escaped(entry.actor_ip)}\t{entry.client_stream or _NULL}\t{entry.subject_id or _NULL}\t"
+        f"{entry.grant_id or _NULL}\t{event.facts['source']}\t{_escaped(entry.service)}\t"
     )
+    text = ""
+    for ordinal, (event_type, context) in enumerate(entry.parts, 1):
+        said = _encode(context).decode()
+        if "\\" in said:
+            said = said.replace("\\", "\\\\")
+        text += f"{event.position}\t{ordinal}\t{event.account_id}\t{event.at}\t{event_type}{who}{said}\n"
+    return text
 
 
 _NULL = "\\N"
 
 
-def _escaped(text: str) -> str:
+def _escaped(text: str | None) -> str:
+    if text is None:
+        return _NULL
+    if text.isprintable() and "\\" not in text:
+        return text
     return clean(text).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 

@@ -19,10 +19,8 @@ Connection = psycopg.Connection[Any]
 
 def run_all(connection: Connection, reader: PersonalReader, batch: Callable[[], int] | int = 1000) -> None:
     """Take every live projection to the head."""
-    while True:
-        runner = Runner(connection, reader, batch=batch if isinstance(batch, int) else batch())
-        if runner.step().behind == 0:
-            return
+    while Runner(connection, reader, batch=batch if isinstance(batch, int) else batch()).step().taken:
+        pass
 
 
 def contents(connection: Connection) -> dict[str, list[str]]:
