@@ -25,6 +25,12 @@ from tests.support.postgres import Database
 
 
 @pytest.fixture
+def database(module_database: Database) -> Database:
+    """One for all: each test has a world of its own in it."""
+    return module_database
+
+
+@pytest.fixture
 def store(database: Database) -> Iterator[PostgresStore]:
     with given.store_on(database) as made:
         yield made
@@ -232,9 +238,11 @@ def test_tables_are_written_in_the_appends_own_transaction_after_the_events(stor
     member = store.load(Member, made.member)
     assert member is not None
     member.change_password(made.context())
-    store.append([member], also=lambda tables: tables.set_meta("probe", "1"))
+    store.append([member], also=lambda tables: tables.set_meta(str(made.member), "1"))
     row = owner.execute(
-        "SELECT e.xid::text = m.xmin::text FROM events e, store_meta m WHERE e.topic = 'member.password_changed' AND m.key = 'probe'"
+        "SELECT e.xid::text = m.xmin::text FROM events e, store_meta m "
+        "WHERE e.originator_id = %s AND e.topic = 'member.password_changed' AND m.key = %s",
+        (made.member, str(made.member)),
     ).fetchone()
     assert row == (True,)
 
@@ -260,8 +268,8 @@ def test_on_a_conflict_the_tables_are_left_alone(store: PostgresStore) -> None:
     member.change_password(made.context())
     deactivate(store, made)
     with pytest.raises(Conflict):
-        store.append([member], also=lambda tables: tables.set_meta("probe", "1"))
-    assert store.tables().meta("probe") is None
+        store.append([member], also=lambda tables: tables.set_meta(str(made.member), "1"))
+    assert store.tables().meta(str(made.member)) is None
 
 
 # ---- lost connections and time-outs
@@ -327,12 +335,12 @@ def test_a_connection_lost_with_tables_leaves_all_or_nothing_and_then_all(
 
     def also(tables: Tables) -> None:
         calls.append(1)
-        tables.set_meta("probe", str(len(calls)))
+        tables.set_meta(str(made.member), str(len(calls)))
 
     lose(monkeypatch, after=after)
     store.append([member], also=also)
     assert events(owner) == before + 1
-    assert store.tables().meta("probe") == "1"
+    assert store.tables().meta(str(made.member)) == "1"
 
 
 def test_after_a_lost_connection_another_events_place_is_a_conflict(

@@ -21,12 +21,12 @@ CHANGES = [
 ]
 
 
-@pytest.fixture
-def filled(database: Database) -> Database:
-    with given.store_on(database) as store, psycopg.connect(database.web_dsn, autocommit=True) as connection:
+@pytest.fixture(scope="module")
+def filled(module_database: Database) -> Database:
+    with given.store_on(module_database) as store, psycopg.connect(module_database.web_dsn, autocommit=True) as connection:
         given.world(store)
         Sequencer(connection).sequence()
-    return database
+    return module_database
 
 
 def attempt(dsn: str, *statements: str) -> None:

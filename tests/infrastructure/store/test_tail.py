@@ -24,6 +24,12 @@ STREAMS = ("grant", "consent", "client", "member", "account")
 
 
 @pytest.fixture
+def database(module_database: Database) -> Database:
+    """One for all: each test has a world of its own in it."""
+    return module_database
+
+
+@pytest.fixture
 def store(database: Database) -> Iterator[PostgresStore]:
     with given.store_on(database) as made:
         yield made
