@@ -73,16 +73,26 @@ def refusal(reason: EndReason) -> TokenRefused:
 
 
 def unknown_token(services: Services, account_id: str, client_id: str, description: str) -> TokenRefused:
-    """The refusal for a token that is not this client's: a client that is not (any more) registered hears that first, and registers again."""
-    stream_id = client_stream_from(client_id, account_id)
+    """The refusal for a token that is not this client's: a client that is not (any more) registered hears that first, and registers again.
+
+    It is refused whatever the cache says, so a client that is known there costs no query.
+    """
+    stream_id, account_stream = client_stream_from(client_id, account_id), UUID(account_id)
     if stream_id is None:
         return unknown_client()
-    wanted: list[tuple[type[Stream], UUID]] = [(Account, UUID(account_id)), (Client, stream_id)]
+    invalid = TokenRefused("invalid_grant", description)
+    if _refused_client(services.store.cached(Account, account_stream), services.store.cached(Client, stream_id), account_id, client_id) is None:
+        return invalid
+    wanted: list[tuple[type[Stream], UUID]] = [(Account, account_stream), (Client, stream_id)]
     account, client = services.store.load_many(wanted)
+    return _refused_client(account, client, account_id, client_id) or invalid
+
+
+def _refused_client(account: Account | None, client: Client | None, account_id: str, client_id: str) -> TokenRefused | None:
     if account is None or client is None or client.account_id != account_id or client.client_id != client_id:
         return unknown_client()
     reason = app_refusal(client, account)
-    return refusal(reason) if reason in CLIENT_REASONS else TokenRefused("invalid_grant", description)
+    return refusal(reason) if reason in CLIENT_REASONS else None
 
 
 def unknown_client() -> TokenRefused:

@@ -98,6 +98,10 @@ class Store(Protocol):
         """The same from the worker's cache alone, without a query; None if any of the five is missing there."""
         ...
 
+    def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
+        """One stream from the worker's cache alone, without a query: it may be out of date, so it can only tell how to refuse."""
+        ...
+
     def append(self, streams: Sequence[Stream], judged: Iterable[Stream] = (), *, also: Callable[[Tables], None] | None = None) -> Recorded:
         """Append the pending events of `streams` in one statement, only if nothing newer than `.version` stands on the judged ones.
 

@@ -54,6 +54,9 @@ class PostgresStore:
     def cached_standing(self, grant_id: UUID) -> Standing | None:
         return self._loader.cached_standing(grant_id)
 
+    def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
+        return self._loader.cached(kind, stream_id)
+
     def append(self, streams: Sequence[Stream], judged: Iterable[Stream] = (), *, also: Callable[[Tables], None] | None = None) -> Recorded:
         return self._appender.append(streams, judged, also)[0]
 

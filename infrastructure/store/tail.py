@@ -67,6 +67,10 @@ class Loader:
             return None
         return _standing([grant.copy(), *(f.copy() for f in found if f is not None)])
 
+    def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
+        found = self._cache.get(stream_id)
+        return found.copy() if isinstance(found, kind) else None
+
     def _forward(
         self, wanted: Sequence[tuple[type[Stream], UUID]], bases: Sequence[Stream | None], *, key_for: str | None = None
     ) -> list[Stream | None]:
