@@ -203,3 +203,16 @@ class ErrorView:
     request_id: str
     back_url: str = "/"
     back_words: str = "Go to the start page"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NarrowView:
+    """What a person may take away from an app: the permissions and projects it has now."""
+
+    consent_id: str
+    app: AppMark
+    scopes: tuple[ScopeChoice, ...]
+    projects: tuple[ProjectChoice, ...]
+    may_keep_all: bool
+    all_projects: bool
+    errors: dict[str, str] = field(default_factory=dict)

@@ -6,26 +6,29 @@ import json
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from application import end_consent
 from application.ports import Recorded
-from domain.errors import NotFound, Refused
+from domain.errors import InvalidInput, NotFound, Refused
 from infrastructure.store.reader import read_rows
-from projections.consents.queries import list_consents
+from projections.consents.queries import ConsentRow, list_consents
 from projections.integrations.queries import integration
 from projections.sessions.queries import list_sessions
 from web.pages import connected_views, context, csrf
-from web.pages.account_models import ConnectedAppsView, ReceiptView
+from web.pages.account_models import ConnectedAppsView, NarrowView, ReceiptView
 from web.pages.app_words import plain_name
 from web.pages.audit_sentences import Known
 from web.pages.audit_views import readable
 from web.pages.confirmations import revoke_all_apps, revoke_app
 from web.pages.connected_views import Held
+from web.pages.consent_view import Choices, choices
 from web.pages.deeds import done
 from web.pages.formatting import counted
 from web.pages.frame import account_page
+from web.pages.narrow import narrow as keep_only
+from web.pages.narrow import narrow_view
 from web.pages.session import for_everyone, signed_in
 
 blueprint = Blueprint("connected_apps", __name__, url_prefix="/connected-apps")
@@ -92,6 +95,48 @@ def revoke(consent_id: str) -> Response | str:
     recorded = _withdraw(one)
     done(recorded, f"Revoked {plain_name(one.app.name)}.", _sessions_ended([one]), linked=False)
     return redirect(url_for("connected_apps.list"), 303)
+
+
+@blueprint.get("/<consent_id>/narrow")
+@for_everyone
+def change(consent_id: str) -> str:
+    with context.views() as conn:
+        one = _one(conn, consent_id)
+        return _narrow_page(conn, one, narrow_view(one, _consent(one, consent_id), context.account()))
+
+
+@blueprint.post("/<consent_id>/narrow")
+@for_everyone
+def narrow(consent_id: str) -> Response:
+    csrf.check()
+    with context.views() as conn:
+        one = _one(conn, consent_id)
+        chosen = choices()
+        try:
+            recorded = _narrow(one, chosen)
+        except InvalidInput as error:
+            errors = {error.field or "scope": error.message}
+            view = narrow_view(one, _consent(one, consent_id), context.account(), chosen=chosen, errors=errors)
+            return make_response(_narrow_page(conn, one, view), 400)
+    name = plain_name(one.app.name)
+    done(recorded, f"Narrowed {name}." if recorded else f"{name} keeps what it has.", linked=False, kind="ok" if recorded else "")
+    return redirect(url_for("connected_apps.list"), 303)
+
+
+def _narrow(one: Held, chosen: Choices) -> Recorded | None:
+    """Every consent of the app that is in force; the last event stands for all."""
+    services, account, member_id, origin = context.services(), context.account(), signed_in().member_id, context.origin()
+    live = [consent for consent in one.consents if consent.in_force]
+    found = [keep_only(services, account, consent, chosen, actor_id=member_id, origin=origin) for consent in live]
+    return next((last for last in reversed(found) if last), None)
+
+
+def _consent(one: Held, consent_id: str) -> ConsentRow:
+    return next(consent for consent in one.consents if consent.consent_id == consent_id)
+
+
+def _narrow_page(conn: Any, one: Held, view: NarrowView) -> str:
+    return account_page("account/narrow.html", conn, f"What {plain_name(one.app.name)} may do", _SECTION, view=view)
 
 
 @blueprint.route("/revoke-all", methods=["GET", "POST"])

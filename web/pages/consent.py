@@ -15,7 +15,7 @@ from projections.integrations import queries
 from web.pages import context, csrf, headers
 from web.pages.account_models import CannotConnectVariant
 from web.pages.cannot_connect import cannot_connect
-from web.pages.consent_view import Asked, Choices, approved_scopes, consent_view, problems, text_shown
+from web.pages.consent_view import Asked, Choices, approved_scopes, choices, consent_view, problems, text_shown
 from web.pages.frame import account_page
 from web.pages.people import viewer_of
 from web.pages.session import SignedInMember, for_everyone, signed_in
@@ -47,7 +47,7 @@ def decide() -> Response:
     refused = _refusal(asked)
     if refused:
         return refused
-    chosen = _choices()
+    chosen = choices()
     try:
         csrf.check_for_request(waiting.request_id)
     except csrf.StaleForm:
@@ -98,16 +98,6 @@ def _refused(asked: Asked, why: str) -> Response:
         redirect_uri=asked.waiting.redirect_uri,
         registered=client.redirect_uris,
         software_id=str(client.metadata.get("software_id", "")),
-    )
-
-
-def _choices() -> Choices:
-    form = request.form
-    return Choices(
-        scopes=frozenset(form.getlist("scope")),
-        all_projects=form.get("project_access") == "all",
-        project_ids=frozenset(form.getlist("project_id")),
-        keep_alive=form.get("keep_alive") == "on",
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from flask import request
+
 from application.begin_authorization import ConsentState, PendingRequest, ScopeOffer
 from domain.account import Account
 from domain.client import Client
@@ -58,9 +60,20 @@ class Choices:
     keep_alive: bool
 
 
+def choices() -> Choices:
+    """What the form of this request says."""
+    form = request.form
+    return Choices(
+        scopes=frozenset(form.getlist("scope")),
+        all_projects=form.get("project_access") == "all",
+        project_ids=frozenset(form.getlist("project_id")),
+        keep_alive=form.get("keep_alive") == "on",
+    )
+
+
 def consent_view(asked: Asked, *, email: str, now: datetime, chosen: Choices | None = None, errors: dict[str, str] | None = None) -> ConsentView:
     client, state, account = asked.client, asked.state, asked.state.account
-    choices = chosen or first_choices(asked)
+    picked = chosen or first_choices(asked)
     redirect_uri = asked.waiting.redirect_uri
     decision = account.app(client.fingerprint)
     return ConsentView(
@@ -74,13 +87,13 @@ def consent_view(asked: Asked, *, email: str, now: datetime, chosen: Choices | N
         allowed_by="by an admin" if decision.status == "approved" and client.registration != "manual" else "",
         allowed_at=asked.allowed_at,
         identity_host=host(client.client_id) if client.registration == "metadata_document" else "",
-        scopes=tuple(_scope_choice(asked, offer, choices) for offer in asked.offers.values()),
-        projects=tuple(ProjectChoice(id=id_, name=name, ticked=id_ in choices.project_ids) for id_, name in state.projects.items()),
+        scopes=tuple(_scope_choice(asked, offer, picked) for offer in asked.offers.values()),
+        projects=tuple(ProjectChoice(id=id_, name=name, ticked=id_ in picked.project_ids) for id_, name in state.projects.items()),
         projects_in_all=len(state.projects),
-        all_projects=choices.all_projects,
+        all_projects=picked.all_projects,
         needs_projects=state.needs_projects and bool(state.projects),
         keep_alive_offered=state.may_keep_alive,
-        keep_alive=choices.keep_alive,
+        keep_alive=picked.keep_alive,
         terms=terms(account, now),
         email=email,
         allowed_before_at=asked.before.modified_on if asked.before else None,

@@ -67,6 +67,7 @@ def _account() -> dict[str, Entry]:
         "consent-evil": ("account/consent.html", OWN, {"view": samples.consent(app=samples.EVIL)}),
         "connected": ("account/connected_apps.html", OWN, {"view": samples.CONNECTED}),
         "connected-empty": ("account/connected_apps.html", OWN, {"view": empty}),
+        "narrow": ("account/narrow.html", OWN, {"view": samples.NARROW}),
         "receipt": ("account/receipt.html", OWN, {"view": samples.RECEIPT}),
         "error-center": ("errors/center.html", BARE, {"view": ERROR}),
         "error-shell": ("errors/shell.html", samples.page("Not allowed", error=True), {"view": ERROR}),

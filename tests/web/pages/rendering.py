@@ -15,6 +15,7 @@ ROUTES = {
     "sign_in.show": "/sign-in", "sign_in.sign_out": "/sign-out", "sign_in.ask_to_sign_out": "/sign-out",
     "setup.show": "/setup", "consent.show": "/consent",
     "connected_apps.list": "/connected-apps", "connected_apps.receipt": "/connected-apps/receipts/<int:position>",
+    "connected_apps.change": "/connected-apps/<consent_id>/narrow", "connected_apps.narrow": "/connected-apps/<consent_id>/narrow",
     "settings.integrations.list": "/settings/integrations", "settings.integrations.new": "/settings/integrations/new",
     "settings.integrations.detail": "/settings/integrations/<page_id>", "settings.sessions.list": "/settings/sessions",
     "settings.sessions.detail": "/settings/sessions/<grant_id>", "settings.sessions.revoke_many": "/settings/sessions/revoke",

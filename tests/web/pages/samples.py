@@ -288,3 +288,12 @@ RECEIPT = account.ReceiptView(
     position=11204, at=ago(days=16), recorded='{"topic": "consent.given"}', leaf_hash="f0" * 32,
     sentences=("You allowed Claude Code to act for you in Jaffle Analytics.", "It may see account details and query metrics."),
 )  # fmt: skip
+
+NARROW = account.NarrowView(
+    consent_id="c-1",
+    app=CLAUDE,
+    scopes=(scope("projects:query", ticked=True), scope("jobs:run", ticked=True)),
+    projects=(account.ProjectChoice(id="prj_1", name="jaffle_shop", ticked=False),),
+    may_keep_all=True,
+    all_projects=True,
+)

@@ -103,3 +103,29 @@ def test_revoking_what_is_not_there_is_a_page_that_says_so(site: Site) -> None:
     member: Person = signed_in(site, "member")
     for consent_id in ("x", "00000000-0000-0000-0000-000000000000", "%00"):
         assert member.http.get(f"/connected-apps/{consent_id}/revoke").status_code in (400, 404)
+
+
+def test_a_permission_and_a_project_can_be_taken_back_and_never_be_added(site: Site) -> None:
+    operator = signed_in(site, "operator")
+    app, tokens = connected(site, operator, "Narrowed", "https://narrowed.example/cb")
+    settled(site)
+    page = operator.http.get("/connected-apps").text
+    link = re.search(r'href="(/connected-apps/[0-9a-f-]{36}/narrow)">Change<span class="sr"> Narrowed', page)
+    assert link
+    path = link.group(1)
+    finance = site.projects["Finance"]
+    kept = {"scope": ["projects:query", "jobs:run", "account:manage"], "project_access": "selected", "project_id": [finance, "prj_other"]}
+    answer = post(operator, path, **kept)
+    assert answer.status_code == 303
+    assert "Narrowed Narrowed. Event" in text_of(operator.http.get("/connected-apps"))
+    tokens = app.refresh(tokens["refresh_token"]).json()
+    assert set(tokens["scope"].split()) == {"projects:query", "jobs:run"}
+    for missing, words in (("scope", "Choose at least one permission to keep"), ("project_id", "Choose at least one project to keep")):
+        refused = post(operator, path, **{**kept, missing: []})
+        assert refused.status_code == 400
+        assert words in text_of(refused)
+    same = post(operator, path, **{**kept, "project_id": [finance]})
+    assert same.status_code == 303
+    assert "Narrowed keeps what it has." in text_of(operator.http.get("/connected-apps"))
+    analyst = signed_in(site, "analyst")
+    assert analyst.http.get(path).status_code == 404
