@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import secrets
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import unescape
@@ -35,7 +36,7 @@ def hidden(page: str) -> dict[str, str]:
     return {f["name"]: f.get("value", "") for f in form_fields(page) if f.get("type") == "hidden" and "name" in f}
 
 
-@dataclass
+@dataclass(eq=False)
 class Person:
     """A user with a browser session over plain HTTP."""
 
@@ -46,6 +47,7 @@ class Person:
 
     def __post_init__(self) -> None:
         self.http = httpx.Client(base_url=self.base_url, timeout=20, headers={"User-Agent": "tests"})
+        weakref.finalize(self, self.http.close)
 
     def sign_in(self, next_url: str = "/connected-apps") -> httpx.Response:
         page = self.http.get("/sign-in", params={"next": next_url})
@@ -86,7 +88,7 @@ class Person:
         return form
 
 
-@dataclass
+@dataclass(eq=False)
 class App:
     """A public client."""
 
@@ -99,6 +101,7 @@ class App:
 
     def __post_init__(self) -> None:
         self.http = httpx.Client(base_url=self.base_url, timeout=20)
+        weakref.finalize(self, self.http.close)
 
     def register(self, **metadata: Any) -> dict[str, Any]:
         document = {"client_name": self.name, "redirect_uris": [self.redirect_uri], "token_endpoint_auth_method": "none", **metadata}
