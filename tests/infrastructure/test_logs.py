@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 import structlog
 
-from infrastructure.logs import SECRET_FIELDS, configure_logs, get_logger
+from infrastructure.logs import SECRET_FIELDS, configure_logs, get_logger, info_line
 
 SECRETS = (
     *("authorization", "code", "refresh_token", "access_token", "password", "client_secret"),
@@ -84,4 +84,27 @@ def test_a_value_that_json_does_not_know_is_written_as_text() -> None:
 def test_debug_is_silent_unless_asked_for() -> None:
     out = _lines("json")
     get_logger("x").debug("quiet")
+    assert out.getvalue() == b""
+
+
+def test_an_info_line_is_written_as_the_logger_writes_it() -> None:
+    out = _lines("json")
+    get_logger("web").info("request", path="/oauth/token", status=200)
+    info_line("web", "request", {"path": "/oauth/token", "status": 200})
+    first, second = (json.loads(line) for line in out.getvalue().splitlines())
+    assert first.pop("timestamp")[:11] == second.pop("timestamp")[:11]
+    assert list(first.items()) == list(second.items())
+
+
+def test_an_info_line_is_readable_where_lines_are_for_people() -> None:
+    out = _lines("pretty")
+    info_line("web", "request", {"path": "/oauth/token"})
+    assert b"/oauth/token" in out.getvalue()
+    assert b"{" not in out.getvalue()
+
+
+def test_an_info_line_is_left_out_where_less_is_logged() -> None:
+    out = io.BytesIO()
+    configure_logs("json", level=logging.WARNING, stream=out)
+    info_line("web", "request", {"path": "/oauth/token"})
     assert out.getvalue() == b""
