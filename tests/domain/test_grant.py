@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_a_fresh_code_with_its_verifier_is_good() -> None:
         ({"code_verifier": "x" * 43}, "code_verifier"),
     ],
 )
-def test_a_code_in_the_wrong_hands_is_refused_and_not_spent(change: dict[str, str], words: str) -> None:
+def test_a_code_in_the_wrong_hands_is_refused_and_not_spent(change: dict[str, Any], words: str) -> None:
     world = a_world()
     outcome = world.exchange(**change)
     assert isinstance(outcome, Invalid)
