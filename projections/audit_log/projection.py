@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from projections.audit_log.event_types import TOPICS, TYPES
@@ -147,6 +148,14 @@ def _sign_in_failed(facts: dict[str, Any]) -> Parts:
     return ((f"login.{facts['method']}.failed", context),)
 
 
+def _reused(facts: dict[str, Any]) -> Parts:
+    rotated_at = (_EPOCH + timedelta(microseconds=facts["rotated_at"])).isoformat().replace("+00:00", "Z")
+    return (("refresh_token.reuse_detected", {**_context(facts), "rotated_at": rotated_at}),)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _keyless(event_type: str) -> Callable[[dict[str, Any]], Parts]:
     def split(facts: dict[str, Any]) -> Parts:
         context = _context(facts)
@@ -162,6 +171,7 @@ _SPLIT: dict[str, Callable[[dict[str, Any]], Parts]] = {
     "grant.code_exchanged": _exchanged,
     "grant.tokens_refreshed": _refreshed,
     "grant.refresh_replayed": _replayed,
+    "grant.reuse_detected": _reused,
     "consent.given": _given,
     "consent.refused": _refused,
     "sign_in.succeeded": _signed_in,

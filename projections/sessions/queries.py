@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from projections.connection import Connection
-from projections.sessions import view
+from projections.sessions.reads import view
 
 TickKind = Literal["refresh", "race", "reuse"]
 _TICK_TOPICS: dict[str, TickKind] = {

@@ -10,7 +10,8 @@ from projections.connection import Connection
 from projections.definition import Names
 from projections.events import Event, PersonalReader
 from projections.literals import array, json_text, text_array
-from projections.sessions.projection import AccountTerms, Ended, Ending, Moved, Narrowing, Relabelled, Rows, Scrubbed, fold
+from projections.sessions.projection import fold
+from projections.sessions.steps import AccountTerms, Ended, Ending, Moved, Narrowing, Relabelled, Rows, Scrubbed
 from projections.view import run
 
 TABLES = {
@@ -263,100 +264,3 @@ _SCRUB = "UPDATE {sessions} SET user_agent = NULL WHERE account_id = %s AND memb
 @_take.register
 def _scrubbed(step: Scrubbed, connection: Connection, names: Names) -> None:
     run(connection, names, _SCRUB, (step.account_id, step.member_id))
-
-
-# The earliest of what ended it, of a recorded expiry, and of the expiries that the account's terms give now.
-_LIST = """
-SELECT s.grant_id::text, s.member_id::text, m.name, s.client_stream::text, s.client_id, coalesce(nullif(c.name, ''), s.client_id), c.fingerprint,
-    s.consent_id::text, s.scopes, s.projects, s.resource, s.keep_alive, s.refreshable, s.created_at, s.created_position, s.issued_at, s.used_at,
-    s.generation, s.refreshes, s.races, s.streak, s.user_agent, x.idle, x.absolute, s.access_expires_at,
-    CASE WHEN e.at IS NOT NULL THEN 'ended' WHEN s.exchanged_at IS NULL THEN 'code' ELSE 'active' END,
-    e.at, e.reason, e.by, e.actor::text, a.name, e.note, e.position
-FROM views.sessions s
-LEFT JOIN views.session_terms t USING (account_id)
-LEFT JOIN views.members m ON m.member_id = s.member_id
-LEFT JOIN views.clients c ON c.client_stream = s.client_stream
-CROSS JOIN LATERAL (SELECT
-    s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' AS absolute,
-    CASE WHEN s.keep_alive THEN coalesce(s.issued_at, s.created_at) + least(s.idle_window, t.idle_window) * interval '1 second' END AS idle,
-    CASE WHEN s.exchanged_at IS NULL THEN s.created_at + least(s.code_ttl, t.code_ttl) * interval '1 second' END AS code,
-    CASE WHEN NOT s.refreshable THEN s.access_expires_at END AS access) x
-LEFT JOIN LATERAL (
-    SELECT * FROM (VALUES
-        (s.ended_at, s.ended_reason, s.ended_by, s.ended_actor, s.ended_note, s.ended_position),
-        (s.expired_at, s.expired_which, 'system', NULL, NULL, NULL), (x.absolute, 'absolute', 'system', NULL, NULL, NULL),
-        (x.idle, 'idle', 'system', NULL, NULL, NULL), (x.code, 'code', 'system', NULL, NULL, NULL),
-        (x.access, 'access_token', 'system', NULL, NULL, NULL),
-        (CASE WHEN NOT t.has_apps THEN now() END, 'plan', 'admin', NULL, NULL, NULL)) v (at, reason, by, actor, note, position)
-    WHERE v.at <= now() ORDER BY v.at LIMIT 1) e ON true
-LEFT JOIN views.members a ON a.member_id = e.actor
-WHERE s.account_id = %(account)s AND {filter} ORDER BY s.created_position DESC LIMIT %(limit)s
-"""
-
-_FILTERS = {
-    "member_id": "s.member_id = %(member_id)s",
-    "client_stream": "s.client_stream = %(client_stream)s",
-    "fingerprint": "s.client_stream IN (SELECT client_stream FROM views.clients WHERE account_id = %(account)s AND fingerprint = %(fingerprint)s)",
-    "grant_id": "s.grant_id = %(grant_id)s",
-    "before": "s.created_position < %(before)s",
-    "scope": "%(scope)s = ANY(s.scopes)",
-    "project": "(s.projects IS NULL OR %(project)s = ANY(s.projects))",
-}
-
-
-def select(connection: Connection, account_id: str, *, live: bool | None, limit: int, **filters: Any) -> list[tuple[Any, ...]]:
-    """Sessions newest first; `live` None takes all."""
-    given = {name: value for name, value in filters.items() if value is not None}
-    conditions = [_FILTERS[name] for name in given]
-    if live is not None:
-        conditions.append("s.ended_at IS NULL AND e.at IS NULL" if live else "e.at IS NOT NULL")
-    query = _LIST.replace("{filter}", " AND ".join(conditions) or "true")
-    rows: list[tuple[Any, ...]] = connection.execute(query, {"account": account_id, "limit": limit, **given}).fetchall()
-    return rows
-
-
-# Straight from the events of each grant: a tick costs nothing while it is written.
-_TICKS = """
-SELECT g.id::text, t.topic, p.at FROM unnest(%s::uuid[]) AS g (id) CROSS JOIN LATERAL (
-    SELECT originator_version, topic FROM events WHERE originator_id = g.id AND topic = ANY(%s) ORDER BY originator_version DESC LIMIT %s) t
-JOIN positions p ON p.originator_id = g.id AND p.originator_version = t.originator_version
-WHERE p.at >= %s ORDER BY p.at
-"""
-
-
-def ticks(connection: Connection, grant_ids: Sequence[str], topics: Sequence[str], since: Any, limit: int) -> list[tuple[str, str, Any]]:
-    rows: list[tuple[str, str, Any]] = connection.execute(_TICKS, (list(grant_ids), list(topics), limit, since)).fetchall()
-    return rows
-
-
-_COUNTS = """
-SELECT count(*), count(DISTINCT member_id), count(*) FILTER (WHERE least(idle, absolute) < now() + interval '24 hours')
-FROM (SELECT s.member_id, s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' AS absolute,
-        CASE WHEN s.keep_alive THEN s.issued_at + least(s.idle_window, t.idle_window) * interval '1 second' END AS idle
-    FROM views.sessions s LEFT JOIN views.session_terms t USING (account_id)
-    WHERE s.account_id = %s AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL
-        AND (s.refreshable OR s.access_expires_at > now())) x
-WHERE absolute > now() AND (idle IS NULL OR idle > now())
-"""
-
-
-def counts(connection: Connection, account_id: str) -> tuple[int, int, int]:
-    """Live sessions, the people who have them, and how many end within a day."""
-    row: tuple[int, int, int] = connection.execute(_COUNTS, (account_id,)).fetchone()
-    return row
-
-
-_EXPIRED = """
-SELECT s.grant_id::text FROM views.sessions s JOIN views.session_terms t USING (account_id)
-WHERE s.account_id = %(account)s AND s.ended_at IS NULL AND s.expired_at IS NULL AND (
-    s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' <= %(now)s
-    OR (s.exchanged_at IS NULL AND s.created_at + least(s.code_ttl, t.code_ttl) * interval '1 second' <= %(now)s)
-    OR (s.refreshable AND coalesce(s.issued_at, s.created_at) + least(s.idle_window, t.idle_window) * interval '1 second' <= %(now)s)
-    OR (NOT s.refreshable AND s.access_expires_at <= %(now)s))
-LIMIT %(limit)s
-"""
-
-
-def expired(connection: Connection, account_id: str, now: Any, limit: int) -> list[str]:
-    rows = connection.execute(_EXPIRED, {"account": account_id, "now": now, "limit": limit}).fetchall()
-    return [row[0] for row in rows]
