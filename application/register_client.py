@@ -25,18 +25,18 @@ _HOUR = timedelta(hours=1)
 
 def register_dynamic(services: Services, account_id: str, metadata: Mapping[str, Any], origin: Origin) -> Client:
     """Register a client by its own metadata; `RegistrationError` if the metadata or the policy forbid it."""
-    account = account_of(services, account_id)
-    _check_policy(account)
-    facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
-    contacts = client_metadata.contacts_of(metadata)
-    _check_app(account, facts)
-    _count(services, account, origin)
-    stream_id = services.new_id()
+    stream_id, counted = services.new_id(), False
 
     def attempt() -> Client:
+        nonlocal counted
         account = account_of(services, account_id)
         _check_policy(account)
+        facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
+        contacts = client_metadata.contacts_of(metadata)
         _check_app(account, facts)
+        if not counted:
+            _count(services, account, origin)
+            counted = True
         context = services.context(account_id, origin, client_stream=str(stream_id))
         client = Client.blank(stream_id, context)
         approval = account.registration_policy.registration == "approval"
