@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from application.issuing import Asked, TokenAnswer, TokenRefused, answer, context_of, prepare, refusal, unknown_token
+from application.issuing import Asked, TokenAnswer, TokenRefused, answer, context_of, ended, prepare, refusal, unknown_token
 from application.retrying import until_settled
 from application.services import Origin, Services
-from domain.access import CLIENT_REASONS, Standing, why_ended
+from domain.access import CLIENT_REASONS, Standing
 from domain.grant import CodeReplayed, Exchanged, Invalid
 from domain.tokens import CODE
 
@@ -24,9 +24,9 @@ def exchange_code(
         standing, now = services.store.standing(token.grant_id), services.clock()
         if standing is None or standing.grant.account_id != account_id or standing.grant.client_id != client_id:
             return unknown_token(services, account_id, client_id, NOT_VALID)
-        ended = why_ended(standing, now)
-        if ended in CLIENT_REASONS:
-            return refusal(ended)
+        why = ended(services, standing, now)
+        if why in CLIENT_REASONS:
+            return refusal(why)
         policy = standing.account.session_policy
         outcome = standing.grant.exchange(token, client_id=client_id, code_verifier=code_verifier, redirect_uri=redirect_uri, now=now, policy=policy)
         match outcome:
@@ -35,7 +35,7 @@ def exchange_code(
             case CodeReplayed():
                 return _replayed(services, standing, origin)
             case Exchanged():
-                return refusal(ended) if ended else _issue(services, standing, asked, origin)
+                return refusal(why) if why else _issue(services, standing, asked, origin)
 
     result = until_settled(attempt)
     if isinstance(result, TokenRefused):

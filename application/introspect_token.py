@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from application.lookups import as_uuid
+from application.issuing import ended
 from application.services import Services
-from domain.access import Access, Standing, access, why_ended
+from domain.access import Access, Standing
 from domain.scopes import parse_scope
 
 INACTIVE: dict[str, Any] = {"active": False}
@@ -33,9 +34,10 @@ def judge(services: Services, account_id: str, token_text: str, now: datetime) -
     grant = standing.grant
     if grant.account_id != account_id or grant.client_id != claims["client_id"] or grant.resource != claims["aud"]:
         return None
-    if why_ended(standing, now):
+    if ended(services, standing, now):
         return None
-    allowed = access(standing).only(parse_scope(claims["scope"]))
+    held = services.known_access.of(standing).access
+    allowed = held if claims["scope"] == held.scope else held.only(parse_scope(claims["scope"]))
     return Judged(standing, allowed, claims) if allowed else None
 
 
@@ -50,5 +52,5 @@ def introspect(services: Services, account_id: str, token_text: str, *, resource
         "iss": claims["iss"], "exp": claims["exp"], "iat": claims["iat"], "jti": claims["jti"], "token_type": "Bearer",
         "grant_id": claims["grant_id"],
     }  # fmt: skip
-    details = judged.access.details()
+    details = judged.access.details
     return {**answer, "authorization_details": details} if details else answer

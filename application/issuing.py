@@ -10,7 +10,7 @@ from uuid import UUID
 
 from application.resources import InvalidTarget, canonical
 from application.services import Origin, Services
-from domain.access import CLIENT_REASONS, Access, EndReason, Standing, access, app_refusal
+from domain.access import CLIENT_REASONS, Access, EndReason, Standing, app_refusal, ended_itself, expired
 from domain.account import Account
 from domain.base import Context, Stream
 from domain.client import Client
@@ -100,11 +100,16 @@ def unknown_client() -> TokenRefused:
     return TokenRefused("invalid_client", "The client is not registered here.", 401)
 
 
+def ended(services: Services, standing: Standing, now: datetime) -> EndReason | None:
+    """`domain.access.why_ended`, with what is known of these versions."""
+    return ended_itself(standing.grant) or services.known_access.of(standing).barred or expired(standing, now)
+
+
 def effective(services: Services, standing: Standing, asked: Asked) -> Access:
     """What the grant gives now, narrowed to what was asked; `TokenRefused` where that is nothing, or more than was granted."""
     if asked.resources:
         _check_resource(services, standing, asked.resources)
-    held = access(standing)
+    held = services.known_access.of(standing).access
     if not held:
         raise TokenRefused("invalid_grant", "Nothing of what the user allowed is left.")
     if asked.scope is None:

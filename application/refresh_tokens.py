@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from application.issuing import Asked, Prepared, TokenAnswer, TokenRefused, answer, context_of, effective, lifetime, prepare, refusal, unknown_token
+from application.issuing import (
+    Asked,
+    Prepared,
+    TokenAnswer,
+    TokenRefused,
+    answer,
+    context_of,
+    effective,
+    ended,
+    lifetime,
+    prepare,
+    refusal,
+    unknown_token,
+)
 from application.ports import Busy
 from application.retrying import until_settled
 from application.services import Origin, Services
-from domain.access import CLIENT_REASONS, Standing, why_ended
+from domain.access import CLIENT_REASONS, Standing
 from domain.grant import FLAGGED_STREAK, Grant, Invalid, Replayed, ReuseDetected, Rotated
 from domain.tokens import REFRESH, Token
 
@@ -59,9 +72,9 @@ def _at_once(request: _Request) -> TokenAnswer | None:
     head = _head(services, cached.grant, request.token)
     if head is None:
         return None
-    standing, now = replace(cached, grant=head), services.clock()
+    standing, now = Standing(head, cached.consent, cached.client, cached.member, cached.account), services.clock()
     outcome = head.refresh(request.token, client_id=request.client_id, now=now, policy=standing.account.session_policy)
-    if not isinstance(outcome, Rotated) or why_ended(standing, now):
+    if not isinstance(outcome, Rotated) or ended(services, standing, now):
         return None
     try:
         prepared = prepare(services, standing, request.asked, request.origin)
@@ -85,12 +98,12 @@ def _decide(request: _Request, *, quietly: bool) -> TokenAnswer | TokenRefused:
     standing, now = services.store.standing(token.grant_id), services.clock()
     if standing is None or standing.grant.account_id != request.account_id or standing.grant.client_id != request.client_id:
         return unknown_token(services, request.account_id, request.client_id, NOT_VALID)
-    ended = why_ended(standing, now)
+    why = ended(services, standing, now)
     outcome = standing.grant.refresh(token, client_id=request.client_id, now=now, policy=standing.account.session_policy)
     if isinstance(outcome, Invalid) and outcome.alarm:
         log.error("rollback alarm: a genuine refresh token of grant %s was never recorded; was a backup restored?", token.grant_id)
-    if ended in CLIENT_REASONS or (ended and not isinstance(outcome, Invalid)):
-        return refusal(ended)
+    if why in CLIENT_REASONS or (why and not isinstance(outcome, Invalid)):
+        return refusal(why)
     match outcome:
         case Invalid(reason=reason):
             return TokenRefused("invalid_grant", reason)

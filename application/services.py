@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from application.allowances import Allowances
+from application.known_access import KnownAccess
 from application.ports import AccessTokens, Codec, Passwords, Store
 from domain.base import Context, Personal, Source
 
@@ -48,6 +49,7 @@ class Services:
     """(account id, normalised e-mail or IdP subject) -> keyed hash."""
     limits: Limits = Limits()
     allowances: Allowances = field(default_factory=Allowances)
+    known_access: KnownAccess = field(default_factory=KnownAccess)
     new_salt: Callable[[], str] = lambda: secrets.token_hex(16)
     new_id: Callable[[], UUID] = uuid4
     new_secret: Callable[[], str] = lambda: secrets.token_urlsafe(32)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from domain.scopes import OFFLINE_ACCESS
@@ -44,16 +45,20 @@ class Standing:
         return (self.consent.version, self.client.version, self.member.version, self.account.version)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Access:
-    """What is allowed: each scope with the projects where it holds, or None for a scope that knows no projects."""
+    """What is allowed: each scope with the projects where it holds, or None for a scope that knows no projects. Never changed."""
 
     scopes: dict[str, tuple[str, ...] | None]
 
     def __bool__(self) -> bool:
+        return self._holds_anything
+
+    @cached_property
+    def _holds_anything(self) -> bool:
         return any(s != OFFLINE_ACCESS for s in self.scopes)
 
-    @property
+    @cached_property
     def scope(self) -> str:
         """The space-separated scope string (RFC 6749 3.3)."""
         return " ".join(self.scopes)
@@ -70,6 +75,7 @@ class Access:
         projects = self.scopes[scope]
         return projects is None or project is None or project in projects
 
+    @cached_property
     def details(self) -> list[dict[str, Any]]:
         """RFC 9396 authorization_details: one object per set of projects with the scopes that hold there, so that they never multiply."""
         by_projects: dict[tuple[str, ...], list[str]] = {}
@@ -95,9 +101,17 @@ def app_refusal(client: Client, account: Account) -> EndReason | None:
 
 def why_ended(standing: Standing, now: datetime) -> EndReason | None:
     """Why the grant gives nothing (any more), or None while it is live. What ended stays ended, whatever was restored since."""
+    return ended_itself(standing.grant) or barred(standing) or expired(standing, now)
+
+
+def ended_itself(grant: Grant) -> EndReason | None:
+    """Why the grant's own stream says that it is over."""
+    return grant.ended  # type: ignore[return-value]  # the grant's three reasons are among these
+
+
+def barred(standing: Standing) -> EndReason | None:
+    """Why the other four streams give the grant nothing, at whatever time."""
     grant, pinned = standing.grant, standing.grant.pinned
-    if grant.ended:
-        return grant.ended  # type: ignore[return-value]  # the grant's three reasons are among these
     refusal = app_refusal(standing.client, standing.account)
     if refusal:
         return refusal
@@ -112,10 +126,11 @@ def why_ended(standing: Standing, now: datetime) -> EndReason | None:
     resource = standing.account.resources.get(grant.resource)
     if resource is None or resource.since > pinned.account:
         return "resource_removed"
-    return _expired(standing, now)
+    return None
 
 
-def _expired(standing: Standing, now: datetime) -> EndReason | None:
+def expired(standing: Standing, now: datetime) -> EndReason | None:
+    """Whether time has ended the grant."""
     policy, grant = standing.account.session_policy, standing.grant
     if now >= grant.absolute_expiry(policy):
         return "absolute"

@@ -42,7 +42,7 @@ class JwtAccessTokens:
             "iss": self.issuer, "aud": grant.resource, "sub": grant.member_id, "client_id": grant.client_id, "iat": issued_at,
             "exp": issued_at + ttl, "jti": token_id, "scope": access.scope, "grant_id": str(grant.id),
         }  # fmt: skip
-        details = access.details()
+        details = access.details
         if details:
             claims["authorization_details"] = details
         return self._signed(self._key(grant.account_id, "token", now), TOKEN_TYPE, claims)

@@ -17,7 +17,7 @@ def test_scopes_held_in_different_projects_never_multiply() -> None:
     world = a_world(role="Analyst", projects=(SALES, MARKETING), member_projects=(SALES,))
     world.member.permit("jobs.run", (MARKETING,), world.context)
     consent_to(world, SCOPES, (SALES, MARKETING))
-    assert access(world.standing).details() == [
+    assert access(world.standing).details == [
         {"type": "project", "projects": [SALES], "actions": ["projects:query", "catalog:read"]},
         {"type": "project", "projects": [MARKETING], "actions": ["jobs:run"]},
     ]
