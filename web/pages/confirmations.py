@@ -11,7 +11,7 @@ from web.pages.formatting import counted, duration
 from web.pages.models import Confirm
 
 REASON_LIMIT: Final = 200
-_NAMES: Final = {"approve": "Approve", "deny": "Deny", "block": "Block", "unblock": "Unblock", "remove": "Remove"}
+_NAMES: Final = {"approve": "Approve", "deny": "Deny", "block": "Block", "unblock": "Unblock", "remove": "Remove", "verify": "Mark as verified"}
 
 
 def _and_end(verb: str, sessions: int) -> str:
@@ -38,6 +38,10 @@ def app_deed(deed: str, page_id: str, name: str, *, sessions: int = 0, people: i
             "New registrations with the same metadata are blocked too.",
             "You can unblock it later. People will have to consent again.",
         ),
+        "verify": (
+            "You say that the app is who it says it is.",
+            "Its consent page loses the warning, and what people hold is ticked at first.",
+        ),
         "unblock": ("It can register and ask people again.", "Sessions that ended stay ended. People will have to consent again."),
         "remove": (
             _ending(sessions, people),
@@ -51,11 +55,11 @@ def app_deed(deed: str, page_id: str, name: str, *, sessions: int = 0, people: i
         id=deed,
         verb=verb,
         action=url_for(f"settings.integrations.{deed}", page_id=page_id),
-        question=f"{verb} {name}?",
+        question=f"Mark {name} as verified?" if deed == "verify" else f"{verb} {name}?",
         points=points[deed],
         button=_and_end(verb, sessions) if deed in ("block", "remove") else verb,
         keep="Keep it" if destroys else "Leave it",
-        image={"block": "block", "deny": "block", "approve": "check"}.get(deed, ""),
+        image={"block": "block", "deny": "block", "approve": "check", "verify": "check"}.get(deed, ""),
         destroys=destroys,
         asks_reason=True,
     )

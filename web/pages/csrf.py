@@ -13,6 +13,9 @@ TIME_LIMIT: Final = 12 * 3600
 _REQUEST_KEY: Final = "csrf_request"
 
 
+STALE: Final = "This page is out of date, nothing was changed. Send the form again."
+
+
 class StaleForm(Exception):
     """The form's token is missing, old, or another session's: nothing was changed."""
 

@@ -25,6 +25,12 @@ from web.pages.models import (
 from web.pages.scope_words import in_order
 
 _METHODS: Final = {"manual": "Added by an admin", "dynamic": "Dynamic (RFC 7591)", "metadata_document": "Metadata document"}
+_DEEDS: Final[dict[str, tuple[str, ...]]] = {
+    "pending": ("approve", "deny"),
+    "active": ("block", "remove"),
+    "blocked": ("unblock", "remove"),
+    "removed": (),
+}
 _SHOWN_METADATA: Final = {
     "client_uri": "Homepage",
     "software_id": "Software ID",
@@ -71,7 +77,9 @@ def _under(row: Row) -> str:
 
 def actions(row: Row, account: Account, *, sessions: int, people: int) -> tuple[Confirm, ...]:
     """What an admin may do to the app in this state."""
-    deeds = {"pending": ("approve", "deny"), "active": ("block", "remove"), "blocked": ("unblock", "remove"), "removed": ()}[row.status]
+    deeds = _DEEDS[row.status]
+    if row.status == "active" and row.registration != "manual" and not row.verified:
+        deeds = ("verify", *deeds)
     ttl = account.session_policy.access_token_ttl
     return tuple(app_deed(deed, row.client_stream, row.name, sessions=sessions, people=people, access_token_ttl=ttl) for deed in deeds)
 

@@ -180,6 +180,12 @@ def unblock(page_id: str) -> Response | str:
     return _ask(page_id, "unblock") if request.method == "GET" else _decide(page_id, _on_app(decide_app.unblock), "Unblocked", after=after)
 
 
+@blueprint.route("/<page_id>/verify", methods=["GET", "POST"])
+@for_admins
+def verify(page_id: str) -> Response | str:
+    return _ask(page_id, "verify") if request.method == "GET" else _decide(page_id, _on_app(decide_app.verify), "Verified")
+
+
 @blueprint.route("/<page_id>/remove", methods=["GET", "POST"])
 @for_admins_afresh
 def remove(page_id: str) -> Response | str:
@@ -198,8 +204,11 @@ def new() -> str:
 @blueprint.post("/new")
 @for_admins
 def add() -> Response:
-    csrf.check()
     form = request.form
+    try:
+        csrf.check()
+    except csrf.StaleForm:
+        return make_response(_new_page(_typed({"name": csrf.STALE})), 400)
     uris = [line.strip() for line in form.get("redirect_uris", "").splitlines() if line.strip()]
     try:
         client = register_manual(

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import g, redirect, request, url_for
+from flask import session as form_cookie
 from werkzeug.wrappers import Response as BaseResponse
 
 from domain.member import Member
@@ -58,10 +59,13 @@ def cookie_name() -> str:
 
 
 def set_cookie(response: BaseResponse, secret: str) -> None:
+    """Begin a browser session; form tokens of whoever used this browser before end with it."""
+    form_cookie.clear()
     response.set_cookie(cookie_name(), secret, secure=secure(), httponly=True, samesite="Lax", path="/")
 
 
 def clear_cookie(response: BaseResponse) -> None:
+    form_cookie.clear()
     response.delete_cookie(cookie_name(), secure=secure(), httponly=True, samesite="Lax", path="/")
 
 

@@ -29,11 +29,14 @@ def show() -> Response:
 
 @blueprint.post("/setup")
 def submit() -> Response:
-    csrf.check()
     form = request.form
     token = form.get("token", "")
     if not _valid(token):
         return _used_link()
+    try:
+        csrf.check()
+    except csrf.StaleForm:
+        return _form(_typed(token, {"account_name": csrf.STALE}), 400)
     missing = {name: words for name, words in _FIELDS.items() if not form.get(name, "").strip()}
     if missing:
         return _form(_typed(token, missing), 400)

@@ -200,3 +200,21 @@ def test_a_deed_of_an_hour_old_sign_in_asks_for_the_password_again(site: Site, a
 def test_an_app_that_is_not_there_is_a_page_that_says_so(site: Site, admin: Person, page_id: str) -> None:
     for path in (f"/settings/integrations/{page_id}", f"/settings/integrations/{page_id}/block"):
         assert admin.http.get(path).status_code in (400, 404)
+
+
+def test_verifying_takes_the_warning_away(site: Site, admin: Person, operator: Person) -> None:
+    app, _ = connected(site, operator, "Known", "https://known.example/cb")
+    path = page_of(site, admin, app)
+    assert "Mark as verified" in admin.http.get(path).text
+    answer = post(admin, f"{path}/verify")
+    page = admin.http.get(answer.headers["location"])
+    assert "Verified Known. Event" in text_of(page)
+    assert 'popovertarget="verify"' not in page.text
+
+
+def test_an_old_form_keeps_what_was_typed(site: Site, admin: Person) -> None:
+    typed = {"csrf_token": "old", "name": "Typed name", "redirect_uris": "https://typed.example/cb"}
+    answer = admin.http.post("/settings/integrations/new", data=typed)
+    assert answer.status_code == 400
+    assert "This page is out of date, nothing was changed." in answer.text
+    assert "Typed name" in answer.text

@@ -19,7 +19,8 @@ READERS = {
 }  # fmt: skip
 ADMINS = {
     "settings.integrations.new", "settings.integrations.add", "settings.integrations.approve", "settings.integrations.deny",
-    "settings.integrations.block", "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
+    "settings.integrations.block", "settings.integrations.verify",
+    "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
     "settings.sessions.revoke_many",
 }  # fmt: skip
 MAY = {"admin": SIGNED_IN | READERS | ADMINS, "viewer": SIGNED_IN | READERS, "analyst": SIGNED_IN, "operator": SIGNED_IN, "member": SIGNED_IN}
