@@ -13,10 +13,11 @@ from infrastructure.store.keyring import Keyring
 from infrastructure.store.sequencer import Sequencer
 from infrastructure.store.store import PostgresStore
 from projections.events import PersonalReader
-from tests.infrastructure.store.given import WRAPPING_KEYS, clock, store_on
+from projections.preparing import prepare
+from tests.infrastructure.store.given import WRAPPING_KEYS, store_on
+from tests.projections.history import History
+from tests.projections.scene import Scene, moments_ago
 from tests.support.postgres import Database
-
-__all__ = ["WRAPPING_KEYS", "clock"]
 
 Connection = psycopg.Connection[Any]
 
@@ -68,3 +69,10 @@ def new_reader(database: Database) -> Callable[[], PersonalReader]:
         return PersonalReader(keyring.open, keyring.prefetch)
 
     return make
+
+
+@pytest.fixture
+def scene(store: PostgresStore, connection: Connection, sequence: Callable[[], None], new_reader: Callable[[], PersonalReader]) -> Scene:
+    """An account opened a moment ago, with an admin."""
+    prepare(connection)
+    return Scene(History(store, begun=moments_ago(minutes=30)), connection, sequence, new_reader())
