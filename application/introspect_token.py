@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from application.lookups import as_uuid
 from application.issuing import ended
+from application.lookups import as_uuid
 from application.services import Services
 from domain.access import Access, Standing
 from domain.scopes import parse_scope

@@ -91,11 +91,17 @@ class Store(Protocol):
         ...
 
     def standing(self, grant_id: UUID) -> Standing | None:
-        """The grant and the four streams it stands on, read by one tail query (a cold grant: its snapshot and tail first)."""
+        """The grant and the four streams it stands on, read by one tail query (a cold grant: its snapshot and tail first).
+
+        The grant is the caller's; the other four are shared with others and must not be changed.
+        """
         ...
 
     def cached_standing(self, grant_id: UUID) -> Standing | None:
-        """The same from the worker's cache alone, without a query; None if any of the five is missing there."""
+        """The same from the worker's cache alone, without a query; None if any of the five is missing there.
+
+        The grant is the caller's; the other four are shared with others and must not be changed.
+        """
         ...
 
     def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:

@@ -30,9 +30,9 @@ REFRESH = (
     ("token read (MAC)", "domain.tokens:TokenCodec.read"),
     ("cached standing, copies", "infrastructure.store.tail:Loader.cached_standing"),
     ("decision", "domain.grant:Grant.refresh"),
-    ("why ended", "application.refresh_tokens:why_ended"),
+    ("why ended", "application.refresh_tokens:ended"),
     ("prepare: context, event", "application.refresh_tokens:prepare"),
-    ("access (permission function)", "application.issuing:access"),
+    ("access (permission function)", "application.known_access:KnownAccess.of"),
     ("append: parameters, cache", "infrastructure.store.append:Appender.rotate"),
     ("event encoded", "infrastructure.store.mapper:EventMapper.encode"),
     ("sealed", "infrastructure.store.mapper:EventMapper._seal"),
@@ -51,8 +51,8 @@ INTROSPECT = (
     ("access token read", "infrastructure.signing:JwtAccessTokens.read"),
     ("standing: copies", "infrastructure.store.tail:Loader.standing"),
     ("database: libpq", "infrastructure.store.connection:Kept.run"),
-    ("why ended", "application.introspect_token:why_ended"),
-    ("access (permission function)", "application.introspect_token:access"),
+    ("why ended", "application.introspect_token:ended"),
+    ("access (permission function)", "application.known_access:KnownAccess.of"),
     ("answer as JSON", "web.oauth.introspect:as_json"),
 )
 

@@ -31,7 +31,7 @@ as_uuid = lru_cache(maxsize=65_536)(UUID)
 
 
 class Loader:
-    """Reads streams for decisions. What it returns belongs to the caller: copies of what is cached."""
+    """Reads streams for decisions. What it returns belongs to the caller: copies of what is cached, but for the four that a grant stands on."""
 
     def __init__(self, connections: Connections, folder: Folder, cache: AggregateCache, keyring: Keyring, clock: Callable[[], datetime]) -> None:
         self._connections, self._folder, self._cache = connections, folder, cache
@@ -42,12 +42,13 @@ class Loader:
         if base is None and kind is Grant:
             found: Stream | None = self._cold_grant(stream_id)
             return cast("TStream | None", found and found.copy())
-        return cast("TStream | None", self._forward([(kind, stream_id)], [base])[0])
+        found = self._forward([(kind, stream_id)], [base])[0]
+        return cast("TStream | None", found and found.copy())
 
     def load_many(self, wanted: Sequence[tuple[type[Stream], UUID]]) -> list[Any]:
         if not wanted:
             return []
-        return self._forward(wanted, [self._cache.get(stream_id) for _, stream_id in wanted])
+        return [f and f.copy() for f in self._forward(wanted, [self._cache.get(stream_id) for _, stream_id in wanted])]
 
     def standing(self, grant_id: UUID) -> Standing | None:
         grant = self._cache.get(grant_id) or self._cold_grant(grant_id)
@@ -56,7 +57,8 @@ class Loader:
         others = _others(grant)
         bases = [grant, *(self._cache.get(stream_id) for _, stream_id in others)]
         subject = grant.member_id if None in bases and not self._keyring.has_current(grant.member_id, self._clock()) else None
-        return _standing(self._forward([(Grant, grant_id), *others], bases, key_for=subject))
+        newest, *shared = self._forward([(Grant, grant_id), *others], bases, key_for=subject)
+        return None if newest is None else _standing([newest.copy(), *shared])
 
     def cached_standing(self, grant_id: UUID) -> Standing | None:
         grant = self._cache.get(grant_id)
@@ -65,7 +67,7 @@ class Loader:
         found = [self._cache.get(stream_id) for _, stream_id in _others(grant)]
         if None in found:
             return None
-        return _standing([grant.copy(), *(f.copy() for f in found if f is not None)])
+        return _standing([grant.copy(), *found])
 
     def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
         found = self._cache.get(stream_id)
@@ -82,6 +84,8 @@ class Loader:
             parameters += (key_for.encode(), period_of(key_for, self._clock()).encode())
         statement = tail(len(wanted), with_key=key_for is not None)
         rows = rows_of(self._connections.read(lambda kept: kept.run(statement, parameters)))
+        if not rows and None not in bases:
+            return [base if isinstance(base, kind) else None for (kind, _), base in zip(wanted, bases, strict=True)]
         by_stream: dict[UUID | None, list[Row]] = {}
         for row in rows:
             by_stream.setdefault(row.stream_id, []).append(row)
@@ -98,7 +102,7 @@ class Loader:
             for row in rows:
                 if row.topic == _ERASED:
                     self._keyring.forget(str(row.stream_id))
-        return moved.copy()
+        return moved
 
     def _admit(self, subject: str, rows: Sequence[Row]) -> None:
         for row in rows:
