@@ -66,8 +66,8 @@ class Demo:
         """The id of a project."""
         return str(next(p["id"] for p in self.facts["projects"] if p["name"] == name))
 
-    def start(self) -> None:
-        command = [*CLI, "demo", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+    def start(self, *options: str) -> None:
+        command = [*CLI, "demo", "--port", str(self.port), "--data-dir", str(self.data_dir), *options]
         with (self.data_dir.parent / "demo.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.web.cli.conftest import Grantbook
+from web.cli.root import cli
+
+
+def _commands(group: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    if isinstance(group, click.Group):
+        return [found for name, command in group.commands.items() for found in _commands(command, (*path, name))]
+    return [(path, group)]
+
+
+ALL = _commands(cli)
+
+
+def test_every_command_of_the_contract_is_there() -> None:
+    wanted = """
+        demo; serve; projector; init; migrate; account list; account plan set; member add; member list; member deactivate; member reactivate;
+        member permit; member forbid; project add; project list; project rename; project remove; client add; client list; client show;
+        client approve; client block; client unblock; client remove; resource add; resource list; resource rotate; resource remove;
+        policy show; policy set; session list; session revoke; keys list; keys rotate; audit list; audit export; ledger verify;
+        projections status; projections rebuild; projections verify; events show; events tail"""
+    assert {tuple(line.split()) for line in wanted.split(";")} <= {path for path, _ in ALL}
+
+
+@pytest.mark.parametrize(("path", "command"), ALL, ids=[" ".join(path) for path, _ in ALL])
+def test_every_command_has_help_and_those_that_print_data_have_json(path: tuple[str, ...], command: click.Command) -> None:
+    assert command.help, path
+    options = {o for parameter in command.params for o in parameter.opts}
+    if path not in {("demo",), ("serve",), ("projector",)}:
+        assert "--json" in options
+    assert "--data-dir" in options
+
+
+def test_help_is_printed_without_a_store(grantbook: Grantbook) -> None:
+    done = grantbook.run("member", "add", "--help")
+    assert done.returncode == 0
+    assert "--password-stdin" in done.stdout
+
+
+def test_an_unknown_command_or_option_is_a_usage_error(grantbook: Grantbook) -> None:
+    assert "No such command" in grantbook.refused("fly", code=2)
+    assert "No such option" in grantbook.refused("member", "list", "--fly", code=2)
+
+
+def test_a_second_account_is_refused(grantbook: Grantbook) -> None:
+    assert "has its account already" in grantbook.refused("init", "--account", "other", "--name", "O", "--admin-email", "a@b.example")
+    assert [row["slug"] for row in grantbook("account", "list")] == ["acme"]
+
+
+def test_the_account_can_be_named_and_a_wrong_name_lists_those_there_are(grantbook: Grantbook) -> None:
+    assert grantbook("project", "list", "--account", "acme") == grantbook("project", "list")
+    assert "Accounts: acme" in grantbook.refused("project", "list", "--account", "nope")
+
+
+def test_the_plan_is_set(grantbook: Grantbook) -> None:
+    assert grantbook("account", "plan", "set", "enterprise+")["changed"]
+    assert not grantbook("account", "plan", "set", "enterprise+")["changed"]
+    assert grantbook("account", "plan", "show") == {"plan": "enterprise+", "apps": True}
+    assert "enterprise" in grantbook.refused("account", "plan", "set", "golden", code=2)
+
+
+def test_members_come_and_go(grantbook: Grantbook) -> None:
+    grantbook("project", "add", "Sales")
+    added = grantbook(
+        "member", "add", "--email", "Pat@acme.example", "--name", "Pat", "--role", "Job Operator", "--project", "Sales", "--password-stdin",
+        stdin="correct horse battery\n",
+    )  # fmt: skip
+    assert "password" not in added
+    made = grantbook("member", "add", "--email", "sam@acme.example", "--name", "Sam", "--role", "Account Viewer")
+    assert len(made["password"]) >= 20
+    listed = {row["email"]: row for row in grantbook("member", "list")}
+    assert set(listed) == {"admin@acme.example", "pat@acme.example", "sam@acme.example"}
+    assert listed["pat@acme.example"]["permissions"]["jobs.run"] == ["Sales"]
+    assert grantbook("member", "forbid", "pat@acme.example", "jobs.run")["changed"]
+    assert grantbook("member", "permit", "pat@acme.example", "jobs.run", "--project", "Sales")["changed"]
+    assert grantbook("member", "deactivate", "PAT@acme.example", "--reason", "left")["changed"]
+    assert not {row["email"]: row for row in grantbook("member", "list")}["pat@acme.example"]["active"]
+    assert grantbook("member", "reactivate", "pat@acme.example")["changed"]
+    assert "already" in grantbook.refused("member", "add", "--email", "sam@acme.example", "--name", "S", "--role", "Member")
+    assert "Account Viewer" in grantbook.refused("member", "add", "--email", "x@acme.example", "--name", "S", "--role", "Boss", code=2)
+    assert "no member" in grantbook.refused("member", "deactivate", "nobody@acme.example")
+
+
+def test_an_empty_standard_input_is_no_password(grantbook: Grantbook) -> None:
+    assert "holds no password" in grantbook.refused(
+        "member", "add", "--email", "x@acme.example", "--name", "X", "--role", "Member", "--password-stdin", code=2
+    )
+
+
+def test_projects_are_named_by_id_or_name(grantbook: Grantbook) -> None:
+    made = grantbook("project", "add", "Ops")
+    assert grantbook("project", "rename", "Ops", "Operations")["changed"]
+    assert {"id": made["id"], "name": "Operations"} in grantbook("project", "list")
+    assert grantbook("project", "remove", made["id"])["changed"]
+    assert "no project" in grantbook.refused("project", "remove", "Operations")
+
+
+def test_an_app_is_added_decided_about_and_removed(grantbook: Grantbook) -> None:
+    done = grantbook.run("client", "add", "--name", "Tool", "--redirect-uri", "https://tool.example/cb", "--scope", "account:read")
+    client_id = done.stdout.strip()
+    assert client_id.startswith("app_")
+    assert grantbook("client", "show", client_id)["status"] == "active"
+    assert grantbook("client", "block", client_id, "--reason", "test")["changed"]
+    assert not grantbook("client", "block", client_id)["changed"]
+    assert "blocked" in grantbook.refused("client", "approve", client_id)
+    assert grantbook("client", "unblock", client_id)["changed"]
+    assert [row["client_id"] for row in grantbook("client", "list")] == [client_id]
+    assert grantbook("client", "remove", client_id)["changed"]
+    assert grantbook("client", "list") == []
+    assert "register again" in grantbook.refused("client", "remove", client_id)
+    assert grantbook.refused("client", "add", "--name", "T", "--redirect-uri", "javascript:alert(1)", "--scope", "account:read", code=2)
+    assert "no such app" in grantbook.refused("client", "show", "app_" + "0" * 32)
+
+
+def test_a_resource_prints_its_secret_once(grantbook: Grantbook) -> None:
+    operations = grantbook.folder / "operations.json"
+    operations.write_text('{"tools": {"query": {"scope": "projects:query", "project_argument": "project"}}}')
+    try:
+        made = grantbook(
+            "resource", "add", "--identifier", "https://api.acme.example", "--scope", "projects:query", "--upstream", "http://127.0.0.1:9/mcp",
+            "--operations", str(operations),
+        )  # fmt: skip
+    finally:
+        operations.unlink()
+    assert set(made) == {"id", "secret", "identifier", "scopes"}
+    listed = grantbook("resource", "list")
+    assert made["secret"] not in json.dumps(listed)
+    assert grantbook("resource", "rotate", made["id"])["secret"] != made["secret"]
+    assert grantbook("resource", "remove", "https://api.acme.example")["changed"]
+    assert "can't be read" in grantbook.refused(
+        "resource", "add", "--identifier", "https://x.example", "--scope", "account:read", "--operations", "/nowhere.json", code=2
+    )
+
+
+def test_policies_are_set_as_text_and_shown_as_the_same_keys(grantbook: Grantbook) -> None:
+    done = grantbook("policy", "set", "registration=approval", "access_token_ttl=10m", "idle_window=7d", "refresh_grace=30s", "code_ttl=1s")
+    assert done["changed"]
+    shown = grantbook("policy", "show")
+    assert (shown["registration"], shown["access_token_ttl"], shown["idle_window"], shown["code_ttl"]) == ("approval", 600, 604800, 1)
+    unwise = grantbook.run("policy", "set", "access_token_ttl=5s")
+    assert unwise.returncode == 0
+    assert "Warning" in unwise.stderr
+    for wrong in ("refresh_grace=soon", "colour=red", "nonsense"):
+        assert grantbook.refused("policy", "set", wrong, code=2)
+
+
+def test_keys_are_rotated_and_never_shown(grantbook: Grantbook) -> None:
+    made = grantbook("keys", "rotate")
+    listed = {row["kid"]: row for row in grantbook("keys", "list")}
+    assert listed[made["kid"]]["status"] == "published"
+    assert not any("private" in name for row in listed.values() for name in row)
+
+
+def test_the_audit_log_is_listed_filtered_and_exported_and_the_export_recorded(grantbook: Grantbook, tmp_path: Path) -> None:
+    entries = grantbook("audit", "list", "--event-type", "user.added", "--since", "1h")
+    assert entries
+    assert {e["event_type"] for e in entries} == {"user.added"}
+    wanted = {"id", "account_id", "created_at", "actor_type", "actor_ip", "client_id", "grant_id", "service", "event_context", "position"}
+    assert wanted <= set(entries[0])
+    assert grantbook("audit", "list", "--until", "2020-01-01") == []
+    target = tmp_path / "audit.csv"
+    done = grantbook("audit", "export", "--format", "csv", "-o", str(target))
+    rows = list(csv.DictReader(io.StringIO(target.read_text())))
+    assert len(rows) == done["rows"] > 0
+    assert target.stat().st_mode & 0o077 == 0
+    streamed = grantbook.run("audit", "export", "--format", "jsonl", "--user", "admin@acme.example")
+    assert all(json.loads(line)["id"] for line in streamed.stdout.splitlines())
+    exported = grantbook("audit", "list", "--event-type", "audit_log.exported")
+    assert len(exported) == 2
+    assert "admin@acme.example" not in json.dumps(exported)
+    assert grantbook.refused("audit", "export", "-o", "/nowhere/x.csv")
+    assert grantbook.refused("audit", "list", "--since", "yesterday", code=2)
+
+
+def test_the_record_and_the_views_check_out(grantbook: Grantbook) -> None:
+    assert grantbook("ledger", "verify")["findings"] == []
+    assert grantbook("projections", "verify") == {"differences": []}
+    assert {row["name"] for row in grantbook("projections", "rebuild")} == {"members", "integrations", "consents", "sessions", "audit_log"}
+    assert {row["state"] for row in grantbook("projections", "status")} == {"live"}
+    assert "Projections:" in grantbook.refused("projections", "rebuild", "nope", code=2)
+
+
+def test_a_stream_is_shown_decoded_and_opened(grantbook: Grantbook) -> None:
+    shown = grantbook("events", "show", "admin@acme.example")
+    assert shown[0]["topic"] == "member.added"
+    assert shown[0]["email"] == "admin@acme.example"
+    assert grantbook("events", "show", "account")[0]["topic"] == "account.opened"
+    tail = grantbook.run("events", "tail", "-n", "3", "--json")
+    assert [json.loads(line)["position"] for line in tail.stdout.splitlines()][-1] >= 3
+    assert grantbook.refused("events", "show", "nonsense")
+
+
+def test_sessions_are_listed_and_an_unknown_one_is_refused(grantbook: Grantbook) -> None:
+    assert grantbook("session", "list", "--all") == []
+    assert "no such session" in grantbook.refused("session", "revoke", "00000000-0000-0000-0000-000000000000")
+
+
+def test_the_schema_is_up_to_date(grantbook: Grantbook) -> None:
+    assert {row["state"] for row in grantbook("migrate", "--status")} == {"applied"}
+    assert "GRANTBOOK_OWNER_DATABASE_URL" in grantbook.refused("migrate")
