@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +22,11 @@ def text_array(values: Iterable[str | None]) -> str:
 def clean(text: str) -> str:
     """The text as PostgreSQL can hold it."""
     return text.replace("\x00", "\ufffd") if "\x00" in text else text
+
+
+def clean_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that somebody typed, as PostgreSQL can take them."""
+    return {name: clean(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _quoted(value: str) -> str:

@@ -101,7 +101,7 @@ def _context(facts: dict[str, Any]) -> dict[str, Any]:
     """What the event says besides who, when and from where; nothing personal."""
     context = {k: v for k, v in facts.items() if k not in _STAMP}
     for name in _PERSONAL:
-        if isinstance(context.get(name), dict):
+        if not isinstance(context.get(name, ""), str):
             del context[name]
     return context
 

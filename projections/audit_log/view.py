@@ -11,7 +11,7 @@ from projections.audit_log.projection import Entry, fold
 from projections.connection import Connection
 from projections.definition import Names
 from projections.events import Event, PersonalReader
-from projections.literals import clean
+from projections.literals import clean, clean_values
 from projections.view import run
 
 TABLES = {"audit_log": ("position", "ordinal")}
@@ -171,7 +171,7 @@ def select(connection: Connection, *, member: bool, client: bool, values: dict[s
         parts = [_CLIENTS.replace("{branch}", part) for part in parts]
     found = " UNION ALL ".join(parts)
     limited = f"SELECT * FROM ({found}) f ORDER BY position DESC, ordinal DESC LIMIT %(limit)s"
-    rows: list[tuple[Any, ...]] = connection.execute(_SELECT.replace("{found}", limited), values).fetchall()
+    rows: list[tuple[Any, ...]] = connection.execute(_SELECT.replace("{found}", limited), clean_values(values)).fetchall()
     return rows
 
 

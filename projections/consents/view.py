@@ -9,7 +9,7 @@ from projections.connection import Connection
 from projections.consents.projection import Row, fold, keys
 from projections.definition import Names
 from projections.events import Event, PersonalReader
-from projections.literals import array, json_text
+from projections.literals import array, clean_values, json_text
 from projections.view import run
 
 TABLES = {"consents": ("consent_id",)}
@@ -85,5 +85,5 @@ def select(connection: Connection, account_id: str, *, limit: int, **filters: An
     """Consents, last changed first."""
     given = {name: value for name, value in filters.items() if value is not None}
     query = _LIST.replace("{filter}", " AND ".join(_FILTERS[name] for name in given) or "true")
-    rows: list[tuple[Any, ...]] = connection.execute(query, {"account": account_id, "limit": limit, **given}).fetchall()
+    rows: list[tuple[Any, ...]] = connection.execute(query, {"account": account_id, "limit": limit, **clean_values(given)}).fetchall()
     return rows

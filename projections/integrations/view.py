@@ -10,7 +10,7 @@ from projections.connection import Connection
 from projections.definition import Names
 from projections.events import Event, PersonalReader
 from projections.integrations.projection import Changed, Decided, Removed, Rows, fold
-from projections.literals import array, json_text
+from projections.literals import array, clean, json_text
 from projections.view import run
 
 TABLES = {"integrations": ("account_id", "fingerprint"), "clients": ("client_stream",)}
@@ -255,7 +255,7 @@ def select_one(connection: Connection, account_id: str, fingerprint: str) -> tup
 def fingerprint_of(connection: Connection, account_id: str, client_id: str, client_stream: str | None) -> str | None:
     """The app of a client, named by client id or stream id."""
     query = "SELECT fingerprint FROM views.clients WHERE account_id = %s AND (client_id = %s OR client_stream = %s) LIMIT 1"
-    row = connection.execute(query, (account_id, client_id, client_stream)).fetchone()
+    row = connection.execute(query, (account_id, clean(client_id), client_stream)).fetchone()
     return None if row is None else row[0]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from projections.connection import Connection
 from projections.definition import Names
 from projections.events import Event, PersonalReader
-from projections.literals import array, json_text, uuid_or_none
+from projections.literals import array, clean_values, json_text, uuid_or_none
 from projections.members.projection import Row, fold, keys
 from projections.view import run
 
@@ -67,5 +67,5 @@ def select(connection: Connection, account_id: str, *, limit: int, **filters: An
     """Members in the order they were added."""
     given = {name: value for name, value in filters.items() if value is not None}
     query = _LIST.replace("{filter}", " AND ".join(_FILTERS[name] for name in given) or "true")
-    rows: list[tuple[Any, ...]] = connection.execute(query, {"account": account_id, "limit": limit, **given}).fetchall()
+    rows: list[tuple[Any, ...]] = connection.execute(query, {"account": account_id, "limit": limit, **clean_values(given)}).fetchall()
     return rows

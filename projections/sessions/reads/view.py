@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from projections.connection import Connection
+from projections.literals import clean_values
 
 # The earliest of what ended it, of a recorded expiry, and of the expiries that the account's terms give now.
 _LIST = """
@@ -53,7 +54,7 @@ def select(connection: Connection, account_id: str, *, live: bool | None, limit:
     if live is not None:
         conditions.append("s.ended_at IS NULL AND e.at IS NULL" if live else "e.at IS NOT NULL")
     query = _LIST.replace("{filter}", " AND ".join(conditions) or "true")
-    rows: list[tuple[Any, ...]] = connection.execute(query, {"account": account_id, "limit": limit, **given}).fetchall()
+    rows: list[tuple[Any, ...]] = connection.execute(query, {"account": account_id, "limit": limit, **clean_values(given)}).fetchall()
     return rows
 
 

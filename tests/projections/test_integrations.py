@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from projections.integrations.queries import integration, list_integrations, registrations, unused_clients
+from tests.projections.scene import Scene
+
+
+def names(scene: Scene, **options: object) -> list[str]:
+    scene.told()
+    return [row.name for row in list_integrations(scene.connection, scene.account, **options)]  # type: ignore[arg-type]
+
+
+def test_identical_registrations_are_one_app_with_a_count(scene: Scene) -> None:
+    first = scene.client(port=3118)
+    scene.later(minutes=1)
+    second, other = scene.client(port=4711), scene.client("Cursor")
+    row = scene.app(second)
+    assert (row.client_stream, row.client_id) == (str(first.id), first.client_id)
+    assert (row.registrations, row.live_registrations, row.status, row.registration) == (2, 2, "active", "dynamic")
+    assert row.redirect_uris == ("http://localhost:3118/callback",)
+    assert row.created_at < scene.history.now
+    assert scene.app(other).registrations == 1
+    assert integration(scene.connection, scene.account, str(second.id)) == row
+    listed = registrations(scene.connection, scene.account, row.fingerprint)
+    assert [r.client_id for r in listed] == [second.client_id, first.client_id]
+
+
+def test_an_app_counts_the_people_who_consent_to_it_and_knows_when_it_was_last_used(scene: Scene) -> None:
+    first, second, member = scene.client(port=3118), scene.client(port=4711), scene.member()
+    assert scene.app(first).last_used_at is None
+    scene.grant(member, first)
+    scene.grant(member, second)
+    scene.later(minutes=3)
+    grant = scene.grant(scene.member(), second)
+    assert (scene.app(first).users, scene.app(first).last_used_at) == (2, scene.history.now)
+    consent = next(c for c in scene.history.consents.values() if str(c.id) == grant.consent_id)
+    consent.withdraw(scene.admin())
+    scene.append(consent)
+    assert scene.app(first).users == 1
+
+
+def test_an_app_waits_for_approval_then_is_active_then_blocked(scene: Scene) -> None:
+    client, account = scene.client(needs_approval=True), scene.history.account
+    scene.client("Cursor")
+    assert scene.app(client).status == "pending"
+    assert names(scene) == ["Claude Code", "Cursor"]
+    account.approve_app(client.fingerprint, client.name, scene.admin(), "needed")
+    scene.append(account)
+    row = scene.app(client)
+    assert (row.status, row.decided_by, row.decided_by_name, row.decision_reason) == ("active", scene.history.admin, "Person 0", "needed")
+    account.block_app(client.fingerprint, client.name, scene.admin())
+    scene.append(account)
+    assert scene.app(client).status == "blocked"
+    account.unblock_app(client.fingerprint, client.name, scene.admin())
+    scene.append(account)
+    assert (scene.app(client).status, scene.app(client).decision) == ("active", "approved")
+
+
+def test_a_decision_holds_for_registrations_that_come_later(scene: Scene) -> None:
+    client, account = scene.client(), scene.history.account
+    account.block_app(client.fingerprint, client.name, scene.admin())
+    account.verify_app(client.fingerprint, client.name, scene.admin())
+    scene.append(account)
+    row = scene.app(scene.client(port=4711))
+    assert (row.status, row.verified, row.registrations) == ("blocked", True, 2)
+
+
+def test_an_app_is_removed_when_no_registration_is_left_and_keeps_its_page(scene: Scene) -> None:
+    first, second = scene.client(port=3118), scene.client(port=4711)
+    first.remove("unused", scene.history.context(None, str(first.id), "system"), "Never used")
+    scene.append(first)
+    assert (scene.app(first).status, scene.app(first).live_registrations, scene.app(first).removed_at) == ("active", 1, None)
+    second.remove("admin", scene.admin(), "gone")
+    scene.append(second)
+    row = scene.app(second)
+    assert (row.status, row.removed_by, row.removed_actor_id, row.removed_reason) == ("removed", "admin", scene.history.admin, "gone")
+    assert names(scene) == []
+    assert names(scene, removed=True) == ["Claude Code"]
+
+
+def test_a_client_with_other_metadata_is_another_app_and_takes_its_use_along(scene: Scene) -> None:
+    first, second = scene.client(port=3118), scene.client(port=4711)
+    scene.grant(scene.member(), first)
+    first.change_metadata({"client_name": "Renamed", "redirect_uris": ["https://a.example/cb"]}, scene.history.context(None, str(first.id)))
+    scene.append(first)
+    moved, left = scene.app(first), scene.app(second)
+    assert (moved.name, moved.registrations, moved.redirect_uris, moved.last_used_at) == ("Renamed", 1, ("https://a.example/cb",), scene.history.now)
+    assert (left.name, left.registrations, left.client_stream) == ("Claude Code", 1, str(second.id))
+    second.change_metadata(first.metadata, scene.history.context(None, str(second.id)))
+    scene.append(second)
+    assert (scene.app(second).registrations, scene.app(second).client_stream) == (2, str(first.id))
+    assert names(scene) == ["Renamed"]
+
+
+def test_a_name_left_out_is_shown_as_the_client_id(scene: Scene) -> None:
+    client = scene.client("")
+    assert scene.app(client).name == client.client_id
+
+
+def test_apps_are_listed_by_how_they_registered(scene: Scene) -> None:
+    scene.client("A")
+    scene.client("B", kind="manual")
+    assert names(scene, registration="dynamic") == ["A"]
+    assert names(scene, registration="manual") == ["B"]
+    assert sorted(names(scene)) == ["A", "B"]
+
+
+def test_only_dynamic_registrations_that_nobody_uses_may_be_reaped(scene: Scene) -> None:
+    unused, used, consented = scene.client("A"), scene.client("B"), scene.client("C")
+    scene.client("D", kind="manual")
+    member = scene.member()
+    scene.grant(member, used)
+    scene.grant(member, consented, exchange=False)
+    scene.later(minutes=1)
+    scene.client("E")
+    scene.told()
+    assert unused_clients(scene.connection, scene.account, scene.history.now, 10) == [str(unused.id)]
+
+
+def test_what_is_no_client_of_the_account_is_not_found(scene: Scene) -> None:
+    client = scene.client()
+    scene.told()
+    for ref in ("app_x", "", "00000000-0000-4000-8000-000000000000", "\x00", "' OR 1=1"):
+        assert integration(scene.connection, scene.account, ref) is None
+    assert integration(scene.connection, "00000000-0000-4000-8000-000000000000", client.client_id) is None
