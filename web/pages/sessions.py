@@ -45,15 +45,15 @@ def list_all() -> str:
     account, now, args = context.account(), context.services().clock(), request.args
     with context.views() as conn:
         rows = _rows(conn)
-        shown = rows[:_PAGE_SIZE]
+        page = rows[:_PAGE_SIZE]
         ended = _ended_for_reuse(conn)
         may_manage = signed_in().may_manage
         view = SessionsView(
             stats=session_views.stats(queries.session_counts(conn, context.account_id()), len(ended)),
             filters=_filters(conn),
             filtered=any(args.get(name) for name in ("user", "client", "project", "scope")),
-            rows=tuple(session_views.session_row(row, projects=account.projects, now=now, may_manage=may_manage) for row in shown),
-            pager=_pager(shown, more=len(rows) > len(shown)),
+            rows=tuple(session_views.session_row(row, projects=account.projects, now=now, may_manage=may_manage) for row in page if row.status == "active"),
+            pager=_pager(page, more=len(rows) > len(page)),
             ended=ended,
             may_manage=may_manage,
             mcp_url=context.services().mcp_url,
@@ -62,7 +62,7 @@ def list_all() -> str:
 
 
 def _rows(conn: Any) -> Rows:
-    """One more than a page of live sessions, newest first; codes that wait for their exchange are no sessions yet."""
+    """One more than a page of live grants, newest first; among them codes that wait for their exchange, which are no sessions yet."""
     args, account_id = request.args, context.account_id()
     before = args.get("before", "")
     found: dict[str, Any] = {
@@ -78,7 +78,7 @@ def _rows(conn: Any) -> Rows:
         people = matching(list_members(conn, account_id), args["user"].strip())[:10]
         rows = [row for person in people for row in queries.list_sessions(conn, account_id, member_id=person.member_id, **found)]
         rows.sort(key=lambda row: -row.created_position)
-    return [row for row in rows if row.status == "active"]
+    return rows
 
 
 def _fingerprint(conn: Any, ref: str) -> str | None:
@@ -104,12 +104,13 @@ def _filters(conn: Any) -> tuple[Filter, ...]:
     )
 
 
-def _pager(shown: Rows, *, more: bool) -> Pager:
+def _pager(page: Rows, *, more: bool) -> Pager:
+    shown = sum(1 for row in page if row.status == "active")
     kept = [(name, value) for name in ("user", "client", "project", "scope") if (value := request.args.get(name))]
     newest = f"{url_for(_HERE)}?{urlencode(kept)}".rstrip("?")
-    older = f"{url_for(_HERE)}?{urlencode([*kept, ('before', shown[-1].created_position)])}" if more and shown else ""
+    older = f"{url_for(_HERE)}?{urlencode([*kept, ('before', page[-1].created_position)])}" if more and page else ""
     return Pager(
-        words=counted(len(shown), "session") + (", newest first" if len(shown) > 1 else ""),
+        words=counted(shown, "session") + (", newest first" if shown > 1 else ""),
         older=older,
         newer=newest if request.args.get("before") else "",
         newer_words="Newest",
