@@ -52,7 +52,9 @@ def list_all() -> str:
             stats=session_views.stats(queries.session_counts(conn, context.account_id()), len(ended)),
             filters=_filters(conn),
             filtered=any(args.get(name) for name in ("user", "client", "project", "scope")),
-            rows=tuple(session_views.session_row(row, projects=account.projects, now=now, may_manage=may_manage) for row in page if row.status == "active"),
+            rows=tuple(
+                session_views.session_row(row, projects=account.projects, now=now, may_manage=may_manage) for row in page if row.status == "active"
+            ),
             pager=_pager(page, more=len(rows) > len(page)),
             ended=ended,
             may_manage=may_manage,
