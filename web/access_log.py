@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from infrastructure.logs import info_line
+from application.ports import Busy
+from infrastructure.database import ConnectionLost, DatabaseUnavailable
+from infrastructure.logs import get_logger, info_line
 
 REQUEST_ID = "grantbook.request_id"
 _QUIET = frozenset({"/healthz", "/readyz"})
@@ -19,6 +21,7 @@ class AccessLog:
     def __init__(self, app: Callable[..., Iterable[bytes]], name: str) -> None:
         self._app = app
         self._name = name
+        self._failures = get_logger(name)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         begun = time.perf_counter()
@@ -31,7 +34,13 @@ class AccessLog:
             headers.append(("X-Request-Id", request_id))
             return start_response(line, headers) if exc_info is None else start_response(line, headers, exc_info)
 
-        body = self._app(environ, started)
+        try:
+            body = self._app(environ, started)
+        except (Busy, DatabaseUnavailable, ConnectionLost) as error:
+            body = _refused(started, "503 Service Unavailable", "temporarily_unavailable", getattr(error, "retry_after", 2))
+        except Exception:  # noqa: BLE001  # logged, and answered without its cause
+            self._failures.exception("request failed", request=request_id)
+            body = _refused(started, "500 Internal Server Error", "server_error")
         path = environ.get("PATH_INFO", "")
         if path not in _QUIET or status != "200":
             fields = {
@@ -44,3 +53,11 @@ class AccessLog:
             }
             info_line(self._name, "request", fields)
         return body
+
+
+def _refused(started: Callable[..., Any], line: str, code: str, retry_after: int | None = None) -> list[bytes]:
+    """The last resort: what no route has caught is still an answer in JSON, without its cause."""
+    body = f'{{"error":"{code}"}}'.encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+    started(line, headers if retry_after is None else [*headers, ("Retry-After", str(retry_after))])
+    return [body]
