@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from application.ports import Busy
 from infrastructure.bootstrap import App, bootstrap
 from infrastructure.database import ConnectionLost, DatabaseUnavailable, ViewsMissing
 from infrastructure.logs import configure_logs
 from web import health, wellknown
-from web.access_log import REQUEST_ID, AccessLog
+from web.access_log import REQUEST_ID
 from web.front import Front
 from web.oauth import routes as oauth
 from web.pages import errors as pages
 from web.pages import registry
+from web.served import Wsgi, served
 
 MAX_BODY = 256 * 1024
 _STATIC_LIFE = 365 * 24 * 3600
 _YEAR_OF_TLS = "max-age=31536000"
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def application() -> Wsgi:
@@ -54,11 +51,7 @@ def create_app(app: App | None = None) -> Flask:
 
 def wrapped(app: App, flask: Flask) -> Wsgi:
     """The Flask app as it is served."""
-    inner: Wsgi = Front(app, flask)
-    hops = app.settings.trusted_proxies
-    if hops:
-        inner = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=hops)
-    return AccessLog(inner, "web")
+    return served(app.settings, Front(app, flask), "web")
 
 
 def _name_request() -> None:

@@ -41,10 +41,14 @@ def web_worker() -> object:
 
 def gateway_worker() -> object:
     """The gateway's application in a worker process."""
-    from web.mcp.app import application
+    from infrastructure.bootstrap import bootstrap
+    from web.mcp.app import create_gateway
+    from web.served import served
 
     end_with_parent(os.getppid(), gently=False)
-    return application()
+    app = bootstrap()
+    configure_logs(app.settings.log)
+    return served(app.settings, create_gateway(app), "gateway")
 
 
 def _serve(target: str, host: str, port: int, workers: int, threads: int) -> None:

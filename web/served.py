@@ -1,0 +1,20 @@
+"""How a WSGI application is served: behind the proxies that are trusted, inside the request log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from infrastructure.settings import Settings
+from web.access_log import AccessLog
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def served(settings: Settings, application: Wsgi, name: str) -> Wsgi:
+    """`name` stands in the log's lines. Headers of proxies count only as far as GRANTBOOK_TRUSTED_PROXIES says."""
+    hops = settings.trusted_proxies
+    inner = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops) if hops else application
+    return AccessLog(inner, name)
