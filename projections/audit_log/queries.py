@@ -82,7 +82,7 @@ def entries(
         high = min(high, before_position - 1)
     values = {
         "account": account_id, "low": low, "high": high, "since": since or _BEGINNING, "until": until or _END, "limit": limit + 1,
-        "event_types": None if event_type is None else [clean(name) for name in ([event_type] if isinstance(event_type, str) else event_type)],
+        "event_types": None if event_type is None else list(dict.fromkeys(map(clean, [event_type] if isinstance(event_type, str) else event_type))),
         "member": member, "client": client, "client_stream": None if client is None else uuid_or_none(client), "grant": grant_id,
     }  # fmt: skip
     rows = view.select(connection, member=member is not None, client=client is not None, values=values)
