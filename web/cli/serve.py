@@ -32,15 +32,15 @@ def serve(data_dir: Path | None, no_projector: bool, migrate: bool, **given: str
     settings = _settings(wanted)
     stack = Stack(settings, wanted, projector=not no_projector)
     with stack.held(migrate=migrate):
-        link = _setup_link(settings)
+        notes = _notes(settings)
 
         def ready() -> None:
-            print_line(f"Grantbook serves {settings.base_url} (process ends with Ctrl-C).")
-            if link:
-                print_line(f"No account yet. Open this link once, within a day, to set it up: {link}")
+            print_line(f"Grantbook serves {settings.base_url}. End it with Ctrl-C.")
+            for note in notes:
+                print_line(note)
 
         if not stack.run(ready):
-            raise click.ClickException("The web server doesn't answer; the log above says why.")
+            raise click.ClickException("The server doesn't answer; the log above says why.")
 
 
 @click.command("projector", help="Run projections and ledger only; several may run, one leads.")
@@ -81,15 +81,21 @@ def _settings(wanted: dict[str, str]) -> Settings:
     return settings
 
 
-def _setup_link(settings: Settings) -> str | None:
-    """The one-time link for an empty store."""
+def _notes(settings: Settings) -> list[str]:
+    """What the person who starts the server should know: the one-time link of an empty store, a resource that clients will miss."""
+    from application.lookups import account_of
     from application.open_account import make_setup_link
     from infrastructure.bootstrap import bootstrap
 
     app = bootstrap(settings)
     try:
-        if app.services.store.tables().accounts():
-            return None
-        return f"{settings.base_url}/setup?token={make_setup_link(app.services)}"
+        accounts = app.services.store.tables().accounts()
+        if not accounts:
+            link = f"{settings.base_url}/setup?token={make_setup_link(app.services)}"
+            return [f"No account yet. Open this link once, within a day, to set it up: {link}"]
+        if app.services.mcp_url not in account_of(app.services, accounts[0][0]).resources:
+            add = f"grantbook resource add --identifier {app.services.mcp_url} --scope …"
+            return [f"Clients that name no resource mean {app.services.mcp_url}, which is not registered: run `{add}`."]
+        return []
     finally:
         app.close()

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,8 +95,7 @@ def _erase(folder: Path, port: int) -> None:
         EmbeddedPostgres(folder).erase()
         for name in ("demo.json", _LOG):
             (folder / name).unlink(missing_ok=True)
-        for left in (folder / "upstream").glob("*"):
-            left.unlink()
+        shutil.rmtree(folder / "upstream", ignore_errors=True)
 
 
 @contextlib.contextmanager
