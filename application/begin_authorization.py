@@ -24,6 +24,7 @@ from domain.scopes import OFFLINE_ACCESS, Scope, parse_scope
 
 LIFETIME = timedelta(minutes=10)
 PageErrorKind = Literal["unknown", "removed", "blocked", "redirect_mismatch", "bad_request"]
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{20,100}\Z")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _LONGEST = 4096
 _MAY_REPEAT = frozenset({"resource"})
@@ -127,7 +128,7 @@ def begin(
 
 def pending(services: Services, request_id: str) -> PendingRequest | None:
     """The request that waits under this id; None if there is none, it is too old, or it was decided."""
-    row = services.store.tables().authorization_request(request_id, services.clock()) if 20 <= len(request_id) <= 100 else None
+    row = services.store.tables().authorization_request(request_id, services.clock()) if _REQUEST_ID.match(request_id) else None
     if row is None:
         return None
     facts: dict[str, Any] = {**row["parameters"], "scopes": tuple(row["parameters"]["scopes"])}

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 from flask.testing import FlaskClient
@@ -121,12 +122,24 @@ class World:
         return str(self.register(**metadata)["client_id"])
 
     def authorize(self, client_id: str, /, **params: Any) -> TestResponse:
-        """GET /oauth/authorize with sound parameters, changed by `params` (None leaves one out, a list repeats it)."""
+        """GET /oauth/authorize with sound parameters, changed by `params` (None leaves one out, a list repeats it); by the admin where
+        one has to sign in first."""
         asked = {
             "response_type": "code", "client_id": client_id, "redirect_uri": CALLBACK, "scope": ALL_SCOPES, "state": "s-1",
             "code_challenge": CHALLENGE, "code_challenge_method": "S256", "resource": MCP, **params,
         }  # fmt: skip
-        return self.http.get(f"/oauth/authorize?{urlencode({k: v for k, v in asked.items() if v is not None}, doseq=True)}")
+        url = f"/oauth/authorize?{urlencode({k: v for k, v in asked.items() if v is not None}, doseq=True)}"
+        response = self.http.get(url)
+        return self.browser.get(url) if response.headers.get("Location", "").startswith("/sign-in?") else response
+
+    @cached_property
+    def browser(self) -> FlaskClient:
+        """The admin's browser, signed in."""
+        browser, now, secret = self.http.application.test_client(), self.clock(), "s" * 40
+        id_hash = hashlib.sha256(secret.encode()).digest()
+        self.services.store.tables().add_browser_session(id_hash, self.account_id, self.admin_id, uuid4(), now, now + timedelta(days=1))
+        browser.set_cookie("gb_session", secret)
+        return browser
 
     def pending(self, client_id: str, **params: Any) -> begin_authorization.PendingRequest:
         response = self.authorize(client_id, **params)

@@ -12,6 +12,7 @@ from application.services import Origin, Services
 from web.oauth.errors import as_description
 from web.oauth.forms import Malformed, pairs, repeated
 from web.pages.cannot_connect import cannot_connect
+from web.pages.session import current_member, local_path
 
 _GUARDS = {
     "Cache-Control": "no-store",
@@ -24,15 +25,26 @@ _GUARDS = {
 def authorization_response(services: Services, account_id: str, raw: bytes, origin: Origin) -> Response:
     """303 to the consent page, 303 with an error to the client, or a page where neither can be trusted (RFC 6749 4.1.2.1)."""
     try:
-        found = begin(services, account_id, repeated(pairs(raw)), origin)
+        asked = pairs(raw)
+        found = begin(services, account_id, repeated(asked), origin)
     except Malformed as error:
-        found = AuthorizationPageError("bad_request", error.message)
+        return _page(AuthorizationPageError("bad_request", error.message))
     if isinstance(found, AuthorizationPageError):
         return _page(found)
     if isinstance(found, AuthorizationRedirectError):
-        told = {"error": found.error, "error_description": as_description(found.description)}
-        return see_other(answer_url(found.redirect_uri, services.issuer, found.state, **told))
+        return _told(services, found) if current_member() else _after_sign_in(asked, found)
     return see_other(f"/consent?{urlencode({'request': found.request_id})}")
+
+
+def _told(services: Services, found: AuthorizationRedirectError) -> Response:
+    told = {"error": found.error, "error_description": as_description(found.description)}
+    return see_other(answer_url(found.redirect_uri, services.issuer, found.state, **told))
+
+
+def _after_sign_in(asked: list[tuple[str, str]], found: AuthorizationRedirectError) -> Response:
+    """Anybody can register a redirect URI: nobody is sent there who has not signed in (RFC 9700 4.11.2)."""
+    again = local_path(f"/oauth/authorize?{urlencode(asked)}")
+    return see_other(f"/sign-in?{urlencode({'next': again})}") if again else _page(AuthorizationPageError("bad_request", found.description))
 
 
 def see_other(url: str) -> Response:

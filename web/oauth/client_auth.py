@@ -92,6 +92,7 @@ def _basic(authorization: str) -> tuple[str, str]:
         client_id, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
         raise ClientNotAuthenticated("The Authorization header can't be read.", by_header=True) from None
-    if not colon:
+    client_id, secret = unquote_plus(client_id), unquote_plus(secret)
+    if not colon or not client_id.isprintable() or not secret.isprintable():
         raise ClientNotAuthenticated("The Authorization header can't be read.", by_header=True)
-    return unquote_plus(client_id), unquote_plus(secret)
+    return client_id, secret

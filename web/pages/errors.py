@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Flask, current_app, make_response, render_template, request, url_for
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.wrappers import Response
 
 from application.ports import Busy
@@ -100,8 +100,8 @@ def _busy(error: Busy) -> Response:
 
 
 def _http(error: HTTPException) -> Response | HTTPException:
-    if not is_page(request.path) or error.code is None or error.code < 400:
-        return error
+    if not is_page(request.path) or error.code is None or error.code < 400 or isinstance(error, BadHost):
+        return error  # without a host there are no URLs, so there is no page of ours
     heading = _HEADINGS.get(error.code, "This did not work.")
     response = error_page(error.code, heading, advice=_ADVICE.get(error.code, ""))
     for name, value in error.get_headers():
