@@ -20,6 +20,7 @@ _LOOK_EVERY_S = 0.1
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 15.0
 _STABLE_AFTER_S = 30.0
+_HOPELESS = 4
 
 log = get_logger("supervisor")
 
@@ -65,11 +66,13 @@ class Supervisor:
             self._ending.wait(_LOOK_EVERY_S)
 
     def wait_until(self, answers: Callable[[], bool], patience_s: float) -> bool:
-        """Keep the children running until something answers; False if it doesn't in time, or the end is wanted."""
+        """Keep the children running until something answers; False if it doesn't in time, a child can't be kept up, or the end is wanted."""
         deadline = time.monotonic() + patience_s
         while not self._ending.is_set() and time.monotonic() < deadline:
             if answers():
                 return True
+            if any(child.crashes >= _HOPELESS for child in self._children):
+                return False
             for child in self._children:
                 self._look_after(child)
             self._ending.wait(0.03)

@@ -96,6 +96,16 @@ def test_the_end_takes_even_a_child_that_ignores_the_signal_and_what_it_started(
     assert eventually(lambda: not any(alive(pid) for pid in pids(folder)))
 
 
+def test_a_child_that_never_comes_up_is_not_waited_for() -> None:
+    supervisor = Supervisor()
+    supervisor.start(plan("broken", "raise SystemExit(1)"))
+    try:
+        assert not supervisor.wait_until(lambda: False, 60)
+        assert not supervisor.wanted_to_end
+    finally:
+        supervisor.end()
+
+
 def test_what_is_waited_for_may_end_the_supervisor(folder: Path) -> None:
     supervisor = Supervisor()
     supervisor.end_soon()
