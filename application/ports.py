@@ -36,6 +36,15 @@ class Recorded:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What stands under an idempotency key: the digest of its request, whether that was carried out, and the answer once there is one."""
+
+    request: bytes
+    done: bool
+    answer: bytes | None
+
+
 class Tables(Protocol):
     """The ordinary tables, on one connection. Inside `Store.append(also=...)` they write in the append's own transaction."""
 
@@ -65,6 +74,10 @@ class Tables(Protocol):
     def add_gateway_session(self, id_hash: bytes, account_id: str, grant_id: str, upstream_session: str) -> None: ...
     def gateway_session(self, id_hash: bytes) -> tuple[str, str] | None: ...  # (grant id, the upstream's session id)
     def remove_gateway_session(self, id_hash: bytes) -> None: ...
+    def claim_idempotency_key(self, key_id: bytes, account_id: str, request: bytes, now: datetime) -> KeptAnswer | None: ...  # None: it is ours now
+    def mark_idempotency_key(self, key_id: bytes) -> None: ...  # beside the append: what was asked has been done
+    def keep_idempotent_answer(self, key_id: bytes, answer: bytes) -> None: ...
+    def release_idempotency_key(self, key_id: bytes) -> None: ...  # unless what was asked has been done
     def add_setup_link(self, link_hash: bytes, now: datetime, expires_at: datetime) -> None: ...
     def setup_link_valid(self, link_hash: bytes, now: datetime) -> bool: ...
     def use_setup_link(self, link_hash: bytes, now: datetime) -> bool: ...

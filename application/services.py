@@ -16,11 +16,12 @@ from domain.base import Context, Personal, Source
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request came from: the peer's address, its user agent, and through what door."""
+    """Where a request came from: the peer's address, its user agent, through what door, and the stream of the client that it came through."""
 
     source: Source
     address: str | None = None
     user_agent: str | None = None
+    client_stream: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Limits:
     sign_ins_per_login: int = 20
     registrations_per_address: int = 100
     loopback_factor: int = 100
+    api_calls_per_minute: int = 1200
+    """For each session, and ten times as many for each resource that reports its actions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Services:
             source=origin.source,
             new_salt=self.new_salt,
             actor_id=actor_id,
-            client_stream=client_stream,
+            client_stream=client_stream or origin.client_stream,
             address=Personal(subject, origin.address) if origin.address else None,
             user_agent=Personal(subject, origin.user_agent[:256]) if origin.user_agent else None,
         )

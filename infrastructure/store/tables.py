@@ -9,13 +9,14 @@ from typing import Any
 from psycopg.errors import UniqueViolation
 
 from domain.errors import AlreadyExists
+from infrastructure.store.idempotency_tables import IdempotencyTables
 from infrastructure.store.session_tables import SessionTables
 
 _SIGNING_KEY = ("kid", "account_id", "use", "alg", "public_jwk", "private_wrapped", "status", "created_at", "activate_at", "retire_at")
 _STATUS_TIME = {"published": "created_at", "active": "activate_at", "retired": "retire_at"}
 
 
-class PostgresTables(SessionTables):
+class PostgresTables(SessionTables, IdempotencyTables):
     """`application.ports.Tables`. Each call is one statement: its own transaction, unless the connection is in one."""
 
     def add_account(self, account_id: str, slug: str, name: str) -> None:
@@ -128,3 +129,4 @@ class PostgresTables(SessionTables):
         self._run("DELETE FROM authorization_requests WHERE expires_at < %s", before)
         self._run("DELETE FROM browser_sessions WHERE expires_at < %s", before)
         self._run("DELETE FROM setup_links WHERE expires_at < %s", before)
+        self._run("DELETE FROM idempotency_keys WHERE expires_at < %s", now)

@@ -57,10 +57,11 @@ def list_consents(
     client_stream: str | None = None,
     fingerprint: str | None = None,
     in_force: bool | None = None,
+    before: int | None = None,
     limit: int = 500,
 ) -> list[ConsentRow]:
-    """Consents, last changed first."""
-    filters = {"member_id": member_id, "client_stream": client_stream, "fingerprint": fingerprint, "in_force": in_force}
+    """Consents, last changed first; `before` is the last row's `changed_position`."""
+    filters = {"member_id": member_id, "client_stream": client_stream, "fingerprint": fingerprint, "in_force": in_force, "before": before}
     return [_consent(row) for row in view.select(connection, account_id, limit=limit, **filters)]
 
 

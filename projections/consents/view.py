@@ -78,6 +78,7 @@ _FILTERS = {
     "client_stream": "k.client_stream = %(client_stream)s",
     "fingerprint": "k.client_stream IN (SELECT client_stream FROM views.clients WHERE account_id = %(account)s AND fingerprint = %(fingerprint)s)",
     "in_force": "k.in_force = %(in_force)s",
+    "before": "k.changed_position < %(before)s",
 }
 
 

@@ -74,12 +74,18 @@ class RegistrationRow:
 
 
 def list_integrations(
-    connection: Connection, account_id: str, *, registration: Literal["manual", "dynamic"] | None = None, removed: bool = False, limit: int = 500
+    connection: Connection,
+    account_id: str,
+    *,
+    registration: Literal["manual", "dynamic"] | None = None,
+    removed: bool = False,
+    before: int | None = None,
+    limit: int = 500,
 ) -> list[IntegrationRow]:
     """Apps of an account, those that wait for approval first, then by last use. `dynamic` includes metadata documents; removed apps are left out
-    unless asked for."""
+    unless asked for. With `before`, the last row's `created_position` (or a number beyond all): newest first."""
     kinds = None if registration is None else _KINDS[registration]
-    return [_integration(row) for row in view.select(connection, account_id, registrations=kinds, removed=removed, limit=limit)]
+    return [_integration(row) for row in view.select(connection, account_id, registrations=kinds, removed=removed, before=before, limit=limit)]
 
 
 def integration(connection: Connection, account_id: str, ref: str) -> IntegrationRow | None:

@@ -225,8 +225,10 @@ LEFT JOIN views.members r ON r.member_id = f.registered_by
 LEFT JOIN views.members x ON x.member_id = a.removed_actor
 LEFT JOIN ({users}) u ON u.fingerprint = a.fingerprint
 WHERE a.account_id = %(account)s AND {filter}
-ORDER BY (a.waiting > 0 AND a.live > 0 AND a.decision = 'undecided') DESC, a.last_used_at DESC NULLS LAST, a.created_position DESC LIMIT %(limit)s
+ORDER BY {order} LIMIT %(limit)s
 """
+_WAITING_FIRST = "(a.waiting > 0 AND a.live > 0 AND a.decision = 'undecided') DESC, a.last_used_at DESC NULLS LAST, a.created_position DESC"
+_NEWEST_FIRST = "a.created_position DESC"
 
 _USERS = """
 SELECT c.fingerprint, count(DISTINCT k.member_id) AS users FROM views.consents k JOIN views.clients c USING (client_stream)
@@ -235,19 +237,25 @@ WHERE k.account_id = %(account)s AND k.in_force GROUP BY 1
 _USERS_OF_ONE = _USERS.replace("GROUP BY", "AND c.account_id = %(account)s AND c.fingerprint = %(fingerprint)s GROUP BY")
 
 
-def select(connection: Connection, account_id: str, *, registrations: Sequence[str] | None, removed: bool, limit: int) -> list[tuple[Any, ...]]:
-    """Apps: those that wait for approval first, then by last use."""
+def select(
+    connection: Connection, account_id: str, *, registrations: Sequence[str] | None, removed: bool, before: int | None, limit: int
+) -> list[tuple[Any, ...]]:
+    """Apps: those that wait for approval first, then by last use; newest first before a position, where one is given."""
     conditions = ["true" if removed else "(a.live > 0 OR a.decision = 'blocked')"]
     if registrations is not None:
         conditions.append("f.registration = ANY(%(registrations)s)")
+    if before is not None:
+        conditions.append("a.created_position < %(before)s")
     query = _LIST.replace("{users}", _USERS).replace("{filter}", " AND ".join(conditions))
-    values = {"account": account_id, "limit": limit, "registrations": None if registrations is None else list(registrations)}
+    query = query.replace("{order}", _WAITING_FIRST if before is None else _NEWEST_FIRST)
+    named = None if registrations is None else list(registrations)
+    values = {"account": account_id, "limit": limit, "registrations": named, "before": before}
     rows: list[tuple[Any, ...]] = connection.execute(query, values).fetchall()
     return rows
 
 
 def select_one(connection: Connection, account_id: str, fingerprint: str) -> tuple[Any, ...] | None:
-    query = _LIST.replace("{users}", _USERS_OF_ONE).replace("{filter}", "a.fingerprint = %(fingerprint)s")
+    query = _LIST.replace("{users}", _USERS_OF_ONE).replace("{filter}", "a.fingerprint = %(fingerprint)s").replace("{order}", _NEWEST_FIRST)
     row: tuple[Any, ...] | None = connection.execute(query, {"account": account_id, "fingerprint": fingerprint, "limit": 1}).fetchone()
     return row
 

@@ -44,9 +44,11 @@ class MemberRow:
     last_sign_in_at: datetime | None
 
 
-def list_members(connection: Connection, account_id: str, *, active: bool | None = None, limit: int = 10_000) -> list[MemberRow]:
-    """Members in the order they were added, erased ones included."""
-    return [_member(row) for row in view.select(connection, account_id, limit=limit, active=active)]
+def list_members(
+    connection: Connection, account_id: str, *, active: bool | None = None, after: int | None = None, limit: int = 10_000
+) -> list[MemberRow]:
+    """Members in the order they were added, erased ones included; `after` is the last row's `added_position`."""
+    return [_member(row) for row in view.select(connection, account_id, limit=limit, active=active, after=after)]
 
 
 def member(connection: Connection, account_id: str, member_id: str) -> MemberRow | None:

@@ -61,6 +61,7 @@ FROM views.members m WHERE m.account_id = %(account)s AND """.format(**_TIMES)
 )
 
 _FILTERS = {"member_id": "m.member_id = %(member_id)s", "email": "lower(m.email) = lower(%(email)s)", "active": "m.active = %(active)s"}
+_FILTERS["after"] = "m.added_position > %(after)s"
 
 
 def select(connection: Connection, account_id: str, *, limit: int, **filters: Any) -> list[tuple[Any, ...]]:

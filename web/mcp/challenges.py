@@ -1,21 +1,17 @@
-"""401 and 403 answers of a protected resource, with the WWW-Authenticate header that real clients follow (RFC 6750 3, RFC 9728 5.1)."""
+"""401 and 403 answers of the gateway, each with its challenge."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from flask import Response, jsonify
 
 from domain.account import Account, Resource
-from domain.scopes import OFFLINE_ACCESS
+from web import challenges
+from web.challenges import metadata_url
 
-
-def metadata_url(identifier: str) -> str:
-    """Where the resource's metadata stands: the well-known segment inserted before its path (RFC 9728 3.1)."""
-    parts = urlsplit(identifier)
-    path = parts.path if parts.path != "/" else ""
-    return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-protected-resource{path}"
+__all__ = ["insufficient_scope", "metadata_url", "path_of", "unauthorized"]
 
 
 def path_of(identifier: str) -> str:
@@ -24,30 +20,16 @@ def path_of(identifier: str) -> str:
 
 
 def unauthorized(resource: Resource, account: Account, error: str | None = None, description: str | None = None) -> Response:
-    """401: no token (without an error code, RFC 6750 3.1) or one that is not valid (`invalid_token`)."""
-    scopes = [s for s in resource.scopes if s != OFFLINE_ACCESS and s in account.scopes and account.scopes[s].dynamic]
-    parts = {"error": error, "error_description": description, "resource_metadata": metadata_url(resource.identifier), "scope": " ".join(scopes)}
+    """401: no token, or one that is not valid (`invalid_token`)."""
     response = jsonify({"error": error or "unauthorized", "error_description": description or "An access token is needed."})
     response.status_code = 401
-    response.headers["WWW-Authenticate"] = _bearer(parts)
+    response.headers["WWW-Authenticate"] = challenges.unauthorized(resource, account, error, description)
     return response
 
 
 def insufficient_scope(resource: Resource, needed: str, granted: Iterable[str], description: str) -> Response:
-    """403: the scope of the operation is missing. `scope` names what the token has and what it lacks, so that stepping up loses nothing."""
-    wanted = [*(s for s in granted if s not in (needed, OFFLINE_ACCESS)), needed]
-    parts = {
-        "error": "insufficient_scope",
-        "error_description": description,
-        "scope": " ".join(wanted),
-        "resource_metadata": metadata_url(resource.identifier),
-    }
+    """403: the scope of the operation is missing."""
     response = jsonify({"error": "insufficient_scope", "error_description": description, "scope": needed})
     response.status_code = 403
-    response.headers["WWW-Authenticate"] = _bearer(parts)
+    response.headers["WWW-Authenticate"] = challenges.insufficient_scope(resource, needed, granted, description)
     return response
-
-
-def _bearer(parts: Mapping[str, str | None]) -> str:
-    quoted = (f'{k}="{v.replace(chr(92), "").replace(chr(34), chr(39))}"' for k, v in parts.items() if v)
-    return "Bearer " + ", ".join(quoted)
