@@ -152,9 +152,18 @@ def _keys(given: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if "jwks_uri" in given or not isinstance(given["jwks"], Mapping) or not isinstance(given["jwks"].get("keys"), list):
         raise _invalid("jwks is a JSON Web Key Set, and stands only where jwks_uri does not.")
-    if any(not isinstance(k, Mapping) or {"d", "k", "p", "q"} & set(k) for k in given["jwks"]["keys"]):
+    keys = given["jwks"]["keys"]
+    if any(not isinstance(k, Mapping) or {"d", "k", "p", "q"} & set(k) for k in keys):
         raise _invalid("jwks holds public keys only.")
-    return {"jwks": given["jwks"]}
+    if not all(_is_member(name, value) for key in keys for name, value in key.items()):
+        raise _invalid("The keys of jwks hold texts and lists of texts only.")
+    return {"jwks": {"keys": keys}}
+
+
+def _is_member(name: str, value: object) -> bool:
+    """Whether a public key may have it (RFC 7517 4): flat, and texts without control characters."""
+    values = value if isinstance(value, list) else [value]
+    return bool(name) and name.isprintable() and all(isinstance(v, bool) or (isinstance(v, str) and v.isprintable()) for v in values)
 
 
 def _invalid(message: str) -> RegistrationError:

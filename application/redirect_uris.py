@@ -14,7 +14,8 @@ REFUSED_SCHEMES = frozenset(
     {
         "javascript", "data", "file", "vbscript", "blob", "about", "filesystem", "view-source", "jar", "chrome", "resource", "intent",
         "content", "ws", "wss", "ftp", "ftps", "sftp", "mailto", "tel", "sms", "urn", "cid", "mid", "livescript", "mocha", "ldap", "ldaps",
-        "gopher", "nfs", "smb",
+        "gopher", "nfs", "smb", "feed", "mhtml", "jnlp", "shell", "hcp", "its", "mk", "res", "ms-its", "ms-msdt", "ms-officecmd", "ms-search",
+        "search-ms", "search", "vnd.ms.radio",
     }
 )  # fmt: skip
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
@@ -55,7 +56,7 @@ def _why_scheme_refused(scheme: str, uri: str, host: str | None, port: int | Non
         return "A redirect URI holds no user name or password."
     if not uri.startswith((f"{scheme}://",)):
         return "Write the scheme of a redirect URI in lower case, followed by ://."
-    if not host or not (host in LOOPBACK_HOSTS or _HOST.match(host)) or port == 0:
+    if not host or not (host in LOOPBACK_HOSTS or ("[" not in uri.split("/")[2] and _HOST.match(host))) or port == 0:
         return "A redirect URI's host and port must be valid."
     if scheme == "http" and host not in LOOPBACK_HOSTS:
         return "A redirect URI uses https, unless its host is 127.0.0.1, [::1] or localhost."

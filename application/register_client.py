@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from application import client_metadata, redirect_uris
+from application import addresses, client_metadata, redirect_uris
 from application.client_metadata import RegistrationError
 from application.lookups import account_of
 from application.retrying import until_settled
@@ -99,27 +98,20 @@ def _count(services: Services, account: Account, origin: Origin) -> None:
     now, limits, tables, policy = services.clock(), services.limits, services.store.tables(), account.registration_policy
     hour = now.replace(minute=0, second=0, microsecond=0)
     wait = max(1, int((hour + _HOUR - now).total_seconds()))
-    by_address = limits.registrations_per_address * (limits.loopback_factor if is_loopback(origin.address) else 1)
+    by_address = limits.registrations_per_address * (limits.loopback_factor if addresses.is_loopback(origin.address) else 1)
     take = services.allowances.take
-    if origin.address and not take(tables, f"register:{account.id}:{origin.address}", hour, by_address):
+    account_id = str(account.id)
+    if origin.address and not take(tables, f"register:{account_id}:{addresses.counted(services, account_id, origin.address)}", hour, by_address):
         raise _too_many("This address has registered too many clients within the hour.", wait)
-    if not take(tables, f"register:{account.id}", hour, policy.registrations_per_hour):
+    if not take(tables, f"register:{account_id}", hour, policy.registrations_per_hour):
         raise _too_many("Too many clients have registered within the hour.", wait)
-    if not take(tables, registrations_bucket(str(account.id)), EVER, policy.registrations_total):
+    if not take(tables, registrations_bucket(account_id), EVER, policy.registrations_total):
         raise RegistrationError("access_denied", "The account has as many registered clients as its policy allows.", status=403)
 
 
 def registrations_bucket(account_id: str) -> str:
     """The counter of an account's dynamic registrations that were not removed (window: `EVER`)."""
     return f"registrations:{account_id}"
-
-
-def is_loopback(address: str | None) -> bool:
-    """Whether a peer is this computer."""
-    try:
-        return address is not None and ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _too_many(message: str, wait: int) -> RegistrationError:

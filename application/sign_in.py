@@ -6,10 +6,9 @@ import hashlib
 import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from uuid import UUID
 
-from application import emails, password_rules
+from application import addresses, emails, password_rules
 from application.manage_members import PASSWORD
 from application.ports import Recorded
 from application.retrying import until_settled
@@ -72,7 +71,7 @@ def sign_in_with_password(services: Services, account_id: str, email: str, passw
         _note_failure(services, trial, str(member_id) if found else None, "wrong" if not right else "deactivated")
         return SignInRefused()
     _forgive(services, trial)
-    return until_settled(lambda: _open(services, trial, member_id))
+    return until_settled(lambda: _open(services, trial, member_id, secret))
 
 
 def end(services: Services, account_id: str, id_hash: bytes, origin: Origin, reason: str = "signed_out") -> Recorded | None:
@@ -104,9 +103,10 @@ def window_of(now: datetime, length: timedelta) -> datetime:
     return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, now.tzinfo)
 
 
-def _open(services: Services, trial: _Try, member_id: UUID) -> SignedIn | SignInRefused:
+def _open(services: Services, trial: _Try, member_id: UUID, secret: str | None) -> SignedIn | SignInRefused:
+    """Judged on the member, and on the secret that was compared being the one that counts at that version of the member."""
     member = services.store.load(Member, member_id)
-    if member is None or not member.active:
+    if member is None or not member.active or services.store.tables().login(trial.account_id, PASSWORD, "", trial.key) != (str(member_id), secret):
         return SignInRefused()
     context = services.context(trial.account_id, trial.origin, actor_id=str(member_id))
     stream = SignIn.blank(services.new_id(), context)
@@ -124,7 +124,7 @@ def _open(services: Services, trial: _Try, member_id: UUID) -> SignedIn | SignIn
 def _wait(services: Services, trial: _Try) -> int | None:
     """Count this try; the seconds to wait if it is one too many for its address or its login."""
     limits, start = services.limits, window_of(trial.now, WINDOW)
-    factor = limits.loopback_factor if _is_loopback(trial.origin.address) else 1
+    factor = limits.loopback_factor if addresses.is_loopback(trial.origin.address) else 1
     tables = services.store.tables()
     over = tables.count(_login_bucket(trial), start) > limits.sign_ins_per_login * factor
     if trial.origin.address is not None:
@@ -155,25 +155,4 @@ def _login_bucket(trial: _Try) -> str:
 
 
 def _address_bucket(services: Services, trial: _Try) -> str:
-    """Addresses are personal: they stand in the counters' table as a keyed hash. An IPv6 peer counts by its /64."""
-    return f"sign-in:{trial.account_id}:address:{services.login_key(trial.account_id, _network(trial.origin.address or '')).hex()}"
-
-
-def _network(address: str) -> str:
-    parsed = _parsed(address)
-    if parsed is None:
-        return f"address:{address}"
-    return f"address:{parsed.packed[:8].hex()}" if parsed.version == 6 else f"address:{parsed}"
-
-
-def _is_loopback(address: str | None) -> bool:
-    parsed = _parsed(address or "")
-    return parsed is not None and parsed.is_loopback
-
-
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return None
-    return parsed.ipv4_mapped or parsed if parsed.version == 6 else parsed
+    return f"sign-in:{trial.account_id}:address:{addresses.counted(services, trial.account_id, trial.origin.address or '')}"
