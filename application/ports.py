@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+from application.identity_ports import IdentityTables
 from domain.access import Access, Standing
 from domain.base import Stream
 from domain.grant import Grant
@@ -45,7 +46,7 @@ class KeptAnswer:
     answer: bytes | None
 
 
-class Tables(Protocol):
+class Tables(IdentityTables, Protocol):
     """The ordinary tables, on one connection. Inside `Store.append(also=...)` they write in the append's own transaction."""
 
     def add_account(self, account_id: str, slug: str, name: str) -> None: ...
@@ -63,7 +64,16 @@ class Tables(Protocol):
     ) -> None: ...
     def authorization_request(self, request_id: str, now: datetime) -> dict[str, Any] | None: ...  # account_id, client_stream, parameters, created_at
     def use_authorization_request(self, request_id: str, now: datetime) -> bool: ...  # False: used before or expired
-    def add_browser_session(self, id_hash: bytes, account_id: str, member_id: str, sign_in_id: UUID, now: datetime, expires_at: datetime) -> None: ...
+    def add_browser_session(
+        self,
+        id_hash: bytes,
+        account_id: str,
+        member_id: str,
+        sign_in_id: UUID,
+        now: datetime,
+        expires_at: datetime,
+        authenticated_at: datetime | None = None,  # now, where nothing else is known
+    ) -> None: ...
     def browser_session(
         self, id_hash: bytes
     ) -> dict[str, Any] | None: ...  # account_id, member_id, sign_in_id, created_at, last_seen_at, expires_at, authenticated_at

@@ -19,7 +19,10 @@ NOWHERE = Extent()
 
 @topic("member")
 class Member(Stream):
-    """State of a member stream. `ended` is the version of the last deactivation (or erasure), which ended every grant for good."""
+    """State of a member stream. `ended` is the version of the last deactivation (or erasure), which ended every grant for good.
+
+    `profile_version` is the version of the event that `name` and `email` are sealed for.
+    """
 
     TOPIC: ClassVar[str]
 
@@ -29,6 +32,7 @@ class Member(Stream):
         self.role = role
         self.name = name
         self.email = email
+        self.profile_version = originator_version
         self.active = True
         self.erased = False
         self.ended = 0
@@ -91,6 +95,25 @@ class Member(Stream):
 
     @topic("member.password_changed")
     class PasswordChanged(Event):
+        pass
+
+    @topic("member.profile_changed")
+    class ProfileChanged(Event):
+        name: PersonalField
+        email: PersonalField
+
+        def apply(self, aggregate: Member) -> None:
+            aggregate.name, aggregate.email = self.name, self.email
+            aggregate.profile_version = self.originator_version
+
+    @topic("member.sso_linked")
+    class SsoLinked(Event):
+        """The person is known to the provider from now on; by which subject stands with the logins only."""
+
+        issuer: str
+
+    @topic("member.sso_unlinked")
+    class SsoUnlinked(Event):
         pass
 
     @topic("member.erased")
@@ -165,6 +188,19 @@ class Member(Stream):
     def change_password(self, context: Context) -> None:
         self._must_exist()
         self.record(self.PasswordChanged, context)
+
+    def change_profile(self, name: PersonalField, email: PersonalField, context: Context) -> None:
+        """Another name or e-mail address, both given whole."""
+        self._must_exist()
+        self.record(self.ProfileChanged, context, name=name, email=email)
+
+    def link_sso(self, issuer: str, context: Context) -> None:
+        self._must_exist()
+        self.record(self.SsoLinked, context, issuer=issuer)
+
+    def unlink_sso(self, context: Context) -> None:
+        self._must_exist()
+        self.record(self.SsoUnlinked, context)
 
     def _must_exist(self) -> None:
         if self.erased:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from domain.base import Context, RecordedAnyTime, Stream, topic
+from domain.base import Context, PersonalField, RecordedAnyTime, Stream, topic
 
 Method = Literal["password", "sso"]
 
 
 @topic("sign_in")
 class SignIn(Stream):
-    """State of a sign-in stream."""
+    """State of a sign-in stream; `address` and `user_agent` are sealed for its first event."""
 
     TOPIC: ClassVar[str]
 
     def __init__(self) -> None:
         self.member_id: str | None = None
         self.live = False
+        self.method: Method = "password"
+        self.address: PersonalField = None
+        self.user_agent: PersonalField = None
 
     class Event(RecordedAnyTime):
         STREAM = "sign_in"
@@ -28,7 +31,8 @@ class SignIn(Stream):
         method: Method
 
         def apply(self, aggregate: SignIn) -> None:
-            aggregate.member_id, aggregate.live = self.member_id, True
+            aggregate.member_id, aggregate.live, aggregate.method = self.member_id, True, self.method
+            aggregate.address, aggregate.user_agent = self.address, self.user_agent
 
     @topic("sign_in.failed")
     class Failed(Event):

@@ -13,12 +13,14 @@ from uuid import UUID
 import psycopg
 
 from application import services as application
+from application.identity_ports import IdentityTools
 from application.ports import Passwords
 from application.services import Services
 from domain.tokens import Token, TokenCodec
 from infrastructure import clock as system
 from infrastructure.database import VIEWS, connect, with_parameters
 from infrastructure.embedded import EmbeddedPostgres
+from infrastructure.identity import identity_tools
 from infrastructure.login_keys import LoginKeys
 from infrastructure.passwords import Argon2Passwords
 from infrastructure.readiness import Readiness, readiness
@@ -42,6 +44,7 @@ class App:
     store: PostgresStore
     keyring: Keyring
     access_tokens: JwtAccessTokens
+    identity: IdentityTools
     directory: Directory
     dsn: str
     read_dsn: str
@@ -140,7 +143,8 @@ def bootstrap(
         statement_timeout_ms=_VIEWS_TIMEOUT_MS,
         options=(("timezone", "UTC"), ("default_transaction_read_only", "on")),
     )
-    return App(settings, services, store, keyring, tokens, Directory(store), dsn, read_dsn, threading.local())
+    identity = identity_tools(settings.base_url, settings.secret_keys, keyring)
+    return App(settings, services, store, keyring, tokens, identity, Directory(store), dsn, read_dsn, threading.local())
 
 
 def web_dsn(settings: Settings) -> str:

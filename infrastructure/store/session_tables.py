@@ -25,10 +25,19 @@ class SessionTables:
     def _run(self, sql: str, *parameters: Any) -> Rows:
         return self._on_connection(lambda kept: plain(kept, sql, parameters))
 
-    def add_browser_session(self, id_hash: bytes, account_id: str, member_id: str, sign_in_id: UUID, now: datetime, expires_at: datetime) -> None:
+    def add_browser_session(
+        self,
+        id_hash: bytes,
+        account_id: str,
+        member_id: str,
+        sign_in_id: UUID,
+        now: datetime,
+        expires_at: datetime,
+        authenticated_at: datetime | None = None,
+    ) -> None:
         sql = """INSERT INTO browser_sessions (id_hash, account_id, member_id, sign_in_id, created_at, last_seen_at, authenticated_at, expires_at)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"""
-        self._run(sql, id_hash, account_id, member_id, sign_in_id, now, now, now, expires_at)
+        self._run(sql, id_hash, account_id, member_id, sign_in_id, now, now, authenticated_at or now, expires_at)
 
     def browser_session(self, id_hash: bytes) -> dict[str, Any] | None:
         rows = self._run(f"{_SELECT} WHERE id_hash = %s", id_hash)

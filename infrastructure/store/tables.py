@@ -10,13 +10,14 @@ from psycopg.errors import UniqueViolation
 
 from domain.errors import AlreadyExists
 from infrastructure.store.idempotency_tables import IdempotencyTables
+from infrastructure.store.identity_tables import IdentityTables
 from infrastructure.store.session_tables import SessionTables
 
 _SIGNING_KEY = ("kid", "account_id", "use", "alg", "public_jwk", "private_wrapped", "status", "created_at", "activate_at", "retire_at")
 _STATUS_TIME = {"published": "created_at", "active": "activate_at", "retired": "retire_at"}
 
 
-class PostgresTables(SessionTables, IdempotencyTables):
+class PostgresTables(SessionTables, IdempotencyTables, IdentityTables):
     """`application.ports.Tables`. Each call is one statement: its own transaction, unless the connection is in one."""
 
     def add_account(self, account_id: str, slug: str, name: str) -> None:
@@ -46,6 +47,7 @@ class PostgresTables(SessionTables, IdempotencyTables):
 
     def remove_logins(self, account_id: str, member_id: str) -> None:
         self._run("DELETE FROM logins WHERE account_id = %s AND member_id = %s", account_id, member_id)
+        self._run("DELETE FROM directory_users WHERE account_id = %s AND member_id = %s", account_id, member_id)
 
     def add_credential(self, credential_id: str, account_id: str, kind: str, owner: str, secret_hash: bytes) -> None:
         sql = "INSERT INTO credentials (id, account_id, kind, owner, secret_hash) VALUES (%s, %s, %s, %s, %s)"
@@ -128,5 +130,6 @@ class PostgresTables(SessionTables, IdempotencyTables):
         self._run("DELETE FROM rate_counters WHERE window_start < %s AND window_start > timestamptz '2001-01-01 00:00Z'", before)
         self._run("DELETE FROM authorization_requests WHERE expires_at < %s", before)
         self._run("DELETE FROM browser_sessions WHERE expires_at < %s", before)
+        self._run("DELETE FROM sso_requests WHERE expires_at < %s", before)
         self._run("DELETE FROM setup_links WHERE expires_at < %s", before)
         self._run("DELETE FROM idempotency_keys WHERE expires_at < %s", now)

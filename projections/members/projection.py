@@ -68,6 +68,10 @@ class _Fold:
     def reactivated(self, event: Event) -> None:
         self.row(event.stream_id).update(active=True, deactivated=None, deactivated_reason=None, changed_position=event.position)
 
+    def profile_changed(self, event: Event) -> None:
+        name, email = (self.reader.read(event.facts[field], event.event_id) for field in ("name", "email"))
+        self.row(event.stream_id).update(name=name, email=email, changed_position=event.position)
+
     def erased(self, event: Event) -> None:
         self.reader.forget(event.stream_id)
         row = self.row(event.stream_id)
@@ -84,6 +88,7 @@ _HANDLERS = {
     "member.permission_revoked": "revoked",
     "member.deactivated": "deactivated",
     "member.reactivated": "reactivated",
+    "member.profile_changed": "profile_changed",
     "member.erased": "erased",
     "sign_in.succeeded": "signed_in",
 }

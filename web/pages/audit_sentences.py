@@ -102,11 +102,29 @@ def _signed_in(method: str) -> Callable[[Facts, Known, str], str]:
     return lambda _, __, ___: f"Signed in with {method}"
 
 
+_WHY_NOT: Final = {
+    "limited": "too many tries",
+    "deactivated": "the account is deactivated",
+    "wrong": "wrong email or password",
+    "sso_enforced": "the account signs in with SSO only",
+    "state_replayed": "the answer was used before",
+    "state_expired": "it took too long",
+    "other_browser": "begun in another browser",
+    "provider_refused": "the provider refused",
+    "provider_failed": "the provider did not answer as it must",
+    "token_refused": "the ID token is not valid",
+    "email_unverified": "the provider has not verified the e-mail address",
+    "email_missing": "the provider gave no e-mail address",
+    "domain_refused": "the e-mail domain is not one of the account's",
+    "other_subject": "the person is linked to another login of the provider",
+    "not_afresh": "the provider did not ask again",
+}
+
+
 def _sign_in_failed(facts: Facts, _: Known, __: str) -> str:
     count = int(facts.get("count") or 1)
-    why = {"limited": "too many tries", "deactivated": "the account is deactivated", "wrong": "wrong email or password"}
     times = f"{number(count)} failed sign-ins" if count > 1 else "Failed sign-in"
-    return f"{times}: {why.get(str(facts.get('reason')), facts.get('reason') or 'refused')}"
+    return f"{times}: {_WHY_NOT.get(str(facts.get('reason')), facts.get('reason') or 'refused')}"
 
 
 def _user(verb: str) -> Callable[[Facts, Known, str], str]:
@@ -193,6 +211,9 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "user.role_changed": lambda facts, _, subject: f"{sentence(subject)} is now {facts.get('role', '')}",
     "user.removed": _user("Deactivated"),
     "user.reactivated": _user("Reactivated"),
+    "user.updated": lambda _, __, subject: f"{sentence(subject)} has another name or e-mail address",
+    "user.sso_linked": lambda facts, _, subject: f"{sentence(subject)} is known to {facts.get('issuer', 'the provider')} now",
+    "user.sso_unlinked": lambda _, __, subject: f"Forgot which SSO login {subject} has",
     "user.erased": lambda _, __, ___: "Erased a person's data",
     "permission.added": _permission("gained"),
     "permission.removed": _permission("lost"),
