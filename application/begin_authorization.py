@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from application import addresses
 from application.redirect_uris import matches
 from application.register_client import dynamic_scopes
 from application.resources import InvalidTarget, canonical
@@ -23,7 +24,7 @@ from domain.member import Member
 from domain.scopes import OFFLINE_ACCESS, Scope, parse_scope
 
 LIFETIME = timedelta(minutes=10)
-PageErrorKind = Literal["unknown", "removed", "blocked", "redirect_mismatch", "bad_request"]
+PageErrorKind = Literal["unknown", "removed", "blocked", "redirect_mismatch", "bad_request", "too_many"]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{20,100}\Z")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _LONGEST = 4096
@@ -113,17 +114,20 @@ def begin(
     services: Services, account_id: str, params: Mapping[str, list[str]], origin: Origin
 ) -> PendingRequest | AuthorizationPageError | AuthorizationRedirectError:
     """Validate the request and keep it; nothing is recorded before the member decides."""
-    del origin
     found = _client_and_redirect(services, account_id, params)
     if isinstance(found, AuthorizationPageError):
         return found
     account, client, redirect_uri = found
     try:
-        return _keep(services, account, client, redirect_uri, params)
+        request = _request(services, account, client, redirect_uri, params)
     except _Refusal as refusal:
         states = params.get("state", [])
         state = states[0] if len(states) == 1 and _is_text(states[0]) and states[0] else None
         return AuthorizationRedirectError(redirect_uri, refusal.error, refusal.description, state)
+    if not _counted(services, account_id, origin):
+        return AuthorizationPageError("too_many", "Too many apps asked from this address within the hour.", client.client_id, client)
+    _keep(services, request)
+    return request
 
 
 def pending(services: Services, request_id: str) -> PendingRequest | None:
@@ -197,7 +201,7 @@ def _redirect_uri(client: Client, sent: list[str]) -> str | None:
     return sent[0] if any(matches(registered, sent[0]) for registered in client.redirect_uris) else None
 
 
-def _keep(services: Services, account: Account, client: Client, redirect_uri: str, params: Mapping[str, list[str]]) -> PendingRequest:
+def _request(services: Services, account: Account, client: Client, redirect_uri: str, params: Mapping[str, list[str]]) -> PendingRequest:
     once = _checked(params)
     if not account.has_apps:
         raise _Refusal("access_denied", "The account's plan does not include app integrations.")
@@ -205,19 +209,30 @@ def _keep(services: Services, account: Account, client: Client, redirect_uri: st
         resource = canonical(services, account, params.get("resource", []))
     except InvalidTarget as error:
         raise _Refusal("invalid_target", error.message) from error
-    request = PendingRequest(
+    return PendingRequest(
         request_id=services.new_secret(), account_id=str(account.id), client_stream=str(client.id), client_id=client.client_id,
         redirect_uri=redirect_uri, redirect_uri_sent="redirect_uri" in once, scopes=_scopes(account, client, resource, once.get("scope")),
         resource=resource, state=once.get("state"), code_challenge=once["code_challenge"], created_at=services.clock(),
     )  # fmt: skip
+
+
+def _counted(services: Services, account_id: str, origin: Origin) -> bool:
+    """Count it for the address it came from, which need not have signed in; False if that has asked too often."""
+    if origin.address is None:
+        return True
+    limit = services.limits.authorizations_per_address * (services.limits.loopback_factor if addresses.is_loopback(origin.address) else 1)
+    bucket = f"authorize:{account_id}:{addresses.counted(services, account_id, origin.address)}"
+    return services.allowances.take(services.store.tables(), bucket, services.clock().replace(minute=0, second=0, microsecond=0), limit)
+
+
+def _keep(services: Services, request: PendingRequest) -> None:
     facts = {
-        "client_id": request.client_id, "redirect_uri": redirect_uri, "redirect_uri_sent": request.redirect_uri_sent, "scopes": list(request.scopes),
-        "resource": resource, "state": request.state, "code_challenge": request.code_challenge,
+        "client_id": request.client_id, "redirect_uri": request.redirect_uri, "redirect_uri_sent": request.redirect_uri_sent,
+        "scopes": list(request.scopes), "resource": request.resource, "state": request.state, "code_challenge": request.code_challenge,
     }  # fmt: skip
     services.store.tables().add_authorization_request(
         request.request_id, request.account_id, request.client_stream, facts, request.created_at + LIFETIME
     )
-    return request
 
 
 def _checked(params: Mapping[str, list[str]]) -> dict[str, str]:

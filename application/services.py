@@ -26,11 +26,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sign-ins in 15 minutes, registrations in an hour, per account, counted in PostgreSQL; loopback peers get `loopback_factor` times as much."""
+    """Sign-ins in 15 minutes, registrations and authorization requests in an hour, per account, counted in PostgreSQL.
+
+    Loopback peers get `loopback_factor` times as much.
+    """
 
     sign_ins_per_address: int = 100
     sign_ins_per_login: int = 20
     registrations_per_address: int = 100
+    authorizations_per_address: int = 1000
     loopback_factor: int = 100
     api_calls_per_minute: int = 1200
     """For each session, and ten times as many for each resource that reports its actions."""

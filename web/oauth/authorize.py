@@ -20,6 +20,7 @@ _GUARDS = {
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_HOUR = "3600"
 
 
 def authorization_response(services: Services, account_id: str, raw: bytes, origin: Origin) -> Response:
@@ -55,7 +56,7 @@ def see_other(url: str) -> Response:
 def _page(found: AuthorizationPageError) -> Response:
     client = found.client
     metadata = client.metadata if client else {}
-    return cannot_connect(
+    page = cannot_connect(
         found.kind,
         error_words=found.message if found.kind == "bad_request" else "",
         client_id=found.client_id,
@@ -64,3 +65,6 @@ def _page(found: AuthorizationPageError) -> Response:
         registered=client.redirect_uris if client else (),
         software_id=str(metadata.get("software_id", "")),
     )
+    if found.kind == "too_many":
+        page.headers["Retry-After"] = _HOUR
+    return page

@@ -106,7 +106,9 @@ class ConsentView:
         return tuple(choice.scope for choice in self.scopes if choice.new)
 
 
-CannotConnectVariant = Literal["removed", "unknown", "blocked", "pending", "redirect_mismatch", "registration_off", "expired", "bad_request"]
+CannotConnectVariant = Literal[
+    "removed", "unknown", "blocked", "pending", "redirect_mismatch", "registration_off", "expired", "bad_request", "too_many"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

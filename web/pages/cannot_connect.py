@@ -25,8 +25,9 @@ _WORDS: Final[dict[CannotConnectVariant, tuple[str, str]]] = {
     "registration_off": ("access_denied", "registration is off"),
     "expired": ("invalid_request", "request expired"),
     "bad_request": ("invalid_request", "request malformed"),
+    "too_many": ("temporarily_unavailable", "too many requests"),
 }
-_STATUS: Final[dict[CannotConnectVariant, int]] = {"blocked": 403, "pending": 403, "registration_off": 403}
+_STATUS: Final[dict[CannotConnectVariant, int]] = {"blocked": 403, "pending": 403, "registration_off": 403, "too_many": 429}
 _WITH_STEPS: Final = frozenset({"removed", "unknown", "redirect_mismatch"})
 
 

@@ -263,6 +263,7 @@ CANNOT = {
     ),
     "registration_off": cannot("registration_off", admins=("Priya Raman",)),
     "expired": cannot("expired", error="invalid_request", error_words="request expired"),
+    "too_many": cannot("too_many", error="temporarily_unavailable", error_words="too many requests"),
     "bad_request": cannot("bad_request", error="invalid_request", error_words="code_challenge is missing"),
 }  # fmt: skip
 
