@@ -15,6 +15,7 @@ from domain.base import RecordedEvent, Stream
 from domain.errors import InvalidInput
 from domain.grant import Grant
 from infrastructure.store import snapshots
+from infrastructure.store.batching import Rotations
 from infrastructure.store.cache import AggregateCache
 from infrastructure.store.connection import Connections, Kept, translated
 from infrastructure.store.errors import Lost
@@ -22,7 +23,7 @@ from infrastructure.store.fold import Folder, Row
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.mapper import EventMapper
 from infrastructure.store.sealing import ACCOUNT_SUBJECT
-from infrastructure.store.statements import ROTATION, STORED, append, bigint, from_bigint
+from infrastructure.store.statements import STORED, append, bigint, from_bigint, rotations
 from infrastructure.store.tables import PostgresTables
 from infrastructure.store.tail import as_uuid
 
@@ -55,6 +56,7 @@ class Appender:
     ) -> None:
         self._connections, self._mapper, self._folder = connections, mapper, folder
         self._cache, self._keyring, self._writer = cache, keyring, writer
+        self._rotations = Rotations(connections)
 
     def append(self, streams: Sequence[Stream], judged: Iterable[Stream], also: Callable[[Tables], None] | None) -> tuple[Recorded, int]:
         """What was recorded, and the transaction id that it has; `Conflict` or `Busy`."""
@@ -93,11 +95,14 @@ class Appender:
         for stream in (standing.consent, standing.client, standing.member, standing.account):
             parameters += (stream.id.bytes, bigint(stream.version))
 
-        def write(kept: Kept) -> int | None:
-            return kept.run(ROTATION, parameters).command_tuples or None
+        def first() -> int | None:
+            return 1 if self._rotations.store(parameters) else None
+
+        def again(kept: Kept) -> int | None:
+            return kept.run(rotations(1), parameters).ntuples or None
 
         try:
-            if self._certainly(write, [encoded]) is None:
+            if self._certainly(again, [encoded], first) is None:
                 return False
         except Conflict:
             return False
@@ -108,11 +113,11 @@ class Appender:
             self._writer.offer(kept_copy)
         return True
 
-    def _certainly(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
+    def _certainly(self, write: Callable[[Kept], int | None], encoded: list[Encoded], first: Callable[[], int | None] | None = None) -> int | None:
         """Run an append. After a lost connection the same bytes are sent once more, and if their place is taken, what is stored there tells
         whether the first attempt took effect after all: each event has a salt of its own, so equal bytes are ours."""
         try:
-            return write(self._connections.get())
+            return first() if first else write(self._connections.get())
         except Lost:
             self._connections.drop()
         try:

@@ -63,18 +63,31 @@ def append(events: int, judged: int) -> Statement:
 
 _CASTS = ("::uuid", "::bigint", "::text", "::bytea", "::uuid")
 
-_OTHER_FOUR = (8, 10, 12, 14)
-_NOTHING_NEWER = " ".join(f"AND NOT EXISTS (SELECT FROM events WHERE originator_id = ${n} AND originator_version > ${n + 1})" for n in _OTHER_FOUR)
+_ROTATION = (*_EVENT, BIGINT_OID, BIGINT_OID, *_SINCE * 4)
+_ROTATION_CASTS = (*_CASTS, "::bigint", "::bigint", *("::uuid", "::bigint") * 4)
 
-ROTATION = Statement(
-    "rotation",
-    f"""{_INSERT} SELECT $1, $2, $3, $4, $5
-WHERE EXISTS (SELECT FROM events WHERE originator_id = $1 AND originator_version = $6)
-AND NOT EXISTS (SELECT FROM events WHERE originator_id = $1 AND originator_version > $7 AND topic <> 'grant.tokens_refreshed')
-{_NOTHING_NEWER} ON CONFLICT DO NOTHING""",
-    (*_EVENT, BIGINT_OID, BIGINT_OID, *_SINCE * 4),
-)
-"""Parameters: the new event; its predecessor's version (the head); the version of the grant that was judged; id and version of the other four."""
+
+@cache
+def rotations(rows: int) -> Statement:
+    """Insert each of several rows whose own conditions hold; gives the streams of those stored.
+
+    Parameters of a row: the new event; its predecessor's version (the head); the version of the grant that was judged; id and version of the
+    other four. Since the judged version nothing but rotations may stand on the grant, and nothing on the other four. LIMIT and OFFSET keep
+    the planner from turning the probes into joins.
+    """
+    width = len(_ROTATION)
+    values = ", ".join("(" + ", ".join(f"${width * n + i}{cast}" for i, cast in enumerate(_ROTATION_CASTS, 1)) + ")" for n in range(rows))
+    sql = f"""{_INSERT} SELECT r.id, r.version, r.topic, r.state, r.account
+FROM (VALUES {values}) AS r(id, version, topic, state, account, head, judged, id_2, since_2, id_3, since_3, id_4, since_4, id_5, since_5)
+WHERE EXISTS (SELECT FROM events WHERE originator_id = r.id AND originator_version = r.head OFFSET 0)
+AND NOT EXISTS (
+    SELECT FROM (VALUES (r.id, r.judged), (r.id_2, r.since_2), (r.id_3, r.since_3), (r.id_4, r.since_4), (r.id_5, r.since_5)) AS stream(id, since)
+    CROSS JOIN LATERAL (
+        SELECT FROM events
+        WHERE originator_id = stream.id AND originator_version > stream.since AND topic <> 'grant.tokens_refreshed' LIMIT 1) AS newer)
+ON CONFLICT DO NOTHING RETURNING originator_id"""
+    return Statement(f"rotation_{rows}", sql, _ROTATION * rows)
+
 
 STORED = Statement("stored", "SELECT state, xid FROM events WHERE originator_id = $1 AND originator_version = $2", _SINCE)
 
