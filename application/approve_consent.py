@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from application.begin_authorization import PendingRequest
+from application.begin_authorization import PendingRequest, allowed_scopes
 from application.ports import Tables
 from application.retrying import until_settled
 from application.services import Origin, Services
@@ -54,7 +54,8 @@ def approve(
 
     def attempt() -> str:
         account, client, member, consent = _load(services, pending, member_id, origin)
-        asked = [s for s in pending.scopes if s in ticked and s in account.scopes and s != OFFLINE_ACCESS]
+        allowed = allowed_scopes(account, client)
+        asked = [s for s in pending.scopes if s in ticked and s in allowed and s != OFFLINE_ACCESS]
         projects = _projects(account, asked, project_access, chosen)
         approved = _held(account, member, asked, projects)
         context = services.context(pending.account_id, origin, actor_id=member_id, client_stream=pending.client_stream)

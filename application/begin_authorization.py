@@ -154,7 +154,8 @@ def consent_state(services: Services, request: PendingRequest, member_id: str) -
     if account is None or client is None or member is None or member.account_id != request.account_id:
         return None
     agreed = consent.scopes if consent is not None and consent.in_force else {}
-    offered = [account.scopes[s] for s in request.scopes if s in account.scopes and s != OFFLINE_ACCESS]
+    allowed = allowed_scopes(account, client)
+    offered = [account.scopes[s] for s in request.scopes if s in allowed and s != OFFLINE_ACCESS]
     return ConsentState(
         client=client, account=account, member=member, consent=consent, refusal=app_refusal(client, account),
         verified=account.app(client.fingerprint).verified,
@@ -270,7 +271,7 @@ def _check_challenge(once: Mapping[str, str]) -> None:
 
 def _scopes(account: Account, client: Client, resource: str, asked: str | None) -> tuple[str, ...]:
     """The scopes asked for, or those registered, or those that any client may have; those that the resource doesn't serve are left out."""
-    allowed = _allowed(account, client)
+    allowed = allowed_scopes(account, client)
     if asked is not None:
         wanted = parse_scope(asked)
         if any(s not in account.scopes for s in wanted):
@@ -287,7 +288,8 @@ def _scopes(account: Account, client: Client, resource: str, asked: str | None) 
     return kept
 
 
-def _allowed(account: Account, client: Client) -> tuple[str, ...]:
+def allowed_scopes(account: Account, client: Client) -> tuple[str, ...]:
+    """What the client may ask for now, by the policy and its registration."""
     by_policy = tuple(account.scopes) if client.registration == "manual" else dynamic_scopes(account)
     registered = client.scopes
     return by_policy if registered is None else tuple(s for s in registered if s in by_policy)
