@@ -12,6 +12,7 @@ from infrastructure.database import ConnectionLost, DatabaseUnavailable, ViewsMi
 from infrastructure.logs import configure_logs
 from web import health, wellknown
 from web.access_log import REQUEST_ID
+from web.api import registry as api
 from web.front import Front
 from web.oauth import routes as oauth
 from web.pages import errors as pages
@@ -41,6 +42,7 @@ def create_app(app: App | None = None) -> Flask:
     registry.register(flask, secret_keys=app.settings.secret_keys, secure=secure, now=app.services.clock)
     for blueprint in (health.blueprint, wellknown.blueprint, oauth.blueprint):
         flask.register_blueprint(blueprint)
+    api.register(flask, pages.http_error)
     flask.before_request(_name_request)
     flask.after_request(_secured if secure else _plain)
     flask.register_error_handler(ConnectionLost, _database_gone)

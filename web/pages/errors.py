@@ -18,7 +18,7 @@ from web.pages.models import Page
 from web.pages.people import admins
 from web.pages.session import NotAllowedHere, current_member
 
-_MACHINES: Final = ("/oauth/", "/api/", "/.well-known/", "/healthz", "/readyz", "/metrics", "/ledger/")
+_MACHINES: Final = ("/oauth/", "/api/", "/scim/", "/.well-known/", "/healthz", "/readyz", "/metrics", "/ledger/")
 _AUTHORIZE: Final = "/oauth/authorize"
 _UNCHANGED: Final = "Nothing was changed."
 _SETTINGS: Final = "/settings/"
@@ -99,7 +99,7 @@ def _busy(error: Busy) -> Response:
     return error_page(503, _HEADINGS[503], advice=_ADVICE[503], retry_after=error.retry_after)
 
 
-def _http(error: HTTPException) -> Response | HTTPException:
+def http_error(error: HTTPException) -> Response | HTTPException:
     if not is_page(request.path) or error.code is None or error.code < 400 or isinstance(error, BadHost):
         return error  # without a host there are no URLs, so there is no page of ours
     heading = _HEADINGS.get(error.code, "This did not work.")
@@ -124,7 +124,7 @@ def install(app: Flask) -> None:
         context.NoAccount: _no_account,
         DomainError: _domain,
         Busy: _busy,
-        HTTPException: _http,
+        HTTPException: http_error,
     }
     for kind, handler in handlers.items():
         app.register_error_handler(kind, handler)

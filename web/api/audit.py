@@ -1,0 +1,98 @@
+"""The audit log, and what protected resources report into it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from flask import request
+
+from application import record_action
+from application.lookups import as_uuid, stream_of
+from application.services import Origin
+from domain.errors import InvalidInput, NotFound
+from domain.grant import Grant
+from projections.audit_log import queries
+from web.api import context, paging
+from web.api.blueprints import new_blueprint
+from web.api.guard import reads, reports
+from web.api.preconditions import changing
+from web.schemas import audit as shapes
+from web.schemas.common import ReadQuery
+
+blueprint = new_blueprint("audit", "Everything that happened, and what resources report.")
+
+_ENTRIES: Final = "entries"
+_MISSING: Final = "There is no such session for this resource."
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@blueprint.route("/audit/entries")
+@reads()
+@blueprint.arguments(shapes.EntryQuery, location="query")
+@blueprint.response(200, shapes.EntryPage)
+def list_entries(query: dict[str, Any]) -> Any:
+    """List audit entries, newest first. The two entries of one event are never split between pages."""
+    limit = query["limit"]
+    with context.views() as conn:
+        found = queries.entries(
+            conn,
+            context.account_id(),
+            since=_clamped(query["since"]),
+            until=_clamped(query["until"]),
+            event_type=query["event_type"] or None,
+            member=str(query["member_id"]) if "member_id" in query else None,
+            client=query.get("client"),
+            grant_id=str(query["grant_id"]) if "grant_id" in query else None,
+            before_position=paging.after(_ENTRIES, query.get("cursor")),
+            limit=limit,
+        )
+    cursor = paging.cursor(_ENTRIES, found[-1].position) if len(found) >= limit else None
+    return {"data": [entry.as_record() for entry in found], "next_cursor": cursor}
+
+
+def _clamped(moment: datetime | None) -> datetime | None:
+    """Within what the log can hold; offsets at the ends of time count, too."""
+    if moment is None:
+        return None
+    return min(max(moment, _EARLIEST), _LATEST)
+
+
+@blueprint.route("/audit/entries/<entry_id>")
+@reads()
+@blueprint.arguments(ReadQuery, location="query")
+@blueprint.response(200, shapes.Entry)
+def show_entry(_: dict[str, Any], entry_id: str) -> Any:
+    """Show one entry."""
+    position, dash, ordinal = entry_id.partition("-")
+    known = dash and position.isascii() and position.isdigit() and len(position) <= 18 and ordinal in ("1", "2")
+    if known:
+        with context.views() as conn:
+            found = queries.entry(conn, context.account_id(), int(position))
+        for entry in found:
+            if entry.id == entry_id:
+                return entry.as_record()
+    raise NotFound("There is no such entry.")
+
+
+@blueprint.route("/audit/actions", methods=["POST"])
+@reports
+@blueprint.arguments(shapes.Action)
+@blueprint.response(204)
+def report_action(body: dict[str, Any]) -> Any:
+    """Report what a member did through a client at your resource. Called with the resource's introspection credentials."""
+    reporter = context.reporter()
+    account_id, identifier = reporter.account_id, reporter.resource.identifier
+    services = changing()
+    grant = stream_of(services, Grant, as_uuid(body["grant_id"]), account_id, missing=_MISSING)
+    if grant.resource != identifier:
+        raise NotFound(_MISSING)
+    scope = body.get("scope")
+    if scope is not None and scope not in reporter.resource.scopes:
+        raise InvalidInput("This is no scope of this resource.", field="scope")
+    recorded = record_action.record(
+        services, account_id, member_id=grant.member_id, client_stream=grant.for_client, client_id=grant.client_id, grant_id=str(grant.id),
+        resource=identifier, operation=body["operation"], scope=scope, projects=tuple(body.get("projects", ())), outcome=body["outcome"],
+        detail=body.get("detail"), origin=Origin("api", None, request.headers.get("User-Agent")),
+    )  # fmt: skip
+    context.did(recorded)

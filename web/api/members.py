@@ -1,0 +1,150 @@
+"""Members: list, add, role, permissions, deactivate and reactivate, password."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from flask import url_for
+
+from application import manage_members
+from application.lookups import member_of
+from domain.base import Stream
+from domain.errors import NotFound, Refused
+from domain.member import Member
+from domain.roles import PERMISSIONS
+from projections.members import queries
+from web.api import bodies, context, paging
+from web.api.blueprints import new_blueprint
+from web.api.context import actor
+from web.api.guard import manages, reads
+from web.api.preconditions import TagOf, changing, tag
+from web.schemas import access as shapes
+from web.schemas.common import ReadQuery, Reason
+
+blueprint = new_blueprint("members", "People, their roles and permissions.")
+
+_MEMBERS: Final = "members"
+_SAID: Final[dict[str | None, bool | None]] = {"true": True, "false": False, None: None}
+
+
+def _state(member_id: str) -> Member:
+    return member_of(context.services(), context.account_id(), member_id)
+
+
+def _tag(member_id: UUID) -> TagOf:
+    def current(stream: Stream) -> str | None:
+        return tag("member", stream.version) if isinstance(stream, Member) and stream.id == member_id else None
+
+    return current
+
+
+def _one(member_id: str) -> dict[str, Any]:
+    state = _state(member_id)
+    context.tagged(tag("member", state.version))
+    with context.views() as conn:
+        return bodies.member(state, queries.member(conn, context.account_id(), str(state.id)))
+
+
+def _changed(member_id: str, change: Any, *arguments: Any, **more: Any) -> dict[str, Any]:
+    state = _state(member_id)
+    context.did(change(changing(_tag(state.id)), context.account_id(), state.id, *arguments, **more, **actor()))
+    return _one(member_id)
+
+
+@blueprint.route("/members")
+@reads()
+@blueprint.arguments(shapes.MemberQuery, location="query")
+@blueprint.response(200, shapes.MemberPage)
+def list_members(query: dict[str, Any]) -> Any:
+    """List the members in the order they were added."""
+    after = paging.after(_MEMBERS, query.get("cursor"))
+    with context.views() as conn:
+        rows = queries.list_members(conn, context.account_id(), active=_SAID[query.get("active")], after=after, limit=query["limit"] + 1)
+    page = paging.page(_MEMBERS, rows, query["limit"], lambda row: row.added_position)
+    return {**page, "data": [bodies.member_row(row) for row in page["data"]]}
+
+
+@blueprint.route("/members", methods=["POST"])
+@manages("members.add")
+@blueprint.arguments(shapes.NewMember)
+@blueprint.response(201, shapes.Member)
+def add_member(body: dict[str, Any]) -> Any:
+    """Add a member."""
+    facts = {**body, "projects": body.get("projects") or ()}
+    added = manage_members.add_member(changing(), context.account_id(), **facts, **actor())
+    context.did(added.recorded)
+    return _one(str(added.member_id)), 201, {"Location": url_for("api_members.show_member", member_id=added.member_id)}
+
+
+@blueprint.route("/members/<member_id>")
+@reads()
+@blueprint.arguments(ReadQuery, location="query")
+@blueprint.response(200, shapes.Member)
+def show_member(_: dict[str, Any], member_id: str) -> Any:
+    """Show one member."""
+    return _one(member_id)
+
+
+@blueprint.route("/members/<member_id>", methods=["PATCH"])
+@manages("members.role", conditional=True)
+@blueprint.arguments(shapes.RoleChange)
+@blueprint.response(200, shapes.Member)
+def change_role(body: dict[str, Any], member_id: str) -> Any:
+    """Give a member another role; what is lost is felt by the next request."""
+    return _changed(member_id, manage_members.change_role, body["role"], projects=body.get("projects") or ())
+
+
+def _permission(name: str) -> str:
+    if name not in PERMISSIONS:
+        raise NotFound(f"There is no such permission. Permissions: {', '.join(PERMISSIONS)}.")
+    return name
+
+
+@blueprint.route("/members/<member_id>/permissions/<permission>", methods=["PUT"])
+@manages("members.permit", conditional=True)
+@blueprint.arguments(shapes.Permit, required=False)
+@blueprint.response(200, shapes.Member)
+def permit_member(body: dict[str, Any], member_id: str, permission: str) -> Any:
+    """Grant one permission beside the role."""
+    return _changed(member_id, manage_members.permit, _permission(permission), projects=body.get("projects") or ())
+
+
+@blueprint.route("/members/<member_id>/permissions/<permission>", methods=["DELETE"])
+@manages("members.forbid")
+@blueprint.arguments(shapes.ForbidQuery, location="query")
+@blueprint.response(200, shapes.Member)
+def forbid_member(query: dict[str, Any], member_id: str, permission: str) -> Any:
+    """Take one permission away, felt by the next request."""
+    return _changed(member_id, manage_members.forbid, _permission(permission), projects=query.get("project", ()))
+
+
+@blueprint.route("/members/<member_id>/deactivate", methods=["POST"])
+@manages("members.deactivate")
+@blueprint.arguments(Reason, required=False)
+@blueprint.response(200, shapes.Member)
+def deactivate_member(body: dict[str, Any], member_id: str) -> Any:
+    """End everything of a member at once: sessions, browser sessions, sign-ins to come."""
+    return _changed(member_id, manage_members.deactivate, reason=body.get("reason"))
+
+
+@blueprint.route("/members/<member_id>/reactivate", methods=["POST"])
+@manages("members.reactivate")
+@blueprint.arguments(Reason, required=False)
+@blueprint.response(200, shapes.Member)
+def reactivate_member(body: dict[str, Any], member_id: str) -> Any:
+    """Let a deactivated member act again; what ended stays ended."""
+    return _changed(member_id, manage_members.reactivate, reason=body.get("reason"))
+
+
+@blueprint.route("/members/<member_id>/password", methods=["POST"])
+@manages("members.password")
+@blueprint.arguments(shapes.NewPassword)
+@blueprint.response(204)
+def set_password(body: dict[str, Any], member_id: str) -> Any:
+    """Set a member's password and end their browser sessions."""
+    email = bodies.member(_state(member_id), None)["email"]
+    if email is None:
+        raise Refused("This person was erased. Add them again as a new member.")
+    _changed(member_id, manage_members.set_password, email, body["password"])
+    context.untagged()

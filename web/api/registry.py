@@ -1,0 +1,80 @@
+"""Takes the API into the Flask app: its blueprints, its description, the page that shows it, and its errors where no blueprint is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Flask, current_app, request
+from flask_smorest import Api
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from web.api import account, audit, consents, docs, integrations, members, openapi, policies, preconditions, problems, resources, sessions
+from web.api.context import PREFIX
+from web.schemas.common import Problem
+
+_VERSION = "1"
+_MODULES = (account, integrations, sessions, consents, members, policies, resources, audit)
+_DESCRIPTION = (
+    """Everything that the pages can do. Call it with an access token whose resource is this API; the page /api/docs says how to get one."""
+)
+
+
+class Described(Api):
+    """flask-smorest's API with our errors in the place of its own."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_error_handlers(self) -> None:
+        """Each blueprint answers its own."""
+
+    def _register_doc_blueprint(self) -> None:
+        """The description is served by `documents`, completed."""
+
+
+documents = Blueprint("api_documents", __name__, url_prefix=PREFIX)
+
+
+@documents.get("/openapi.json")
+def description() -> Response:
+    """The description, made at its first reading."""
+    spec = document()
+    response = Response(msgspec.json.encode(spec), content_type="application/json")
+    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.set_etag(preconditions.tag(spec))
+    return response.make_conditional(request)
+
+
+def document() -> dict[str, Any]:
+    """The whole description of this process's API."""
+    found: dict[str, Any] | None = current_app.extensions.get("grantbook.openapi")
+    if found is None:
+        issuer = current_app.extensions["grantbook"].services.issuer
+        described: Described = current_app.extensions["grantbook.api"]
+        found = current_app.extensions["grantbook.openapi"] = openapi.finished(described.spec.to_dict(), issuer)
+    return found
+
+
+def register(app: Flask, otherwise: Callable[[HTTPException], Any]) -> None:
+    """`otherwise` answers HTTP errors of paths that aren't the API's."""
+    app.config.update(API_TITLE="Grantbook", API_VERSION=_VERSION, OPENAPI_VERSION="3.1.0")
+    app.config["API_SPEC_OPTIONS"] = {"info": {"description": _DESCRIPTION}}
+    api = Described(app)
+    api.spec.components.schema("Problem", schema=Problem)
+    for module in _MODULES:
+        api.register_blueprint(module.blueprint)
+    app.extensions["grantbook.api"] = api
+    app.register_blueprint(documents)
+    app.register_blueprint(docs.blueprint)
+
+    def by_path(error: HTTPException) -> Any:
+        return problems.answer(error) if is_api(request.path) else otherwise(error)
+
+    app.register_error_handler(HTTPException, by_path)
+
+
+def is_api(path: str) -> bool:
+    return path == PREFIX or path.startswith(f"{PREFIX}/")
