@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from application.counting import count
 from application.issuing import ended
 from application.lookups import as_uuid
 from application.services import Services
@@ -27,9 +28,14 @@ class Judged:
 def judge(services: Services, account_id: str, token_text: str, now: datetime) -> Judged | None:
     """The token judged on the newest state; None if it is not genuine, has expired, or its grant gives nothing any more."""
     claims = services.access_tokens.read(token_text, now)
-    grant_id = None if claims is None else as_uuid(claims["grant_id"])
+    return None if claims is None else judge_claims(services, account_id, claims, now)
+
+
+def judge_claims(services: Services, account_id: str, claims: dict[str, Any], now: datetime) -> Judged | None:
+    """The same for the claims of a token that was genuine when they were read; whether it has expired since is not asked."""
+    grant_id = as_uuid(claims["grant_id"])
     standing = None if grant_id is None else services.store.standing(grant_id)
-    if claims is None or standing is None:
+    if standing is None:
         return None
     grant = standing.grant
     if grant.account_id != account_id or grant.client_id != claims["client_id"] or grant.resource != claims["aud"]:
@@ -45,7 +51,9 @@ def introspect(services: Services, account_id: str, token_text: str, *, resource
     """The introspection response for that resource; only `active: false` for what is unknown, dead or meant for another."""
     judged = judge(services, account_id, token_text, services.clock())
     if judged is None or judged.claims["aud"] != resource_identifier:
+        count("introspections", "inactive")
         return INACTIVE
+    count("introspections", "active")
     claims = judged.claims
     answer = {
         "active": True, "scope": judged.access.scope, "client_id": claims["client_id"], "sub": claims["sub"], "aud": claims["aud"],

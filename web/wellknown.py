@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 from application.register_client import dynamic_scopes
 from application.services import Services
 from domain.account import Account, Resource
+from domain.client import LOOPBACK_HOSTS
 from domain.scopes import OFFLINE_ACCESS
 from infrastructure.bootstrap import App
 from web.oauth.answers import CORS, PREFLIGHT, SAFE, Answer
@@ -32,36 +33,40 @@ class Documents:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._kept: dict[tuple[str, str], tuple[float, Answer, str]] = {}
+        self._kept: dict[tuple[str, str, str], tuple[float, Answer, str]] = {}
 
     def answer(self, host: str, path: str, if_none_match: str | None) -> Answer | None:
         """The answer for a path below `/.well-known/`; None if there is no such document."""
         account_id = self._app.directory.account_for(host)
         if account_id is None:
             return None
-        key = (account_id, path.rstrip("/"))
-        kept = self._kept.get(key)
+        path = path.rstrip("/")
+        elsewhere = _elsewhere(self._app.services, host) if path.startswith(_RESOURCE) else ""
+        kept = self._kept.get((account_id, path, elsewhere))
         if kept is None or time.monotonic() - kept[0] >= KEPT_SECONDS:
-            made = self._made(*key)
-            if made is None:
+            found = self._made(account_id, path, elsewhere)
+            if found is None:
                 return None
-            kept = self._kept[key] = made
+            kept, place = found
+            self._kept[account_id, path, place] = kept
         _, answer, etag = kept
         if if_none_match is not None and parse_etags(if_none_match).contains_weak(etag):
             return Answer(304, [h for h in answer.headers if h[0] != "Content-Type"], b"")
         return answer
 
-    def _made(self, account_id: str, path: str) -> tuple[float, Answer, str] | None:
+    def _made(self, account_id: str, path: str, elsewhere: str) -> tuple[tuple[float, Answer, str], str] | None:
+        """The document, and the other host that it is kept for: only one that a resource has, whatever is asked for."""
         services = self._app.services
         account = services.store.load(Account, UUID(account_id))
-        payload = None if account is None else _payload(services, account, path)
+        payload = None if account is None else _payload(services, account, path, elsewhere)
         if payload is None:
             return None
         body = msgspec.json.encode(payload)
         etag = hashlib.sha256(body).hexdigest()[:32]
         age = KEYS_AGE if path == _KEYS else METADATA_AGE
         headers = [("Content-Type", "application/json"), *CORS, *SAFE, ("ETag", f'"{etag}"'), ("Cache-Control", f"public, max-age={age}")]
-        return time.monotonic(), Answer(200, headers, body), etag
+        place = elsewhere if elsewhere and urlsplit(payload.get("resource", "")).netloc == elsewhere else ""
+        return (time.monotonic(), Answer(200, headers, body), etag), place
 
 
 @blueprint.route(f"/{_SERVER}", methods=["GET", "OPTIONS"])
@@ -83,10 +88,10 @@ def document(path: str = "") -> Response:  # noqa: ARG001 - the whole path count
     return response
 
 
-def _payload(services: Services, account: Account, path: str) -> dict[str, Any] | None:
+def _payload(services: Services, account: Account, path: str, elsewhere: str) -> dict[str, Any] | None:
     name, _, rest = path.partition("/")
     if name == _RESOURCE:
-        return resource_metadata(services, account, rest)
+        return resource_metadata(services, account, rest, elsewhere)
     if path == _SERVER:
         return server_metadata(services, account)
     return services.access_tokens.jwks(str(account.id)) if path == _KEYS else None
@@ -118,9 +123,9 @@ def server_metadata(services: Services, account: Account) -> dict[str, Any]:
     return document
 
 
-def resource_metadata(services: Services, account: Account, path: str) -> dict[str, Any] | None:
+def resource_metadata(services: Services, account: Account, path: str, elsewhere: str = "") -> dict[str, Any] | None:
     """RFC 9728 2 for the resource at this path, without `offline_access`, which is no resource's; None if there is none."""
-    resource = _resource(services, account, path)
+    resource = _resource(services, account, path, elsewhere)
     if resource is None:
         return None
     allowed = dynamic_scopes(account)
@@ -129,16 +134,26 @@ def resource_metadata(services: Services, account: Account, path: str) -> dict[s
         "authorization_servers": [services.issuer],
         "scopes_supported": [s for s in resource.scopes if s in allowed and s != OFFLINE_ACCESS],
         "bearer_methods_supported": ["header"],
-        "resource_name": f"{account.name} {'MCP' if resource.identifier == services.mcp_url else 'API'}",
+        "resource_name": f"{account.name} {'MCP' if resource.upstream or resource.identifier == services.mcp_url else 'API'}",
     }
 
 
-def _resource(services: Services, account: Account, path: str) -> Resource | None:
-    if not path:
-        return account.resources.get(services.mcp_url)
-    hosts = {urlsplit(url).netloc for url in (services.issuer, services.mcp_url, services.api_url)}
+def _elsewhere(services: Services, host: str) -> str:
+    """The host, if it is none of this server's own: the gateway may serve resources under more names."""
+    own = {urlsplit(url).netloc for url in (services.issuer, services.mcp_url, services.api_url)}
+    name = host.lower()
+    return "" if name in own or name.rsplit(":", 1)[0].strip("[]") in LOOPBACK_HOSTS else name
+
+
+def _resource(services: Services, account: Account, path: str, elsewhere: str) -> Resource | None:
+    """The resource at this path of the other host, if the gateway serves one there; else of our own."""
+    own = {urlsplit(url).netloc for url in (services.issuer, services.mcp_url, services.api_url)}
+    ours: Resource | None = None if path else account.resources.get(services.mcp_url)
     for identifier, resource in account.resources.items():
         parts = urlsplit(identifier)
-        if parts.netloc in hosts and parts.path.strip("/") == path:
-            return resource
-    return None
+        if parts.path.strip("/") == path:
+            if resource.upstream and parts.netloc == elsewhere:
+                return resource
+            if ours is None and parts.netloc in own:
+                ours = resource
+    return ours

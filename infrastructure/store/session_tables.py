@@ -61,7 +61,11 @@ class SessionTables:
         self._run(sql, id_hash, account_id, grant_id, upstream_session)
 
     def gateway_session(self, id_hash: bytes) -> tuple[str, str] | None:
-        rows = self._run("SELECT grant_id, upstream_session FROM gateway_sessions WHERE id_hash = %s", id_hash)
+        """Grant and upstream's session; that it was asked for is noted now and then, so that what nobody uses can be swept."""
+        sql = "SELECT grant_id, upstream_session, last_seen_at < now() - interval '1 hour' FROM gateway_sessions WHERE id_hash = %s"
+        rows = self._run(sql, id_hash)
+        if rows and rows[0][2]:
+            self._run("UPDATE gateway_sessions SET last_seen_at = now() WHERE id_hash = %s", id_hash)
         return (str(rows[0][0]), str(rows[0][1])) if rows else None
 
     def remove_gateway_session(self, id_hash: bytes) -> None:

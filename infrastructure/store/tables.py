@@ -132,4 +132,5 @@ class PostgresTables(SessionTables, IdempotencyTables, IdentityTables):
         self._run("DELETE FROM browser_sessions WHERE expires_at < %s", before)
         self._run("DELETE FROM sso_requests WHERE expires_at < %s", before)
         self._run("DELETE FROM setup_links WHERE expires_at < %s", before)
+        self._run("DELETE FROM gateway_sessions WHERE last_seen_at < %s", now - timedelta(days=7))
         self._run("DELETE FROM idempotency_keys WHERE expires_at < %s", now)

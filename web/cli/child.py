@@ -9,8 +9,9 @@ from infrastructure.lifeline import end_with_parent
 from infrastructure.logs import configure_logs
 from infrastructure.settings import Settings, SettingsError, load_settings
 
-GATEWAY_THREADS = 16
-_BACKPRESSURE = 128
+GATEWAY_THREADS = 128
+"""Each waits for an upstream or holds a stream open; those that ask the database are few (`web.mcp.deciders`)."""
+_BACKPRESSURE, _GATEWAY_BACKPRESSURE = 128, 512
 
 
 def main() -> None:
@@ -26,9 +27,10 @@ def main() -> None:
         _project(settings)
     elif kind == "gateway":
         assert settings.gateway_port is not None
-        _serve("web.cli.child:gateway_worker", settings.host, settings.gateway_port, max(1, settings.workers // 2), GATEWAY_THREADS)
+        workers = max(1, settings.workers // 2)
+        _serve("web.cli.child:gateway_worker", settings.host, settings.gateway_port, workers, GATEWAY_THREADS, _GATEWAY_BACKPRESSURE)
     else:
-        _serve("web.cli.child:web_worker", settings.host, settings.port, settings.workers, settings.threads)
+        _serve("web.cli.child:web_worker", settings.host, settings.port, settings.workers, settings.threads, _BACKPRESSURE)
 
 
 def web_worker() -> object:
@@ -51,7 +53,7 @@ def gateway_worker() -> object:
     return served(app.settings, create_gateway(app), "gateway")
 
 
-def _serve(target: str, host: str, port: int, workers: int, threads: int) -> None:
+def _serve(target: str, host: str, port: int, workers: int, threads: int, backpressure: int) -> None:
     from granian import Granian
     from granian.constants import Interfaces
 
@@ -62,7 +64,7 @@ def _serve(target: str, host: str, port: int, workers: int, threads: int) -> Non
         interface=Interfaces.WSGI,
         workers=workers,
         blocking_threads=threads,
-        backpressure=_BACKPRESSURE,
+        backpressure=backpressure,
         websockets=False,
         log_access=False,
         log_dictconfig={"version": 1, "disable_existing_loggers": False, "loggers": {"_granian": {"level": "WARNING"}}},

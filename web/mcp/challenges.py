@@ -23,6 +23,7 @@ def unauthorized(resource: Resource, account: Account, error: str | None = None,
     """401: no token, or one that is not valid (`invalid_token`)."""
     response = jsonify({"error": error or "unauthorized", "error_description": description or "An access token is needed."})
     response.status_code = 401
+    response.headers["Cache-Control"] = "no-store"
     response.headers["WWW-Authenticate"] = challenges.unauthorized(resource, account, error, description)
     return response
 
@@ -31,5 +32,6 @@ def insufficient_scope(resource: Resource, needed: str, granted: Iterable[str], 
     """403: the scope of the operation is missing."""
     response = jsonify({"error": "insufficient_scope", "error_description": description, "scope": needed})
     response.status_code = 403
+    response.headers["Cache-Control"] = "no-store"
     response.headers["WWW-Authenticate"] = challenges.insufficient_scope(resource, needed, granted, description)
     return response

@@ -1,25 +1,26 @@
-"""One request at the gateway: judged on the write side, limited to scope and projects, forwarded with an assertion, recorded."""
+"""One request at the gateway: limited to scope and projects, forwarded with an assertion, answered, recorded."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
-import msgspec
-from flask import Request, Response, jsonify
+from flask import Request, Response
 
 from domain.access import holdable
-from web.mcp import challenges, messages, operations, sessions, streams
-from web.mcp.upstream import RETURNED, Upstreams, UpstreamUnreachable, assertion_claims, forwarded_headers
+from web.access_log import REQUEST_ID
+from web.mcp import answers, challenges, listings, messages, operations, sessions
+from web.mcp.outcomes import Settlement, decoded, judge_answer
+from web.mcp.streams import Relay, Slots
+from web.mcp.upstream import AnswerBroken, Upstreams, UpstreamUnreachable, assertion_claims, forwarded_headers, read_whole, unsendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from application.ports import Tables
     from domain.access import Access, Standing
-    from domain.account import Resource
+    from domain.account import Account, Resource
 
 
 class Judged(Protocol):
@@ -35,17 +36,20 @@ class Judged(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the gateway is made of: decisions and records of the write side, signatures, session table, clock."""
+    """What the gateway is made of: decisions and records of the write side, signatures, sessions, clock, ways to upstreams."""
 
     issuer: str
-    judge: Callable[[str], Judged | None]
+    judge_again: Callable[[Judged], Judged | None]
+    """The same grant as it stands now, even if the token itself is over."""
     sign: Callable[[dict[str, Any]], str]
-    record: Callable[..., None]
-    """(judged, operation, scope, projects, outcome, detail): `action.performed`."""
-    session_table: Tables
+    record: Callable[[Judged, operations.Operation, tuple[str, ...], str, str | None], None]
+    """(judged, operation, projects, outcome, detail): `action.performed`; raises `Unrecorded`."""
+    sessions: sessions.Sessions
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     upstreams: Upstreams
+    slots: Slots
+    recheck_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,48 +59,63 @@ class Call:
     judged: Judged
     resource: Resource
     message: messages.Message | None
-    operation: operations.Operation | None
-    scope: str
-    projects: tuple[str, ...]
     session: str | None
+    operation: operations.Operation | None = None
+    projects: tuple[str, ...] = ()
+
+    @property
+    def message_id(self) -> Any:
+        return self.message.id if self.message else None
+
+    @property
+    def grant_id(self) -> str:
+        return str(self.judged.claims["grant_id"])
+
+    @property
+    def account(self) -> Account:
+        return self.judged.standing.account
 
 
-def handle(parts: Parts, request: Request, resource: Resource, judged: Judged, token: str) -> Response:
+def handle(parts: Parts, request: Request, resource: Resource, judged: Judged) -> Response:
     """Answer a POST or DELETE whose token is live."""
+    odd = unsendable(request.headers)
+    if odd is not None:
+        return answers.refused(400, f"The header {odd.encode('ascii', 'replace').decode()} holds characters that no header may hold.")
     session_id = request.headers.get(sessions.SESSION_HEADER)
-    session = sessions.upstream_session(parts.session_table, session_id, judged.claims["grant_id"]) if session_id else None
+    session = parts.sessions.upstream_session(session_id, judged.claims["grant_id"]) if session_id else None
     if session_id and session is None:
-        return json_answer(messages.error_body(messages.INVALID_REQUEST, "This session does not exist (any more). Initialize a new one."), 404)
+        return answers.refused(404, "This session does not exist (any more). Initialize a new one.")
     if request.method == "DELETE":
-        return _end_session(parts, request, Call(judged, resource, None, None, "", (), session), session_id)
+        return _end_session(parts, request, Call(judged, resource, None, session), session_id)
     try:
         message = messages.read_message(request.get_data(cache=False), request.headers)
     except messages.MessageError as error:
-        return json_answer(messages.error_body(error.code, str(error), error.message_id), 400)
-    if message.is_free:
-        return _forward(parts, request, Call(judged, resource, message, None, "", (), session), token)
-    return _scoped(parts, request, Call(judged, resource, message, None, "", (), session), token)
+        return answers.refused(400, str(error), error.message_id, error.code)
+    call = Call(judged, resource, message, session)
+    return _forward(parts, request, call) if message.is_free else _scoped(parts, request, call, message)
 
 
-def _scoped(parts: Parts, request: Request, call: Call, token: str) -> Response:
-    """An operation that needs a scope, in projects that the token reaches."""
-    judged, message, account = call.judged, call.message, call.judged.standing.account
-    assert message is not None
+def _scoped(parts: Parts, request: Request, call: Call, message: messages.Message) -> Response:
+    """An operation that needs scopes, in projects that the token reaches."""
+    judged, account = call.judged, call.account
     operation = operations.operation_for(call.resource, message)
     if operation is None:
-        text = f"Unknown tool: {message.name}" if message.method == "tools/call" else f"{message.method} is not offered here."
-        code = messages.METHOD_NOT_FOUND if message.name is None else messages.INVALID_PARAMS
-        return json_answer(messages.error_body(code, text, message.id), 200)
-    if operation.scope not in judged.access.scopes:
-        parts.record(judged, operation.name, operation.scope, (), "refused", "insufficient_scope")
-        return challenges.insufficient_scope(call.resource, operation.scope, judged.access.scopes, _why_missing(judged, operation.scope))
+        parts.record(judged, operations.Operation(operations.operation_name(message), (), None), (), "refused", "not offered")
+        if message.kind is None:
+            return answers.refused(200, f"{message.method[:80]} is not offered here.", message.id, messages.METHOD_NOT_FOUND)
+        return answers.refused(200, f"Not offered here: {', '.join(message.names)[:200]}", message.id, messages.INVALID_PARAMS)
+    missing = operations.missing_scopes(operation, judged.access)
+    if missing:
+        parts.record(judged, operation, (), "refused", "insufficient_scope")
+        return challenges.insufficient_scope(call.resource, " ".join(missing), judged.access.scopes, _why_missing(judged, missing[0]))
     allowed = operations.allowed_projects(account, judged.access, operation)
-    refused = operations.refused_projects(account, operation, allowed, message.arguments)
+    projects, refused = operations.choose_projects(account, operation, allowed, message.arguments)
     if refused:
-        parts.record(judged, operation.name, operation.scope, allowed, "refused", "project")
+        parts.record(judged, operation, allowed, "refused", "project")
         names = ", ".join(account.projects[p] for p in allowed) or "none"
-        return json_answer(messages.tool_error(message.id, f"Not allowed in {', '.join(refused)}. This connection may use: {names}."), 200)
-    return _forward(parts, request, Call(judged, call.resource, message, operation, operation.scope, allowed, call.session), token)
+        text = f"Not allowed in {', '.join(map(repr, refused[:5]))}. This connection may use: {names}."
+        return answers.json_answer(messages.tool_error(message.id, text), 200)
+    return _forward(parts, request, replace(call, operation=operation, projects=projects))
 
 
 def _why_missing(judged: Judged, scope: str) -> str:
@@ -105,116 +124,100 @@ def _why_missing(judged: Judged, scope: str) -> str:
     return f"The user's role does not include {scope}; an admin of the account can change that."
 
 
-def _forward(parts: Parts, request: Request, call: Call, token: str) -> Response:
+def _forward(parts: Parts, request: Request, call: Call) -> Response:
     """Send it on and relay what comes back."""
-    resource, message = call.resource, call.message
-    if resource.upstream is None:
-        return json_answer(messages.error_body(messages.INVALID_REQUEST, "This resource has no upstream behind the gateway."), 404)
+    settlement = _settlement(parts, call)
     try:
-        answer = parts.upstreams.open(resource.upstream, request.method, _headers(parts, request, call), message.raw if message else None)
+        answer = parts.upstreams.open(
+            str(call.resource.upstream), request.method, _headers(parts, request, call), call.message.body if call.message else None
+        )
     except UpstreamUnreachable:
-        _record(parts, call, "failed", "upstream unreachable")
-        message_id = message.id if message else None
-        return json_answer(messages.error_body(-32603, "The service behind this endpoint does not answer. Try again in a moment.", message_id), 502)
-    listing = message is not None and message.method == "tools/list"
-    if answer.headers.get("content-type", "").startswith("text/event-stream") and not listing:
-        return _stream(parts, call, answer, token)
-    return _whole(parts, call, answer)
+        settlement.settle("failed", "upstream unreachable")
+        return answers.bad_gateway("The service behind this endpoint does not answer. Try again in a moment.", call.message_id)
+    method = call.message.method if call.message else ""
+    if answers.media_type(answer) == answers.EVENTS and answer.status_code == 200 and not listings.is_listing(method):
+        return _stream(parts, call, answer, settlement)
+    return _whole(parts, request, call, answer, settlement)
+
+
+def _settlement(parts: Parts, call: Call) -> Settlement:
+    """What has no scope has no record."""
+    operation = call.operation
+    if operation is None:
+        return Settlement(None)
+    return Settlement(lambda outcome, detail: parts.record(call.judged, operation, call.projects, outcome, detail))
 
 
 def _headers(parts: Parts, request: Request, call: Call) -> dict[str, str]:
-    body = call.message.raw if call.message else b""
     claims = assertion_claims(
-        issuer=parts.issuer, upstream=str(call.resource.upstream), now=int(parts.clock().timestamp()), token_id=parts.new_id(), body=body,
-        claims=call.judged.claims, scope=call.scope, projects=call.projects,
+        issuer=parts.issuer, upstream=str(call.resource.upstream), now=int(parts.clock().timestamp()), token_id=parts.new_id(),
+        body=call.message.body if call.message else b"", claims=call.judged.claims,
+        scope=call.operation.scope if call.operation else "", projects=call.projects,
     )  # fmt: skip
-    return forwarded_headers(request.headers, parts.sign(claims), call.session)
+    return forwarded_headers(request.headers, parts.sign(claims), call.session, request.environ.get(REQUEST_ID, ""))
 
 
-def _stream(parts: Parts, call: Call, answer: httpx.Response, token: str) -> Response:
-    _record(parts, call, "ok" if answer.status_code < 400 else "failed", None)
-    response = Response(streams.relay(answer, lambda: parts.judge(token) is not None), status=answer.status_code)
-    return _dressed(parts, call, answer, response)
-
-
-def _whole(parts: Parts, call: Call, answer: httpx.Response) -> Response:
-    try:
-        body = answer.read()
-    except httpx.HTTPError:
-        _record(parts, call, "failed", "upstream broke off")
-        return json_answer(
-            messages.error_body(-32603, "The service behind this endpoint broke off its answer.", call.message.id if call.message else None), 502
-        )
-    finally:
+def _stream(parts: Parts, call: Call, answer: httpx.Response, settlement: Settlement) -> Response:
+    if not parts.slots.take(call.grant_id):
         answer.close()
-    status = 502 if answer.status_code in (401, 403) else answer.status_code
-    failed = status >= 400 or _is_error(body)
-    _record(parts, call, "failed" if failed else "ok", None)
-    if call.message is not None and call.message.method == "tools/list":
-        body = _only_reachable(call, body)
-    return _dressed(parts, call, answer, Response(body, status=status))
+        settlement.settle("failed", "too many streams")
+        response = answers.refused(503, "Too many streams are open. Close one, or try again in a moment.", call.message_id)
+        response.headers["Retry-After"] = "5"
+        return response
+
+    def still_allowed() -> bool:
+        """A call under way may outlive its token, but not its grant; whoever only listens needs a live token."""
+        now = parts.judge_again(call.judged)
+        if now is None or call.operation is None:
+            return now is not None and call.judged.claims["exp"] > parts.clock().timestamp()
+        return operations.still_holds(now.standing.account, now.access, call.operation, call.projects)
+
+    relay = Relay(answer, settlement, still_allowed, lambda: parts.slots.give_back(call.grant_id), parts.recheck_seconds)
+    response = answers.with_headers(Response(relay, content_type=answers.EVENTS), answer)
+    response.headers["X-Accel-Buffering"] = "no"
+    return _with_session(parts, call, answer, response)
 
 
-def _is_error(body: bytes) -> bool:
+def _whole(parts: Parts, request: Request, call: Call, answer: httpx.Response, settlement: Settlement) -> Response:
+    method = call.message.method if call.message else ""
     try:
-        answer = msgspec.json.decode(body) if body else {}
-    except msgspec.DecodeError:
-        return False
-    result = answer.get("result") if isinstance(answer, dict) else None
-    return isinstance(answer, dict) and ("error" in answer or (isinstance(result, dict) and result.get("isError") is True))
+        body = read_whole(answer)
+    except AnswerBroken as error:
+        settlement.settle("failed", f"upstream's answer {error}")
+        return answers.bad_gateway(f"The answer of the service behind this endpoint was {error}.", call.message_id)
+    response = answers.relayed(answer, body, call.message_id)
+    if listings.is_listing(method) and response.status_code < 400:
+        scopes = operations.reachable_scopes(call.resource, call.judged.standing.member, call.account)
+        kept = listings.reachable(method, call.resource, scopes, body, events=answers.media_type(answer) == answers.EVENTS)
+        if kept is None:
+            return answers.bad_gateway("The service behind this endpoint gave an answer that is no message.", call.message_id)
+        response.set_data(kept)
+    settlement.settle(*_outcome(response, answer, body))
+    if answer.status_code == 404 and call.session:  # the upstream forgot it
+        parts.sessions.end(request.headers[sessions.SESSION_HEADER])
+    return _with_session(parts, call, answer, response)
 
 
-def _only_reachable(call: Call, body: bytes) -> bytes:
-    """`tools/list` without the tools whose scope the user's own permissions can't reach; JSON, or the data lines of an event stream."""
-    if body.lstrip().startswith((b"event:", b"data:", b"id:", b":")):
-        lines = body.replace(b"\r\n", b"\n").split(b"\n")
-        return b"\n".join(b"data: " + _only_reachable(call, line[5:].strip()) if line.startswith(b"data:") else line for line in lines)
-    try:
-        answer = msgspec.json.decode(body)
-        tools = answer["result"]["tools"]
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return body
-    standing = call.judged.standing
-    reachable = [s for s in call.resource.scopes if holdable(standing.member, standing.account, s)]
-    answer["result"]["tools"] = operations.visible_tools(call.resource, tools, reachable)
-    return msgspec.json.encode(answer)
+def _outcome(response: Response, answer: httpx.Response, body: bytes) -> tuple[str, str | None]:
+    if response.status_code >= 400:
+        return "failed", f"upstream answered {answer.status_code}"
+    return judge_answer(decoded(body)) or ("ok", None)
 
 
-def _dressed(parts: Parts, call: Call, answer: httpx.Response, response: Response) -> Response:
-    """The upstream's answer with only the headers that may pass, and our session id in the place of its own."""
-    for name in RETURNED:
-        if name in answer.headers:
-            response.headers[name] = answer.headers[name]
-    response.headers["Cache-Control"] = "no-store"
+def _with_session(parts: Parts, call: Call, answer: httpx.Response, response: Response) -> Response:
+    """Our session id in the place of the upstream's own."""
     upstream_id = answer.headers.get(sessions.SESSION_HEADER)
-    if upstream_id and upstream_id != call.session:
-        ours = parts.new_id()
-        parts.session_table.add_gateway_session(
-            sessions.hashed(ours), str(call.judged.standing.account.id), call.judged.claims["grant_id"], upstream_id
-        )
-        response.headers[sessions.SESSION_HEADER] = ours
+    if upstream_id and upstream_id != call.session and response.status_code < 400:
+        response.headers[sessions.SESSION_HEADER] = parts.sessions.begin(str(call.account.id), call.grant_id, upstream_id)
     return response
 
 
 def _end_session(parts: Parts, request: Request, call: Call, session_id: str | None) -> Response:
     if session_id is None:
-        return json_answer(messages.error_body(messages.INVALID_REQUEST, f"DELETE ends a session and needs {sessions.SESSION_HEADER}."), 400)
-    parts.session_table.remove_gateway_session(sessions.hashed(session_id))
+        return answers.refused(400, f"DELETE ends a session and needs {sessions.SESSION_HEADER}.")
+    parts.sessions.end(session_id)
     try:
         parts.upstreams.open(str(call.resource.upstream), "DELETE", _headers(parts, request, call), None).close()
     except UpstreamUnreachable:
         return Response(status=204)
     return Response(status=204)
-
-
-def _record(parts: Parts, call: Call, outcome: str, detail: str | None) -> None:
-    if call.operation is not None:
-        parts.record(call.judged, call.operation.name, call.operation.scope, call.projects, outcome, detail)
-
-
-def json_answer(body: dict[str, Any], status: int) -> Response:
-    """A JSON answer that nobody keeps."""
-    response = jsonify(body)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -5,62 +5,120 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
-from domain.access import Access
+from domain.access import Access, holdable
 from domain.account import Account, Resource
+from domain.member import Member
+from domain.scopes import OFFLINE_ACCESS
 from web.mcp.messages import Message
 
-_KIND = {"tools/call": "tools", "prompts/get": "prompts", "resources/read": "resources"}
+_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of a resource: what it is called in the audit log, the scope it needs, the argument that names its projects."""
+    """An operation of a resource: what it is called in the audit log, the scopes it needs, the argument that names its projects."""
 
     name: str
-    scope: str
+    scopes: tuple[str, ...]
     project_argument: str | None
+
+    @property
+    def scope(self) -> str:
+        """The scopes as one string."""
+        return " ".join(self.scopes)
 
 
 def operation_for(resource: Resource, message: Message) -> Operation | None:
     """The operation that a message asks for; None where the map has none: it is then not offered at all."""
-    entries = resource.operations.get(_KIND.get(message.method, ""), {})
-    entry = entries.get(message.name)
-    if entry is None and message.method == "resources/read":
-        entry = next((e for prefix, e in entries.items() if prefix.endswith("*") and str(message.name).startswith(prefix[:-1])), None)
-    if entry is None:
+    if message.kind is None:
         return None
-    found = {"scope": entry} if isinstance(entry, str) else entry
-    return Operation(f"{message.method}:{message.name}", found["scope"], found.get("project_argument"))
+    entries = [_entry(resource, message.kind, name) for name in message.names]
+    known = [_as_pair(entry) for entry in entries if entry is not None]
+    if len(known) < len(entries) or not known:
+        return None
+    return Operation(operation_name(message), tuple(dict.fromkeys(scope for scope, _ in known)), known[0][1])
 
 
-def visible_tools(resource: Resource, tools: Iterable[Any], reachable: Iterable[str]) -> list[Any]:
-    """The tools whose scope the user could hold at all. What was not consented stays listed, so that a call gets 403 and the client steps up."""
-    allowed = set(reachable)
-    mapped = resource.operations.get("tools", {})
+def operation_name(message: Message) -> str:
+    """What the audit log calls it."""
+    return f"{message.method}:{message.names[0]}"[:_SHOWN] if message.names else message.method[:_SHOWN]
 
-    def scope_of(tool: Any) -> str | None:
-        entry = mapped.get(tool.get("name")) if isinstance(tool, dict) else None
-        return entry if isinstance(entry, str) or entry is None else entry["scope"]
 
-    return [tool for tool in tools if scope_of(tool) in allowed]
+def scope_of(resource: Resource, kind: str, name: object) -> str | None:
+    """The scope that a tool, prompt or resource needs, or None if it is not in the map."""
+    entry = _entry(resource, kind, name) if isinstance(name, str) else None
+    return None if entry is None else _as_pair(entry)[0]
+
+
+def reachable_scopes(resource: Resource, member: Member, account: Account) -> frozenset[str]:
+    """The resource's scopes that the member could hold at all, whatever was consented to."""
+    return frozenset(s for s in resource.scopes if s != OFFLINE_ACCESS and holdable(member, account, s))
 
 
 def allowed_projects(account: Account, access: Access, operation: Operation) -> tuple[str, ...]:
-    """The project ids in which the operation may act; for a scope without projects those that any scope of the access reaches."""
-    projects = access.scopes.get(operation.scope)
-    if projects is not None:
-        return projects
-    reached = {p for held in access.scopes.values() for p in held or ()}
-    return tuple(p for p in account.projects if p in reached)
+    """The project ids in which the operation may act; all of them for scopes without projects, which ignore the project choice."""
+    limits = [held for held in (access.scopes.get(scope) for scope in operation.scopes) if held is not None]
+    return tuple(p for p in account.projects if all(p in held for held in limits))
 
 
-def refused_projects(account: Account, operation: Operation, allowed: Iterable[str], arguments: dict[str, Any]) -> list[str]:
-    """The projects that the call names (by id or name) and may not touch."""
-    if operation.project_argument is None:
-        return []
-    asked = arguments.get(operation.project_argument)
-    wanted = [asked] if isinstance(asked, str) else asked if isinstance(asked, list) else []
-    permitted = set(allowed)
-    names = {account.projects[p].casefold() for p in permitted if p in account.projects}
-    return [str(w) for w in wanted if str(w) not in permitted and str(w).casefold() not in names]
+def choose_projects(
+    account: Account, operation: Operation, allowed: tuple[str, ...], arguments: dict[str, Any]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The projects that the call may touch, and those that it names (by id or name) and may not.
+
+    A call that names projects gets those alone; one that names none gets all that are allowed.
+    """
+    asked = _asked(arguments, operation.project_argument)
+    if asked is None:
+        return allowed, ()
+    by_name: dict[str, list[str]] = {}
+    for project in allowed:
+        by_name.setdefault(account.projects[project].casefold(), []).append(project)
+    found: list[str] = []
+    refused: list[str] = []
+    for text in asked:
+        hits = [text] if text in allowed else by_name.get(text.strip().casefold(), [])
+        found.extend(hits)
+        refused.extend([] if hits else [text[:80]])
+    return tuple(dict.fromkeys(found)), tuple(refused)
+
+
+def _asked(arguments: dict[str, Any], argument: str | None) -> list[str] | None:
+    """What the argument says, however its name is spelled: some parsers don't tell `Project` from `project`."""
+    if argument is None:
+        return None
+    given = [value for name, value in arguments.items() if name.casefold() == argument.casefold() and value is not None]
+    if not given:
+        return None
+    return [str(part) for value in given for part in (value if isinstance(value, list) else [value])]
+
+
+def _entry(resource: Resource, kind: str, name: str) -> Any:
+    entries = resource.operations.get(kind, {})
+    entry = entries.get(name)
+    if entry is not None or kind != "resources" or _climbs(name):
+        return entry
+    fitting = [prefix for prefix in entries if prefix.endswith("*") and name.startswith(prefix[:-1])]
+    return entries[max(fitting, key=len)] if fitting else None
+
+
+def _climbs(uri: str) -> bool:
+    """Whether a URI may lead out of the prefix that it begins with."""
+    parts = unquote(unquote(uri)).replace("\\", "/").split("/")
+    return any(part in (".", "..") for part in parts)
+
+
+def _as_pair(entry: Any) -> tuple[str, str | None]:
+    return (entry, None) if isinstance(entry, str) else (entry["scope"], entry.get("project_argument"))
+
+
+def missing_scopes(operation: Operation, access: Access) -> list[str]:
+    """The scopes that the operation needs and the token does not have."""
+    return [scope for scope in operation.scopes if scope not in access.scopes]
+
+
+def still_holds(account: Account, access: Access, operation: Operation, projects: Iterable[str]) -> bool:
+    """Whether an operation under way in these projects could begin now."""
+    return not missing_scopes(operation, access) and set(projects) <= set(allowed_projects(account, access, operation))
