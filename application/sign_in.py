@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from application import addresses, emails, password_rules
+from application.browser_sessions import SESSION_LIFE, SignedIn, open_session
+from application.counting import count
+from application.lookups import account_of
 from application.manage_members import PASSWORD
 from application.ports import Recorded
 from application.retrying import until_settled
 from application.services import Origin, Services
+from domain.auth_provider import password_allowed
 from domain.member import Member
-from domain.sign_in import SignIn
+from domain.sign_in import Method, SignIn
 
-SESSION_LIFE = timedelta(days=7)
+__all__ = ["SESSION_LIFE", "SignInRefused", "SignedIn", "end", "failures_bucket", "note_failure", "sign_in_with_password", "window_of"]
+
 WINDOW = timedelta(minutes=15)
 EACH_RECORDED = 30
 """Failures of an account that are recorded one by one in a minute; the rest of the minute becomes one counted event."""
@@ -25,22 +29,11 @@ _MAXIMUM_TYPED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A live browser session; the secret goes into the cookie and is stored as SHA-256 only."""
-
-    member_id: UUID
-    member: Member
-    sign_in_id: UUID
-    session_secret: str = field(repr=False)
-    expires_at: datetime
-    recorded: Recorded
-
-
-@dataclass(frozen=True, slots=True)
 class SignInRefused:
-    """Wrong address or password, which of the two is never said; or too many tries, with the seconds to wait."""
+    """Wrong address or password, which of the two is never said; or too many tries, with the seconds to wait; or passwords don't count here."""
 
     retry_after: int | None = None
+    sso_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ def sign_in_with_password(services: Services, account_id: str, email: str, passw
     trial = _Try(account_id, key, origin, services.clock())
     wait = _wait(services, trial)
     if wait is not None:
-        _note_failure(services, trial, None, "limited")
+        _note(services, trial, None, "limited")
         return SignInRefused(wait)
     found = services.store.tables().login(account_id, PASSWORD, "", key)
     member_id, secret = (UUID(found[0]), found[1]) if found else (services.new_id(), None)
@@ -67,9 +60,13 @@ def sign_in_with_password(services: Services, account_id: str, email: str, passw
     typed = password_rules.prepared(password) if len(password) <= _MAXIMUM_TYPED else ""
     right = services.passwords.verify(typed, secret)
     member = services.store.load(Member, member_id)
-    if not right or member is None or not member.active:
-        _note_failure(services, trial, str(member_id) if found else None, "wrong" if not right else "deactivated")
-        return SignInRefused()
+    account = account_of(services, account_id)
+    allowed = password_allowed(account, str(member_id))
+    if not right or member is None or not member.active or not allowed:
+        reason = "wrong" if not right else "deactivated" if member is None or not member.active else "sso_enforced"
+        _note(services, trial, str(member_id) if found else None, reason)
+        # Where SSO is enforced every refusal says so: another one would tell a right password from a wrong one.
+        return SignInRefused(sso_only=not password_allowed(account, ""))
     _forgive(services, trial)
     return until_settled(lambda: _open(services, trial, member_id, secret))
 
@@ -108,17 +105,10 @@ def _open(services: Services, trial: _Try, member_id: UUID, secret: str | None) 
     member = services.store.load(Member, member_id)
     if member is None or not member.active or services.store.tables().login(trial.account_id, PASSWORD, "", trial.key) != (str(member_id), secret):
         return SignInRefused()
-    context = services.context(trial.account_id, trial.origin, actor_id=str(member_id))
-    stream = SignIn.blank(services.new_id(), context)
-    stream.succeed(context, str(member_id), "password")
-    session_secret, expires_at = services.new_secret(), context.now + SESSION_LIFE
-    id_hash = hashlib.sha256(session_secret.encode()).digest()
-    recorded = services.store.append(
-        [stream],
-        [member],
-        also=lambda t: t.add_browser_session(id_hash, trial.account_id, str(member_id), stream.id, context.now, expires_at),
-    )
-    return SignedIn(member_id, member, stream.id, session_secret, expires_at, recorded)
+    account = account_of(services, trial.account_id)
+    if not password_allowed(account, str(member_id)):
+        return SignInRefused(sso_only=True)
+    return open_session(services, trial.account_id, trial.origin, member, method="password", judged=[account])
 
 
 def _wait(services: Services, trial: _Try) -> int | None:
@@ -140,14 +130,21 @@ def _forgive(services: Services, trial: _Try) -> None:
         services.store.tables().count(_address_bucket(services, trial), start, -1)
 
 
-def _note_failure(services: Services, trial: _Try, member_id: str | None, reason: str) -> None:
+def note_failure(
+    services: Services, account_id: str, origin: Origin, *, method: Method, member_id: str | None, login_key: bytes | None, reason: str
+) -> None:
     """Record the failure, or only count it where there are too many: the sweep then records their number."""
-    if services.store.tables().count(failures_bucket(trial.account_id), window_of(trial.now, MINUTE)) > EACH_RECORDED:
+    count("sign_ins", method, reason)
+    if services.store.tables().count(failures_bucket(account_id), window_of(services.clock(), MINUTE)) > EACH_RECORDED:
         return
-    context = services.context(trial.account_id, trial.origin)
+    context = services.context(account_id, origin)
     stream = SignIn.blank(services.new_id(), context)
-    stream.fail(context, method="password", member_id=member_id, login_key=trial.key.hex(), reason=reason, count=1)
+    stream.fail(context, method=method, member_id=member_id, login_key=login_key.hex() if login_key else None, reason=reason, count=1)
     services.store.append([stream])
+
+
+def _note(services: Services, trial: _Try, member_id: str | None, reason: str) -> None:
+    note_failure(services, trial.account_id, trial.origin, method="password", member_id=member_id, login_key=trial.key, reason=reason)
 
 
 def _login_bucket(trial: _Try) -> str:

@@ -6,13 +6,13 @@ import re
 from urllib.parse import urlsplit
 
 from application.identity_ports import IdentityTools, ProviderFailed
+from application.sso_settings import PROOF_PATH
 from domain.base import PersonalField, Sealed
 from infrastructure.oidc import OidcProvider
 from infrastructure.outbound import Outbound, OutboundFailed
 from infrastructure.secret_box import KeySealedBox
 from infrastructure.store.keyring import Keyring
 
-PROOF_PATH = "/.well-known/grantbook-domain"
 _DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")
 _LARGEST_PROOF = 4096
 

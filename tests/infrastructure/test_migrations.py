@@ -15,6 +15,8 @@ from tests.support.postgres import Database
 
 _APPEND = "INSERT INTO events (originator_id, originator_version, topic, state, account_id) VALUES (%s, 1, 'grant.revoked', '{}', %s)"
 
+_NEXT = len(load_migrations()) + 1
+
 
 def _connect(dsn: str) -> psycopg.Connection[Any]:
     return psycopg.connect(dsn, autocommit=True)
@@ -71,8 +73,8 @@ def test_a_database_of_a_newer_grantbook_is_refused(database: Database) -> None:
 
 
 def test_a_failing_migration_changes_nothing_and_names_itself(database: Database) -> None:
-    broken = [*load_migrations(), Migration(3, "broken", "CREATE TABLE half_done (id int); SELECT 1 / 0;")]
-    with pytest.raises(MigrationError, match="0003_broken failed and changed nothing: division by zero"):
+    broken = [*load_migrations(), Migration(_NEXT, "broken", "CREATE TABLE half_done (id int); SELECT 1 / 0;")]
+    with pytest.raises(MigrationError, match=f"{_NEXT:04d}_broken failed and changed nothing: division by zero"):
         migrate(database.owner_dsn, migrations=broken)
     with _connect(database.owner_dsn) as connection:
         assert connection.execute("SELECT to_regclass('half_done')").fetchone() == (None,)
@@ -81,7 +83,7 @@ def test_a_failing_migration_changes_nothing_and_names_itself(database: Database
 
 def test_a_migration_gives_up_on_a_lock_that_another_holds(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infrastructure.migrations.runner._LOCK_TIMEOUT", "50ms")
-    waiting = [*load_migrations(), Migration(3, "waiting", "ALTER TABLE accounts ADD COLUMN extra text;")]
+    waiting = [*load_migrations(), Migration(_NEXT, "waiting", "ALTER TABLE accounts ADD COLUMN extra text;")]
     with psycopg.connect(database.web_dsn) as holder:
         holder.execute("SELECT * FROM accounts")
         with pytest.raises(MigrationError, match="for a lock and changed nothing"):

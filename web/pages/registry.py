@@ -23,8 +23,11 @@ from web.pages import (
     sessions,
     setup,
     sign_in,
+    sign_ins,
+    sso,
 )
 from web.pages.readable import refuse_unreadable
+from web.sso import routes as sso_routes
 
 _COOKIE = "gb_form"
 
@@ -33,9 +36,9 @@ _COOKIE = "gb_form"
 def blueprints() -> tuple[Blueprint, ...]:
     """The blueprints with the settings' pages nested in one, made once: a process may make several apps of them."""
     settings = Blueprint("settings", __name__, url_prefix="/settings")
-    for module in (integrations, sessions, audit, access_urls):
+    for module in (integrations, sessions, audit, access_urls, sso):
         settings.register_blueprint(module.blueprint)
-    found = (settings, sign_in.blueprint, setup.blueprint, consent.blueprint, connected_apps.blueprint)
+    found = (settings, sign_in.blueprint, setup.blueprint, consent.blueprint, connected_apps.blueprint, sign_ins.blueprint, sso_routes.blueprint)
     for blueprint in found:
         blueprint.before_request(refuse_unreadable)
         blueprint.after_request(headers.apply)

@@ -11,7 +11,9 @@ from werkzeug.wrappers import Response
 
 from application import sign_in as use_case
 from application.begin_authorization import pending
+from domain.auth_provider import in_force
 from domain.client import Client
+from domain.member import Member
 from web.pages import context, csrf, session
 from web.pages.account_models import SignInView
 from web.pages.errors import start_page_url
@@ -35,7 +37,7 @@ def show() -> Response:
     again = "again" in request.args
     if session.current_member() and not again:
         return redirect(wanted or start_page_url(), 303)
-    return _form(wanted, problem=_AGAIN if again else "")
+    return form_page(wanted, problem=_AGAIN if again else "", again=again)
 
 
 @blueprint.post("/sign-in")
@@ -45,32 +47,39 @@ def submit() -> Response:
     try:
         csrf.check()
     except csrf.StaleForm:
-        return _form(wanted, email=email, problem="This page is out of date, nothing was changed. Sign in again.", status=400)
+        return form_page(wanted, email=email, problem="This page is out of date, nothing was changed. Sign in again.", status=400)
     outcome = use_case.sign_in_with_password(context.services(), context.account_id(), email, request.form.get("password", ""), context.origin())
     if isinstance(outcome, use_case.SignInRefused):
-        return _refused(wanted, email, outcome.retry_after)
-    response = redirect(wanted or _start_of(outcome), 303)
+        return _refused(wanted, email, outcome)
+    response = redirect(wanted or start_of(outcome.member), 303)
     session.set_cookie(response, outcome.session_secret)
     return response
 
 
-def _start_of(outcome: use_case.SignedIn) -> str:
+def start_of(member: Member) -> str:
     """Where this person starts, before the answer has set the cookie."""
-    member = outcome.member
     sees_settings = member.holds("account.read") and member.holds("audit.read")
     return url_for("settings.integrations.list" if sees_settings else "connected_apps.list")
 
 
-def _refused(wanted: str, email: str, retry_after: int | None) -> Response:
-    if retry_after is None:
-        return _form(wanted, email=email, problem=_WRONG, status=401)
-    response = _form(wanted, email=email, problem=f"Too many tries. Signing in opens again in {duration(retry_after)}.", status=429)
+def _refused(wanted: str, email: str, outcome: use_case.SignInRefused) -> Response:
+    if outcome.retry_after is not None:
+        return too_often(wanted, outcome.retry_after, email=email)
+    problem = f"Your account signs in with {context.account().name} SSO." if outcome.sso_only else _WRONG
+    return form_page(wanted, email=email, problem=problem, status=401)
+
+
+def too_often(wanted: str, retry_after: int, *, email: str = "") -> Response:
+    problem = f"Too many tries. Signing in opens again in {duration(retry_after)}."
+    response = form_page(wanted, email=email, problem=problem, status=429)
     response.headers["Retry-After"] = str(retry_after)
     return response
 
 
-def _form(wanted: str, *, email: str = "", problem: str = "", status: int = 200) -> Response:
-    view = SignInView(host=request.host, next=wanted, email=email, problem=problem, asking_app=_asking_app(wanted))
+def form_page(wanted: str, *, email: str = "", problem: str = "", status: int = 200, again: bool = False) -> Response:
+    """The form, with the way to single sign-on beside it where the account has it."""
+    sso_url = url_for("sso.start", next=wanted or None, again="1" if again else None) if in_force(context.account()) else ""
+    view = SignInView(host=request.host, next=wanted, email=email, problem=problem, asking_app=_asking_app(wanted), sso_url=sso_url)
     return make_response(account_page("account/sign_in.html", None, "Sign in", view=view), status)
 
 

@@ -1,0 +1,1 @@
+"""Single sign-on through the account's OpenID provider, as the browser sees it."""
