@@ -12,14 +12,17 @@ from typing import Any
 
 import psycopg
 
+from application.counting import COUNTS, count
 from infrastructure.bootstrap import bootstrap
 from infrastructure.database import PROJECTOR, DatabaseUnavailable, connect, first_line, with_parameters
 from infrastructure.logs import get_logger
 from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating, writer_dsn
+from infrastructure.run_folder import RunFolder
 from infrastructure.settings import Settings
 from infrastructure.store.sequencer import BATCH, LeadershipLost, OrderRefused, Sequencer, lead
 from infrastructure.store.store import WAKE_CHANNEL
 from infrastructure.sweeping import Sweeping
+from infrastructure.taking_part import take_part
 from projections import view
 from projections.definition import Projection
 from projections.events import PersonalReader
@@ -29,7 +32,9 @@ from projections.registry import PROJECTIONS
 SILENCE_MS = 1_200
 """A leader that says nothing for so long is taken for dead: the server ends its connection, and with it the lock."""
 STANDBY_PAUSE = 0.25
-SOON, BUSY, IDLE = 0.005, 0.025, 0.25
+SOON, BUSY, CROWDED, IDLE = 0.005, 0.025, 0.08, 0.25
+"""Seconds between batches: after one or two events, a few, many, none. A batch costs milliseconds whatever is in it, so many wait for each other."""
+FEW, MANY = 3, 20
 HEARTBEAT = 0.5
 REFUSED_PAUSE = 1.0
 SWEEP_EVERY = 5.0
@@ -68,8 +73,10 @@ class Projector:
                     self._term(stop)
                 except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnavailable, LeadershipLost) as error:
                     if not stop.is_set():
+                        count("projector_interruptions", "lost")
                         log.warning("projector.connection_lost", error=first_line(error))
                 except (OrderRefused, psycopg.Error) as error:
+                    count("projector_interruptions", "refused")
                     log.warning("projector.order_refused", error=first_line(error))
                     stop.wait(REFUSED_PAUSE)
                 stop.wait(STANDBY_PAUSE)
@@ -116,12 +123,14 @@ class Projector:
         while not stop.is_set():
             placed = sequencer.sequence()
             if placed:
+                COUNTS.add_many(placed, "events_positioned")
+                count("sequencer_batches")
                 projecting.wake()
             if beat.due():
                 view.heartbeat(connection, self.holder)
             if placed >= BATCH:
                 continue
-            pause = min(pause * 1.5, IDLE) if not placed else SOON if placed < 3 else BUSY
+            pause = min(pause * 1.5, IDLE) if not placed else SOON if placed < FEW else BUSY if placed < MANY else CROWDED
             for _ in connection.notifies(timeout=pause, stop_after=1):
                 pause = SOON
 
@@ -147,9 +156,10 @@ def prepare_views(dsn: str) -> None:
         prepare(connection)
 
 
-def run_projector(settings: Settings) -> None:
-    """The process `grantbook projector`: until SIGTERM or SIGINT."""
+def run_projector(settings: Settings, folder: RunFolder | None = None) -> None:
+    """The process `grantbook projector`: until SIGTERM or SIGINT. `folder`: where it counts, if no supervisor has started it."""
     app = bootstrap(settings)
+    take_part("projector", app, folder)
     stop = threading.Event()
     sweeping = Sweeping(app)
     projector = Projector(app.dsn, lambda: PersonalReader(app.keyring.open, app.keyring.prefetch), sweep=sweeping.round)
