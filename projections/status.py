@@ -52,6 +52,12 @@ def lag(connection: Connection, name: str | None = None) -> Lag:
     return Lag(position, head, max(0.0, never, float(waiting) if head > position and waiting is not None else 0.0), None)
 
 
+def is_current(connection: Connection, within: float) -> bool:
+    """Whether no projection has stopped, and none leaves an event waiting for longer than `within` seconds."""
+    position, head, _, waiting, error, _ = view.lag(connection, None)
+    return error is None and (position >= head or (waiting is not None and float(waiting) <= within))
+
+
 def status(connection: Connection, projections: Sequence[Projection] = PROJECTIONS) -> list[Status]:
     """Every projection, in the registry's order; state `missing` where it has no tables yet."""
     standings, head = view.standings(connection), view.head(connection)

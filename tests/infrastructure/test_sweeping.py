@@ -79,6 +79,23 @@ def test_an_unused_registration_is_reaped_after_the_policys_days(app: App, clock
         assert found.removed is gone
 
 
+def test_a_registration_used_since_the_views_stand_still_is_not_reaped(app: App, clock: Clock) -> None:
+    client = registered(app)
+    manage_policies.change_policy(app.services, ACCOUNT, {"reap_unused_after_days": "3"}, origin=ORIGIN)
+    bring_up_to_date(app)
+    with app.views() as connection:
+        (admin,) = list_members(connection, ACCOUNT)
+    clock.now += timedelta(days=4)
+    code_issued(app, client, admin.member_id)
+    with connect(writer_dsn(app.dsn)) as connection:
+        while Sequencer(connection).sequence():
+            pass
+    Sweeping(app).round()
+    found = app.store.load(Client, client.id)
+    assert found is not None
+    assert not found.removed
+
+
 def code_issued(app: App, client: Client, member_id: str) -> None:
     """A consent to everything the client asked for; its code is never exchanged."""
     asked = {"response_type": ["code"], "client_id": [client.client_id], "redirect_uri": ["http://127.0.0.1/cb"], "scope": ["account:read"]}
