@@ -8,6 +8,7 @@ from typing import Any
 
 from application import addresses, client_metadata, redirect_uris
 from application.client_metadata import RegistrationError
+from application.counting import count
 from application.lookups import account_of
 from application.retrying import until_settled
 from application.services import Origin, Services
@@ -46,14 +47,20 @@ def register_dynamic(services: Services, account_id: str, metadata: Mapping[str,
         services.store.append([client], judged=[account])
         return client
 
-    return until_settled(attempt)
+    try:
+        client = until_settled(attempt)
+    except RegistrationError as error:
+        count("registrations", "refused", error.code)
+        raise
+    count("registrations", "registered", "")
+    return client
 
 
 def register_manual(
     services: Services, account_id: str, *, name: str, redirect_uris: list[str], scopes: list[str], homepage: str | None, actor_id: str | None,
-    origin: Origin,
+    origin: Origin, reason: str | None = None,
 ) -> Client:  # fmt: skip
-    """Register a client for an app that doesn't register by itself; `InvalidInput` names the field that is wrong."""
+    """Register a client for an app that doesn't register by itself; `InvalidInput` names the field that is wrong. `reason`: why it is needed."""
     stream_id = services.new_id()
 
     def attempt() -> Client:
@@ -61,7 +68,7 @@ def register_manual(
         facts = _manual_facts(account, name, redirect_uris, scopes, homepage)
         context = services.context(account_id, origin, actor_id=actor_id, client_stream=str(stream_id))
         client = Client.blank(stream_id, context)
-        client.register(context, client_id=client_id_for(stream_id), registration="manual", metadata=facts, needs_approval=False)
+        client.register(context, client_id=client_id_for(stream_id), registration="manual", metadata=facts, needs_approval=False, reason=reason)
         services.store.append([client], judged=[account])
         return client
 

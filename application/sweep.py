@@ -100,7 +100,7 @@ def _reap(services: Services, account_id: str, stream_id: str) -> bool:
     if client is None or client.account_id != account_id or not client.exists or client.registration != "dynamic":
         return False
     leaving = client.copy()
-    leaving.remove("unused", services.context(account_id, SYSTEM), "Never used since it registered")
+    leaving.remove("unused", services.context(account_id, SYSTEM))
     try:
         services.store.append_ending([leaving], also=lambda t: forget_registration(t, leaving))
     except (Conflict, Busy):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from domain import policies
-from domain.base import Context, RecordedCreated, RecordedEvent, Stream, topic
+from domain.base import Context, PersonalField, RecordedCreated, RecordedEvent, Stream, topic
 from domain.errors import AlreadyExists, InvalidInput, NotFound, Refused
 from domain.scopes import DEFAULT_CATALOGUE, Scope
 
@@ -157,7 +157,7 @@ class Account(Stream):
         TOPIC = "account.app_event"
         fingerprint: str
         client_name: str
-        reason: str | None
+        reason: PersonalField
 
         def _set(self, aggregate: Account, **changes: Any) -> None:
             decision = replace(aggregate.app(self.fingerprint), **changes)
@@ -303,16 +303,16 @@ class Account(Stream):
         if decision.status == "blocked":
             raise Refused("This app is blocked. Unblock it first.")
         if decision.status != "approved":
-            self.record(self.AppApproved, context, fingerprint=fingerprint, client_name=client_name, reason=reason)
+            self.record(self.AppApproved, context, fingerprint=fingerprint, client_name=client_name, reason=context.words(reason))
 
     def block_app(self, fingerprint: str, client_name: str, context: Context, reason: str | None = None) -> None:
         if self.app(fingerprint).status != "blocked":
-            self.record(self.AppBlocked, context, fingerprint=fingerprint, client_name=client_name, reason=reason)
+            self.record(self.AppBlocked, context, fingerprint=fingerprint, client_name=client_name, reason=context.words(reason))
 
     def unblock_app(self, fingerprint: str, client_name: str, context: Context, reason: str | None = None) -> None:
         if self.app(fingerprint).status == "blocked":
-            self.record(self.AppUnblocked, context, fingerprint=fingerprint, client_name=client_name, reason=reason)
+            self.record(self.AppUnblocked, context, fingerprint=fingerprint, client_name=client_name, reason=context.words(reason))
 
     def verify_app(self, fingerprint: str, client_name: str, context: Context, *, verified: bool = True, reason: str | None = None) -> None:
         if self.app(fingerprint).verified != verified:
-            self.record(self.AppVerified, context, fingerprint=fingerprint, client_name=client_name, reason=reason, verified=verified)
+            self.record(self.AppVerified, context, fingerprint=fingerprint, client_name=client_name, reason=context.words(reason), verified=verified)

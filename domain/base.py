@@ -70,6 +70,10 @@ class Context:
             "salt": self.new_salt(),
         }
 
+    def words(self, text: str | None) -> Personal | None:
+        """What the acting person typed, such as a reason: personal, sealed like the address."""
+        return Personal(self.actor_id or f"account:{self.account_id}", text) if text else None
+
 
 class RecordedEvent(Aggregate.Event):
     """An event with its context; subclasses set `TOPIC` and, where they change state, `apply`."""

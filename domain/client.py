@@ -34,7 +34,7 @@ class Client(Stream):
 
     @topic("client.registered")
     class Registered(Event):
-        """`metadata` holds the RFC 7591 members without contacts, which are personal and sealed.
+        """`metadata` holds the RFC 7591 members without contacts, which are personal and sealed; `reason` is an admin's, why the app is needed.
 
         A metadata document's client may register again after its removal.
         """
@@ -45,6 +45,7 @@ class Client(Stream):
         fingerprint: str
         needs_approval: bool
         contacts: PersonalField
+        reason: PersonalField = None
 
         def apply(self, aggregate: Client) -> None:
             aggregate.client_id, aggregate.registration = self.client_id, self.registration
@@ -65,7 +66,7 @@ class Client(Stream):
         """`by`: `admin`, `itself` (RFC 7592) or `unused`."""
 
         by: Literal["admin", "itself", "unused"]
-        reason: str | None
+        reason: PersonalField
 
         def apply(self, aggregate: Client) -> None:
             aggregate.removed = True
@@ -104,6 +105,7 @@ class Client(Stream):
         metadata: dict[str, Any],
         needs_approval: bool,
         contacts: PersonalField = None,
+        reason: str | None = None,
     ) -> None:
         """Facts must have been validated by the caller against RFC 7591 and the policy."""
         if self.exists:
@@ -116,6 +118,7 @@ class Client(Stream):
             "fingerprint": print_,
             "needs_approval": needs_approval,
             "contacts": contacts,
+            "reason": context.words(reason),
         }
         self.record(self.Registered, context, **facts)
 
@@ -127,7 +130,7 @@ class Client(Stream):
 
     def remove(self, by: Literal["admin", "itself", "unused"], context: Context, reason: str | None = None) -> None:
         self._must_be_registered()
-        self.record(self.Removed, context, by=by, reason=reason)
+        self.record(self.Removed, context, by=by, reason=context.words(reason))
 
     def _must_be_registered(self) -> None:
         if self.removed:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from domain import errors
-from domain.base import Context, RecordedAnyTime, Stream, topic
+from domain.base import Context, PersonalField, RecordedAnyTime, Stream, topic
 from domain.errors import InvalidInput
 from domain.extent import Extent, Projects, as_projects
 
@@ -85,7 +85,7 @@ class Consent(Stream):
 
     @topic("consent.withdrawn")
     class Withdrawn(Event):
-        reason: str | None
+        reason: PersonalField
 
         def apply(self, aggregate: Consent) -> None:
             aggregate.in_force = False
@@ -119,7 +119,7 @@ class Consent(Stream):
 
     def withdraw(self, context: Context, reason: str | None = None) -> None:
         self._must_be_in_force()
-        self.record(self.Withdrawn, context, reason=reason)
+        self.record(self.Withdrawn, context, reason=context.words(reason))
 
     def _must_be_in_force(self) -> None:
         if not self.in_force:

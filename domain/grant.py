@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from domain.base import Context, RecordedCreated, RecordedEvent, Stream, topic
+from domain.base import Context, PersonalField, RecordedCreated, RecordedEvent, Stream, topic
 from domain.extent import Projects, as_projects
 from domain.tokens import CODE, REFRESH, Token
 
@@ -192,7 +192,7 @@ class Grant(Stream):
     @topic("grant.revoked")
     class Revoked(Event):
         by: REVOKERS
-        reason: str | None
+        reason: PersonalField
 
         def apply(self, aggregate: Grant) -> None:
             aggregate.ended = "revoked"
@@ -325,4 +325,4 @@ class Grant(Stream):
     def revoke(self, by: REVOKERS, context: Context, reason: str | None = None) -> None:
         """End the grant; nothing is recorded if it has ended."""
         if not self.ended:
-            self.record(self.Revoked, context, by=by, reason=reason)
+            self.record(self.Revoked, context, by=by, reason=context.words(reason))

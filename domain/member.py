@@ -80,7 +80,7 @@ class Member(Stream):
 
     @topic("member.deactivated")
     class Deactivated(Event):
-        reason: str | None
+        reason: PersonalField
 
         def apply(self, aggregate: Member) -> None:
             aggregate.active = False
@@ -88,7 +88,7 @@ class Member(Stream):
 
     @topic("member.reactivated")
     class Reactivated(Event):
-        reason: str | None
+        reason: PersonalField
 
         def apply(self, aggregate: Member) -> None:
             aggregate.active = True
@@ -178,12 +178,12 @@ class Member(Stream):
     def deactivate(self, context: Context, reason: str | None = None) -> None:
         self._must_exist()
         if self.active:
-            self.record(self.Deactivated, context, reason=reason)
+            self.record(self.Deactivated, context, reason=context.words(reason))
 
     def reactivate(self, context: Context, reason: str | None = None) -> None:
         self._must_exist()
         if not self.active:
-            self.record(self.Reactivated, context, reason=reason)
+            self.record(self.Reactivated, context, reason=context.words(reason))
 
     def change_password(self, context: Context) -> None:
         self._must_exist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,11 +80,15 @@ class PersonalReader:
         except Exception as error:
             raise KeysUnavailable(f"personal values can't be opened: {type(error).__name__}") from error
 
+    def reason(self, event: Event) -> str | None:
+        """The reason that a person gave for what the event records; None if there is none, or it can't be read any more."""
+        return self.read(event.facts.get("reason"), event.event_id)
+
     def prepare(self, events: Iterable[Event]) -> None:
-        """Fetch the keys of these events' addresses at once."""
+        """Fetch the keys of these events' addresses and reasons at once."""
         if self._prefetch is not None:
             try:
-                self._prefetch({kid for event in events if (kid := _address_key(event))})
+                self._prefetch({kid for event in events for kid in _keys(event)})
             except Exception as error:
                 raise KeysUnavailable(f"data keys can't be read: {type(error).__name__}") from error
 
@@ -97,9 +101,11 @@ class PersonalReader:
         self._erased.add(subject)
 
 
-def _address_key(event: Event) -> str | None:
-    address = event.facts.get("address")
-    return address.get("kid") if isinstance(address, dict) else None
+def _keys(event: Event) -> Iterator[str]:
+    for name in ("address", "reason"):
+        value = event.facts.get(name)
+        if isinstance(value, dict) and value.get("kid"):
+            yield value["kid"]
 
 
 _decode_json = msgspec.json.Decoder().decode

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 TYPES: dict[str, tuple[str, ...]] = {
     "account.opened": ("account.opened",),
     "account.plan_changed": ("plan.changed",),
@@ -57,3 +60,37 @@ TYPES: dict[str, tuple[str, ...]] = {
 
 EVENT_TYPES: tuple[str, ...] = tuple(sorted({name for names in TYPES.values() for name in names}))
 TOPICS = frozenset(TYPES)
+
+_SHOWN: dict[str, tuple[str, ...]] = {
+    "access_token.issued": ("access_token_id", "access_token_ttl", "scope", "judged"),
+    "refresh_token.issued": ("generation",),
+    "refresh_token.replayed": ("generation", "streak"),
+    "oauth_client.authorized": ("requested", "resource", "text"),
+}
+"""The facts that belong to an entry which stands beside another; every other entry shows all."""
+
+
+def kind_of(topic: str, facts: Mapping[str, Any]) -> str:
+    """What an event is in the log: its types, joined by `+`. One row holds them all, and becomes its entries when it is read."""
+    if topic == "grant.code_exchanged":
+        return _EXCHANGED[bool(facts["refreshable"])]
+    if topic in ("sign_in.succeeded", "sign_in.failed"):
+        return f"login.{facts['method']}.{topic.removeprefix('sign_in.')}"
+    return _KINDS[topic]
+
+
+def kinds_with(event_types: Iterable[str]) -> list[str]:
+    """The kinds of row that hold an entry of one of these types."""
+    wanted = set(event_types)
+    return [kind for kind in _ALL_KINDS if wanted & set(kind.split("+"))]
+
+
+def entries_of(kind: str, context: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The types of a row in order, each with what belongs to it."""
+    return [(name, {k: context[k] for k in _SHOWN[name] if k in context} if name in _SHOWN else context) for name in kind.split("+")]
+
+
+_EXCHANGED = {True: "access_token.issued+refresh_token.issued", False: "access_token.issued"}
+_KINDS = {topic: "+".join(names) for topic, names in TYPES.items()}
+_SIGN_INS = [name for topic in ("sign_in.succeeded", "sign_in.failed") for name in TYPES[topic]]
+_ALL_KINDS = sorted({*_KINDS.values(), *_EXCHANGED.values(), *_SIGN_INS})

@@ -1,30 +1,28 @@
-"""The audit log: the entries that each event becomes, with actor, client, grant and context."""
+"""The audit log: the row that each event becomes, with actor, client, grant and context."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from projections.audit_log.event_types import TOPICS, TYPES
+from projections.audit_log.event_types import TOPICS, kind_of
 from projections.events import Event, PersonalReader, handle
 from projections.literals import uuid_or_none
 
 __all__ = ["TOPICS", "Entry", "Folded", "fold"]
 
-Parts = Sequence[tuple[str, dict[str, Any]]]
-
 
 @dataclass(slots=True)
 class Entry:
-    """What one event says in the audit log: `parts` are its lines, each an event type and a context.
+    """The row of an event: `kind` says which entries it holds; `subject_id` is the member concerned where that isn't the actor.
 
-    `subject_id` is the member concerned where that isn't the actor.
+    `reason` is what the actor typed.
     """
 
     event: Event
-    parts: Parts
+    kind: str
     actor_type: str
     actor_id: str | None
     actor_ip: str | None
@@ -32,18 +30,20 @@ class Entry:
     subject_id: str | None
     grant_id: str | None
     service: str
+    reason: str | None
+    context: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """New entries in order, and the members (account id, member id, position) whose addresses must go from the entries up to there."""
+    """New rows in order, and the members (account id, member id, position) whose addresses and reasons must go from the entries up to there."""
 
     entries: list[Entry]
     erased: list[tuple[str, str, int]]
 
 
 def fold(events: Sequence[Event], reader: PersonalReader) -> Folded:
-    """The entries of these events, in order."""
+    """The rows of these events, in order."""
     folding = _Fold(reader)
     handle(events, dict.fromkeys(TOPICS, folding.entry))
     return Folded(folding.entries, folding.erased)
@@ -57,8 +57,7 @@ class _Fold:
 
     def entry(self, event: Event) -> None:
         facts, topic = event.facts, event.topic
-        split = _SPLIT.get(topic)
-        parts = split(facts) if split else ((TYPES[topic][0], _context(facts)),)
+        context = _issued(facts) if topic == "grant.tokens_refreshed" else _context(facts)
         family = topic.partition(".")[0]
         actor_id, subject = _people(family, topic, event)
         if topic == "member.erased":
@@ -68,15 +67,32 @@ class _Fold:
         ip = None if address is None else self.reader.read(address, event.event_id)
         client = event.stream_id if family == "client" else facts["client_stream"] or facts.get("for_client")
         grant = event.stream_id if family == "grant" else uuid_or_none(facts.get("grant_id"))
+        reason = self.reader.reason(event) if isinstance(facts.get("reason"), dict) else None
         actor_type = _actor_type(actor_id, facts["source"], client)
         service = facts["resource"] if topic == "action.performed" else _SERVICES.get(family, family)
-        self.entries.append(Entry(event, parts, actor_type, actor_id, ip, client, subject, grant, service))
+        kind = kind_of(topic, facts)
+        self.entries.append(Entry(event, kind, actor_type, actor_id, ip, client, subject, grant, service, reason, context))
 
 
 _SERVICES = {"client": "oauth", "consent": "oauth", "grant": "oauth", "signing_key": "oauth", "member": "members", "sign_in": "sign-in"}
 
-_STAMP = frozenset(("timestamp", "account_id", "actor_id", "client_stream", "source", "address", "user_agent", "salt", "originator_topic"))
-_PERSONAL = ("name", "email", "contacts")
+_NOT_SHOWN = frozenset(
+    (
+        "timestamp",
+        "account_id",
+        "actor_id",
+        "client_stream",
+        "source",
+        "address",
+        "user_agent",
+        "salt",
+        "originator_topic",
+        "key_id",
+        "code_challenge",
+        "login_key",
+    )
+)
+_PERSONAL = ("name", "email", "contacts", "reason")
 
 
 def _people(family: str, topic: str, event: Event) -> tuple[str | None, str | None]:
@@ -97,83 +113,20 @@ def _actor_type(actor_id: str | None, source: str, client: str | None) -> str:
     return "anonymous" if client is None else "client"
 
 
+def _issued(facts: dict[str, Any]) -> dict[str, Any]:
+    """The context of the commonest event, without looking at what it hasn't."""
+    return {name: facts[name] for name in ("generation", "access_token_id", "access_token_ttl", "scope", "judged")}
+
+
 def _context(facts: dict[str, Any]) -> dict[str, Any]:
-    """What the event says besides who, when and from where; nothing personal."""
-    context = {k: v for k, v in facts.items() if k not in _STAMP}
+    """What the event says besides who, when and from where; nothing personal, no key, no hash of what was typed."""
+    context = {k: v for k, v in facts.items() if k not in _NOT_SHOWN}
+    if "rotated_at" in context:
+        context["rotated_at"] = (_EPOCH + timedelta(microseconds=context["rotated_at"])).isoformat().replace("+00:00", "Z")
     for name in _PERSONAL:
         if not isinstance(context.get(name, ""), str):
             del context[name]
     return context
 
 
-def _access_token(facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    context = {"access_token_id": facts["access_token_id"], "access_token_ttl": facts["access_token_ttl"], "scope": facts["scope"]}
-    context["judged"] = facts["judged"]
-    return "access_token.issued", context
-
-
-def _exchanged(facts: dict[str, Any]) -> Parts:
-    access = _access_token(facts)
-    return (access, ("refresh_token.issued", {"generation": facts["generation"]})) if facts["refreshable"] else (access,)
-
-
-def _refreshed(facts: dict[str, Any]) -> Parts:
-    return _access_token(facts), ("refresh_token.issued", {"generation": facts["generation"]})
-
-
-def _replayed(facts: dict[str, Any]) -> Parts:
-    return (
-        ("access_token.issued", {"access_token_id": facts["access_token_id"]}),
-        ("refresh_token.replayed", {"generation": facts["generation"], "streak": facts["streak"]}),
-    )
-
-
-def _given(facts: dict[str, Any]) -> Parts:
-    shown = {"requested": facts["requested"], "resource": facts["resource"], "text": facts["text"]}
-    return ("oauth_client.authorized", shown), ("oauth_client.authorization_approved", _context(facts))
-
-
-def _refused(facts: dict[str, Any]) -> Parts:
-    shown = {"requested": facts["requested"], "resource": facts["resource"], "text": facts["text"]}
-    return ("oauth_client.authorized", shown), ("oauth_client.authorization_denied", _context(facts))
-
-
-def _signed_in(facts: dict[str, Any]) -> Parts:
-    return ((f"login.{facts['method']}.succeeded", _context(facts)),)
-
-
-def _sign_in_failed(facts: dict[str, Any]) -> Parts:
-    context = _context(facts)
-    context.pop("login_key", None)
-    return ((f"login.{facts['method']}.failed", context),)
-
-
-def _reused(facts: dict[str, Any]) -> Parts:
-    rotated_at = (_EPOCH + timedelta(microseconds=facts["rotated_at"])).isoformat().replace("+00:00", "Z")
-    return (("refresh_token.reuse_detected", {**_context(facts), "rotated_at": rotated_at}),)
-
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _keyless(event_type: str) -> Callable[[dict[str, Any]], Parts]:
-    def split(facts: dict[str, Any]) -> Parts:
-        context = _context(facts)
-        context.pop("key_id", None)
-        context.pop("code_challenge", None)
-        return ((event_type, context),)
-
-    return split
-
-
-_SPLIT: dict[str, Callable[[dict[str, Any]], Parts]] = {
-    "grant.code_issued": _keyless("authorization_code.issued"),
-    "grant.code_exchanged": _exchanged,
-    "grant.tokens_refreshed": _refreshed,
-    "grant.refresh_replayed": _replayed,
-    "grant.reuse_detected": _reused,
-    "consent.given": _given,
-    "consent.refused": _refused,
-    "sign_in.succeeded": _signed_in,
-    "sign_in.failed": _sign_in_failed,
-}

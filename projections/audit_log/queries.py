@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from projections.audit_log import view
-from projections.audit_log.event_types import EVENT_TYPES
+from projections.audit_log.event_types import EVENT_TYPES, entries_of, kinds_with
 from projections.connection import Connection
-from projections.literals import clean, uuid_or_none
+from projections.literals import uuid_or_none
 
 __all__ = ["EVENT_TYPES", "AuditEntry", "entries", "entry", "export"]
 
@@ -80,24 +80,37 @@ def entries(
     high = _NO_POSITION if until is None else view.last_before(connection, until)
     if before_position is not None:
         high = min(high, before_position - 1)
+    wanted = None if event_type is None else {event_type} if isinstance(event_type, str) else set(event_type)
     values = {
-        "account": account_id, "low": low, "high": high, "since": since or _BEGINNING, "until": until or _END, "limit": limit + 1,
-        "event_types": None if event_type is None else list(dict.fromkeys(map(clean, [event_type] if isinstance(event_type, str) else event_type))),
-        "member": member, "client": client, "client_stream": None if client is None else uuid_or_none(client), "grant": grant_id,
+        "account": account_id, "low": low, "high": high, "since": since or _BEGINNING, "until": until or _END, "limit": limit,
+        "kinds": None if wanted is None else kinds_with(wanted), "member": member, "client": client,
+        "client_stream": None if client is None else uuid_or_none(client), "grant": grant_id,
     }  # fmt: skip
-    rows = view.select(connection, member=member is not None, client=client is not None, values=values)
-    if len(rows) > limit and rows[limit][0] != rows[limit - 1][0]:
-        del rows[limit:]
-    return [AuditEntry(*row) for row in rows]
+    found: list[AuditEntry] = []
+    for row in view.select(connection, member=member is not None, client=client is not None, values=values):
+        if len(found) >= limit:
+            break
+        found += [e for e in reversed(_entries(row)) if wanted is None or e.event_type in wanted]
+    return found
 
 
 def entry(connection: Connection, account_id: str, position: int) -> list[AuditEntry]:
     """What the event at a position gave: one entry or two, or none if it isn't this account's."""
     values = {
-        "account": account_id, "low": position - 1, "high": position, "since": _BEGINNING, "until": _END, "limit": 10, "event_types": None,
+        "account": account_id, "low": position - 1, "high": position, "since": _BEGINNING, "until": _END, "limit": 1, "kinds": None,
         "member": None, "client": None, "client_stream": None, "grant": None,
     }  # fmt: skip
-    return [AuditEntry(*row) for row in reversed(view.select(connection, member=False, client=False, values=values))]
+    return [e for row in view.select(connection, member=False, client=False, values=values) for e in _entries(row)]
+
+
+def _entries(row: tuple[Any, ...]) -> list[AuditEntry]:
+    """The entries of a row, in their own order. The reason, which stands apart because an erasure takes it away, is told among the facts."""
+    position, account_id, at, kind, *others, reason, context = row
+    if reason is not None:
+        context["reason"] = reason
+    return [
+        AuditEntry(*(position, ordinal, account_id, at, name, *others, shown)) for ordinal, (name, shown) in enumerate(entries_of(kind, context), 1)
+    ]
 
 
 def export(connection: Connection, account_id: str, *, page: int = 2000, **filters: Any) -> Iterator[AuditEntry]:
@@ -105,7 +118,7 @@ def export(connection: Connection, account_id: str, *, page: int = 2000, **filte
     before = filters.pop("before_position", None)
     while True:
         found = entries(connection, account_id, before_position=before, limit=page, **filters)
-        yield from found
-        if len(found) < page:
+        if not found:
             return
+        yield from found
         before = found[-1].position

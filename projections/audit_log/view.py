@@ -14,24 +14,24 @@ from projections.events import Event, PersonalReader
 from projections.literals import clean, clean_values
 from projections.view import run
 
-TABLES = {"audit_log": ("position", "ordinal")}
+TABLES = {"audit_log": ("position",)}
 COPIES = True
 
-_COLUMNS = """position, ordinal, account_id, at, event_type, actor_type, actor_id, actor_ip, client_stream, subject_id, grant_id, source, service,
-    context"""
+_COLUMNS = """position, account_id, at, kind, actor_type, actor_id, actor_ip, client_stream, subject_id, grant_id, source, service,
+    reason, context"""
 
 _CREATE = """
 CREATE TABLE {audit_log} (
-    position bigint NOT NULL, ordinal smallint NOT NULL, account_id uuid NOT NULL, at timestamptz NOT NULL, event_type text NOT NULL,
+    position bigint NOT NULL, account_id uuid NOT NULL, at timestamptz NOT NULL, kind text NOT NULL,
     actor_type text NOT NULL, actor_id uuid, actor_ip text, client_stream uuid, subject_id uuid, grant_id uuid, source text NOT NULL,
-    service text NOT NULL, context json NOT NULL
+    service text NOT NULL, reason text, context json NOT NULL
 ) PARTITION BY RANGE (at)
 """
 
-# One per question: everything, one type, one person acting or concerned, one app, one session; newest first within each.
+# One per question: everything, one kind, one person acting or concerned, one app, one session; newest first within each.
 _INDEXES = (
     ("all", "(account_id, position)", ""),
-    ("type", "(account_id, event_type, position)", ""),
+    ("kind", "(account_id, kind, position)", ""),
     ("actor", "(account_id, actor_id, position)", "WHERE actor_id IS NOT NULL"),
     ("client", "(account_id, client_stream, position)", "WHERE client_stream IS NOT NULL"),
     ("subject", "(account_id, subject_id, position)", "WHERE subject_id IS NOT NULL"),
@@ -86,7 +86,8 @@ def following(month: str) -> str:
 
 
 _SCRUB = """
-UPDATE {audit_log} SET actor_ip = NULL WHERE account_id = %s AND actor_id = %s AND position <= %s AND actor_ip IS NOT NULL
+UPDATE {audit_log} SET actor_ip = NULL, reason = NULL
+WHERE account_id = %s AND actor_id = %s AND position <= %s AND (actor_ip IS NOT NULL OR reason IS NOT NULL)
 """
 
 
@@ -95,7 +96,7 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
     if folded.entries:
         months = sorted({event.at[:7] for event in events})
         ensure_partitions(connection, names["audit_log"], [*months, following(months[-1])])
-        block = "".join([_lines(entry) for entry in folded.entries]).encode()
+        block = "".join([_line(entry) for entry in folded.entries]).encode()
         with connection.cursor().copy(f"COPY {names['audit_log']} ({_COLUMNS}) FROM STDIN") as copy:
             copy.write(block)
     for account_id, member_id, position in folded.erased:
@@ -106,20 +107,17 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
 _encode = msgspec.json.Encoder().encode
 
 
-def _lines(entry: Entry) -> str:
-    """The rows of an event in COPY's text format."""
+def _line(entry: Entry) -> str:
+    """The row of an event in COPY's text format."""
     event = entry.event
-    who = (
-        f"\t{entry.actor_type}\t{entry.actor_id or _NULL}\t{_escaped(entry.actor_ip)}\t{entry.client_stream or _NULL}\t{entry.subject_id or _NULL}\t"
-        f"{entry.grant_id or _NULL}\t{event.facts['source']}\t{_escaped(entry.service)}\t"
+    context = _encode(entry.context).decode()
+    if "\\" in context:
+        context = context.replace("\\", "\\\\")
+    return (
+        f"{event.position}\t{event.account_id}\t{event.at}\t{entry.kind}\t{entry.actor_type}\t{entry.actor_id or _NULL}\t"
+        f"{_escaped(entry.actor_ip)}\t{entry.client_stream or _NULL}\t{entry.subject_id or _NULL}\t{entry.grant_id or _NULL}\t"
+        f"{event.facts['source']}\t{_escaped(entry.service)}\t{_escaped(entry.reason)}\t{context}\n"
     )
-    text = ""
-    for ordinal, (event_type, context) in enumerate(entry.parts, 1):
-        said = _encode(context).decode()
-        if "\\" in said:
-            said = said.replace("\\", "\\\\")
-        text += f"{event.position}\t{ordinal}\t{event.account_id}\t{event.at}\t{event_type}{who}{said}\n"
-    return text
 
 
 _NULL = "\\N"
@@ -134,22 +132,22 @@ def _escaped(text: str | None) -> str:
 
 
 _SELECT = """
-SELECT l.position, l.ordinal, l.account_id::text, l.at, l.event_type, l.actor_type,
+SELECT l.position, l.account_id::text, l.at, l.kind, l.actor_type,
     CASE WHEN l.actor_type = 'client' THEN c.client_id ELSE l.actor_id::text END,
     CASE WHEN l.actor_type = 'client' THEN coalesce(nullif(c.name, ''), c.client_id) ELSE m.name END,
     l.actor_ip, c.client_id, coalesce(nullif(c.name, ''), c.client_id), l.client_stream::text, l.grant_id::text, l.subject_id::text, s.name, l.source,
-    l.service, l.context
+    l.service, l.reason, l.context
 FROM ({found}) l
 LEFT JOIN views.clients c ON c.client_stream = l.client_stream
 LEFT JOIN views.members m ON m.member_id = l.actor_id
 LEFT JOIN views.members s ON s.member_id = l.subject_id
-ORDER BY l.position DESC, l.ordinal DESC
+ORDER BY l.position DESC
 """
 
 # Each branch reads at most `limit` rows off the end of one index, in each month that the range touches.
 _BRANCH = """
 (SELECT * FROM views.audit_log WHERE account_id = %(account)s AND position > %(low)s AND position <= %(high)s
-    AND at >= %(since)s AND at <= %(until)s{condition} ORDER BY position DESC, ordinal DESC LIMIT %(limit)s)
+    AND at >= %(since)s AND at <= %(until)s{condition} ORDER BY position DESC LIMIT %(limit)s)
 """
 _CLIENTS = """
 SELECT l.* FROM views.clients k CROSS JOIN LATERAL {branch} l
@@ -158,23 +156,23 @@ WHERE k.account_id = %(account)s AND k.fingerprint = (SELECT fingerprint FROM vi
 """
 
 
-# Types alone each have an index to be read from; beside another filter they only sift what that finds.
-_TYPES = "SELECT l.* FROM unnest(%(event_types)s::text[]) y (name) CROSS JOIN LATERAL {branch} l"
+# Kinds alone each have an index to be read from; beside another filter they only sift what that finds.
+_KINDS = "SELECT l.* FROM unnest(%(kinds)s::text[]) y (name) CROSS JOIN LATERAL {branch} l"
 
 
 def select(connection: Connection, *, member: bool, client: bool, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Entries newest first; `values` has account, low, high, since, until, limit, and event_types, member, client, client_stream, grant."""
-    types, grant = values["event_types"] is not None, values["grant"] is not None
-    only_types = types and not (member or client or grant)
+    """Rows newest first; `values` has account, low, high, since, until, limit, and kinds, member, client, client_stream, grant."""
+    kinds, grant = values["kinds"] is not None, values["grant"] is not None
+    only_kinds = kinds and not (member or client or grant)
     condition = " AND grant_id = %(grant)s" if grant else ""
-    if types:
-        condition += " AND event_type = y.name" if only_types else " AND event_type = ANY(%(event_types)s)"
+    if kinds:
+        condition += " AND kind = y.name" if only_kinds else " AND kind = ANY(%(kinds)s)"
     if client:
         condition += " AND client_stream = k.client_stream"
     people = (" AND actor_id = %(member)s", " AND subject_id = %(member)s") if member else ("",)
-    frame = _TYPES if only_types else _CLIENTS if client else "{branch}"
+    frame = _KINDS if only_kinds else _CLIENTS if client else "{branch}"
     found = " UNION ALL ".join(frame.replace("{branch}", _BRANCH.replace("{condition}", condition + person)) for person in people)
-    limited = f"SELECT * FROM ({found}) f ORDER BY position DESC, ordinal DESC LIMIT %(limit)s"
+    limited = f"SELECT * FROM ({found}) f ORDER BY position DESC LIMIT %(limit)s"
     rows: list[tuple[Any, ...]] = connection.execute(_SELECT.replace("{found}", limited), clean_values(values)).fetchall()
     return rows
 

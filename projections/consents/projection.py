@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from projections.events import Event, PersonalReader, handle
@@ -10,11 +11,19 @@ from projections.events import Event, PersonalReader, handle
 Row = dict[str, Any]
 
 
-def fold(events: Sequence[Event], rows: Mapping[str, Row], reader: PersonalReader) -> dict[str, Row]:
-    """The rows that changed, whole, from those that stood before (by consent id)."""
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The rows that changed, whole, by consent id; then the members (account id, member id) whose reasons must go from all rows."""
+
+    changed: dict[str, Row]
+    erased: list[tuple[str, str]]
+
+
+def fold(events: Sequence[Event], rows: Mapping[str, Row], reader: PersonalReader) -> Folded:
+    """What these events change in the rows that stood before (by consent id). A reason of somebody erased is read no more, so all go at the end."""
     folding = _Fold(rows, reader)
     handle(events, folding.handlers)
-    return folding.changed
+    return Folded(folding.changed, folding.erased_members)
 
 
 def keys(events: Sequence[Event]) -> list[str]:
@@ -27,6 +36,7 @@ class _Fold:
         self.rows = rows
         self.reader = reader
         self.changed: dict[str, Row] = {}
+        self.erased_members: list[tuple[str, str]] = []
         self.handlers: dict[str, Callable[[Event], None]] = {
             "consent.given": self.given,
             "consent.refused": self.refused,
@@ -69,11 +79,12 @@ class _Fold:
     def withdrawn(self, event: Event) -> None:
         self.row(event).update(
             in_force=False, version=event.version, changed=event.time, changed_position=event.position, ended=event.time, ended_by=event.actor_id,
-            ended_reason=event.facts["reason"], ended_position=event.position,
+            ended_reason=self.reader.reason(event), ended_position=event.position,
         )  # fmt: skip
 
     def erased(self, event: Event) -> None:
         self.reader.forget(event.stream_id)
+        self.erased_members.append((event.account_id, event.stream_id))
 
 
 TOPICS = frozenset({"consent.given", "consent.refused", "consent.narrowed", "consent.withdrawn", "member.erased"})

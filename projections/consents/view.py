@@ -46,6 +46,8 @@ _SAVE = (
 """
 )
 
+_SCRUB = "UPDATE {consents} SET ended_reason = NULL WHERE account_id = %s AND ended_by = %s AND ended_reason IS NOT NULL"
+
 
 def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
     wanted = keys(events)
@@ -53,9 +55,11 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
     if wanted:
         found = run(connection, names, _LOAD, (array(wanted),)).fetchall()
         rows = {row["consent_id"]: row for (row,) in found}
-    changed = fold(events, rows, reader)
-    if changed:
-        run(connection, names, _SAVE, (json_text(list(changed.values())),))
+    folded = fold(events, rows, reader)
+    if folded.changed:
+        run(connection, names, _SAVE, (json_text(list(folded.changed.values())),))
+    for erased in folded.erased:
+        run(connection, names, _SCRUB, erased)
 
 
 _TIMES = {name: f"'epoch'::timestamptz + k.{name} * interval '1 microsecond'" for name in ("given", "changed", "refused", "ended")}

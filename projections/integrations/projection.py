@@ -53,7 +53,15 @@ class Decided:
     position: int
 
 
-Step = Rows | Changed | Removed | Decided
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """A member who was erased: the reasons they gave go."""
+
+    account_id: str
+    member_id: str
+
+
+Step = Rows | Changed | Removed | Decided | Scrubbed
 
 
 def fold(events: Sequence[Event], reader: PersonalReader) -> list[Step]:
@@ -82,7 +90,7 @@ class _Fold:
         self.steps.append(step)
 
     def registered(self, event: Event) -> None:
-        row = _client(event)
+        row = {**_client(event), "reason": self.reader.reason(event)}
         if event.version == 1:
             self.rows.registered[event.stream_id] = row
         else:
@@ -92,8 +100,8 @@ class _Fold:
         self.barrier(Changed(_metadata(event), again=False))
 
     def removed(self, event: Event) -> None:
-        facts = event.facts
-        self.barrier(Removed(event.account_id, event.stream_id, event.time, facts["by"], event.actor_id, facts["reason"], event.position))
+        reason = self.reader.reason(event)
+        self.barrier(Removed(event.account_id, event.stream_id, event.time, event.facts["by"], event.actor_id, reason, event.position))
 
     def approved(self, event: Event) -> None:
         self._decided(event, "approved")
@@ -114,10 +122,11 @@ class _Fold:
 
     def erased(self, event: Event) -> None:
         self.reader.forget(event.stream_id)
+        self.barrier(Scrubbed(event.account_id, event.stream_id))
 
     def _decided(self, event: Event, status: str | None, *, verified: bool | None = None) -> None:
-        facts = event.facts
-        self.barrier(Decided(event.account_id, facts["fingerprint"], status, verified, event.time, event.actor_id, facts["reason"], event.position))
+        reason, print_ = self.reader.reason(event), event.facts["fingerprint"]
+        self.barrier(Decided(event.account_id, print_, status, verified, event.time, event.actor_id, reason, event.position))
 
 
 _HANDLERS = {

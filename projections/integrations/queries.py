@@ -19,8 +19,8 @@ _NO_POSITION = 2**62
 class IntegrationRow:
     """An app: all registrations of one fingerprint. Ids, name and metadata are those of its first registration; `users` have a consent in force.
 
-    `decision`: undecided, approved or blocked; `decided_*` are of the last decision, verification included. `removed_*` only where no
-    registration is left. Names of members are None where the person was erased.
+    `decision`: undecided, approved or blocked; `decided_*` are of the last decision, verification included; `reason` says why an admin added it.
+    `removed_*` only where no registration is left. Names and reasons of members are None where the person was erased.
     """
 
     client_stream: str
@@ -46,6 +46,7 @@ class IntegrationRow:
     decision_position: int | None
     registered_by: str | None
     registered_by_name: str | None
+    reason: str | None
     removed_at: datetime | None
     removed_by: str | None
     removed_actor_id: str | None
@@ -67,6 +68,7 @@ class RegistrationRow:
     created_at: datetime
     created_position: int
     registered_by: str | None
+    reason: str | None
     last_used_at: datetime | None
     removed_at: datetime | None
     removed_by: str | None

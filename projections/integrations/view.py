@@ -9,7 +9,7 @@ from typing import Any
 from projections.connection import Connection
 from projections.definition import Names
 from projections.events import Event, PersonalReader
-from projections.integrations.projection import Changed, Decided, Removed, Rows, fold
+from projections.integrations.projection import Changed, Decided, Removed, Rows, Scrubbed, fold
 from projections.literals import array, clean, json_text
 from projections.view import run
 
@@ -30,7 +30,8 @@ _CREATE = (
     CREATE TABLE {clients} (
         client_stream uuid PRIMARY KEY, account_id uuid NOT NULL, client_id text NOT NULL, name text NOT NULL, registration text NOT NULL,
         redirect_uris text[] NOT NULL, metadata jsonb NOT NULL, fingerprint text NOT NULL, needs_approval boolean NOT NULL,
-        created_at timestamptz NOT NULL, created_position bigint NOT NULL, registered_by uuid, source text, last_used_at timestamptz,
+        created_at timestamptz NOT NULL, created_position bigint NOT NULL, registered_by uuid, source text, reason text,
+        last_used_at timestamptz,
         removed_at timestamptz, removed_by text, removed_actor uuid, removed_reason text, removed_position bigint
     ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)""",
     "CREATE INDEX ON {clients} (account_id, fingerprint, created_position)",
@@ -62,15 +63,15 @@ def _take(step: Any, connection: Connection, names: Names) -> None:
 _CLIENT_ROWS = """
 FROM json_to_recordset(%s::json) AS r (
     client_stream uuid, account_id uuid, client_id text, name text, registration text, redirect_uris text[], metadata jsonb, fingerprint text,
-    needs_approval boolean, created bigint, position bigint, registered_by uuid, source text)
+    needs_approval boolean, created bigint, position bigint, registered_by uuid, source text, reason text)
 """
 
 _ADD_CLIENTS = (
     """
 INSERT INTO {clients} (client_stream, account_id, client_id, name, registration, redirect_uris, metadata, fingerprint, needs_approval,
-    created_at, created_position, registered_by, source)
+    created_at, created_position, registered_by, source, reason)
 SELECT client_stream, account_id, client_id, name, registration, redirect_uris, metadata, fingerprint, needs_approval,
-    'epoch'::timestamptz + created * interval '1 microsecond', position, registered_by, source"""
+    'epoch'::timestamptz + created * interval '1 microsecond', position, registered_by, source, reason"""
     + _CLIENT_ROWS
 )
 
@@ -209,6 +210,21 @@ def _decided(step: Decided, connection: Connection, names: Names) -> None:
     run(connection, names, _DECIDE, values)
 
 
+_SCRUB = tuple(
+    f"UPDATE {table} SET {reason} = NULL WHERE account_id = %s AND {by} = %s AND {reason} IS NOT NULL"
+    for table, reason, by in (
+        ("{integrations}", "decision_reason", "decided_by"), ("{integrations}", "removed_reason", "removed_actor"),
+        ("{clients}", "removed_reason", "removed_actor"), ("{clients}", "reason", "registered_by"),
+    )
+)  # fmt: skip
+
+
+@_take.register
+def _scrubbed(step: Scrubbed, connection: Connection, names: Names) -> None:
+    for statement in _SCRUB:
+        run(connection, names, statement, (step.account_id, step.member_id))
+
+
 # blocked wins over removed: a blocked app stays blocked for whatever registers next.
 _LIST = """
 SELECT f.client_stream::text, f.client_id, a.fingerprint, coalesce(nullif(f.name, ''), f.client_id), f.redirect_uris, f.registration, f.metadata,
@@ -216,7 +232,7 @@ SELECT f.client_stream::text, f.client_id, a.fingerprint, coalesce(nullif(f.name
     CASE WHEN a.decision = 'blocked' THEN 'blocked' WHEN a.live = 0 THEN 'removed' WHEN a.waiting > 0 AND a.decision <> 'approved' THEN 'pending'
         ELSE 'active' END AS status,
     a.verified, a.created_at, a.created_position, a.last_used_at, a.decision, a.decided_by::text, d.name, a.decided_at, a.decision_reason,
-    a.decision_position, f.registered_by::text, r.name,
+    a.decision_position, f.registered_by::text, r.name, f.reason,
     CASE WHEN a.live = 0 THEN a.removed_at END, CASE WHEN a.live = 0 THEN a.removed_by END, CASE WHEN a.live = 0 THEN a.removed_actor::text END,
     CASE WHEN a.live = 0 THEN x.name END, CASE WHEN a.live = 0 THEN a.removed_reason END
 FROM views.integrations a JOIN views.clients f ON f.client_stream = a.first_stream
@@ -269,7 +285,7 @@ def fingerprint_of(connection: Connection, account_id: str, client_id: str, clie
 
 _REGISTRATIONS = """
 SELECT c.client_stream::text, c.client_id, coalesce(nullif(c.name, ''), c.client_id), c.redirect_uris, c.registration, c.metadata, c.needs_approval,
-    c.created_at, c.created_position, c.registered_by::text, c.last_used_at, c.removed_at, c.removed_by, c.removed_reason
+    c.created_at, c.created_position, c.registered_by::text, c.reason, c.last_used_at, c.removed_at, c.removed_by, c.removed_reason
 FROM views.clients c WHERE c.account_id = %s AND c.fingerprint = %s AND c.created_position < %s ORDER BY c.created_position DESC LIMIT %s
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from domain.extent import Extent, Projects
@@ -12,11 +13,19 @@ from projections.events import Event, PersonalReader, handle
 Row = dict[str, Any]
 
 
-def fold(events: Sequence[Event], rows: Mapping[str, Row], reader: PersonalReader) -> dict[str, Row]:
-    """The rows that changed, whole, from those that stood before (by member id)."""
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The rows that changed, whole, by member id; then the members (account id, member id) whose reasons must go from all rows."""
+
+    changed: dict[str, Row]
+    erased: list[tuple[str, str]]
+
+
+def fold(events: Sequence[Event], rows: Mapping[str, Row], reader: PersonalReader) -> Folded:
+    """What these events change in the rows that stood before (by member id). A reason of somebody erased is read no more, so all go at the end."""
     folding = _Fold(rows, reader)
     handle(events, folding.handlers)
-    return folding.changed
+    return Folded(folding.changed, folding.erased_members)
 
 
 def keys(events: Sequence[Event]) -> list[str]:
@@ -29,6 +38,7 @@ class _Fold:
         self.rows = rows
         self.reader = reader
         self.changed: dict[str, Row] = {}
+        self.erased_members: list[tuple[str, str]] = []
         self.handlers: dict[str, Callable[[Event], None]] = {topic: getattr(self, name) for topic, name in _HANDLERS.items()}
 
     def row(self, member_id: str) -> Row:
@@ -43,8 +53,8 @@ class _Fold:
             "member_id": event.stream_id, "account_id": event.account_id, "name": self.reader.read(facts["name"], event.event_id),
             "email": self.reader.read(facts["email"], event.event_id), "role": facts["role"], "active": True, "erased": False,
             "permissions": _with_role({}, facts), "added": event.time, "added_by": event.actor_id, "added_how": facts["by"],
-            "added_position": event.position, "changed_position": event.position, "deactivated": None, "deactivated_reason": None,
-            "last_sign_in": None,
+            "added_position": event.position, "changed_position": event.position, "deactivated": None, "deactivated_by": None,
+            "deactivated_reason": None, "last_sign_in": None,
         }  # fmt: skip
 
     def role_changed(self, event: Event) -> None:
@@ -62,11 +72,13 @@ class _Fold:
         row.update(permissions={**row["permissions"], permission: _described(extent)}, changed_position=event.position)
 
     def deactivated(self, event: Event) -> None:
-        row = self.row(event.stream_id)
-        row.update(active=False, deactivated=event.time, deactivated_reason=event.facts["reason"], changed_position=event.position)
+        self.row(event.stream_id).update(
+            active=False, deactivated=event.time, deactivated_by=event.actor_id, deactivated_reason=self.reader.reason(event),
+            changed_position=event.position,
+        )  # fmt: skip
 
     def reactivated(self, event: Event) -> None:
-        self.row(event.stream_id).update(active=True, deactivated=None, deactivated_reason=None, changed_position=event.position)
+        self.row(event.stream_id).update(active=True, deactivated=None, deactivated_by=None, deactivated_reason=None, changed_position=event.position)
 
     def profile_changed(self, event: Event) -> None:
         name, email = (self.reader.read(event.facts[field], event.event_id) for field in ("name", "email"))
@@ -74,8 +86,12 @@ class _Fold:
 
     def erased(self, event: Event) -> None:
         self.reader.forget(event.stream_id)
+        self.erased_members.append((event.account_id, event.stream_id))
         row = self.row(event.stream_id)
-        row.update(active=False, erased=True, name=None, email=None, deactivated=row["deactivated"] or event.time, changed_position=event.position)
+        row.update(
+            active=False, erased=True, name=None, email=None, deactivated=row["deactivated"] or event.time, deactivated_reason=None,
+            changed_position=event.position,
+        )  # fmt: skip
 
     def signed_in(self, event: Event) -> None:
         self.row(event.facts["member_id"])["last_sign_in"] = event.time

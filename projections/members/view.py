@@ -16,7 +16,8 @@ TABLES = {"members": ("member_id",)}
 
 _COLUMNS = """
     member_id uuid, account_id uuid, name text, email text, role text, active boolean, erased boolean, permissions jsonb, added bigint,
-    added_by uuid, added_how text, added_position bigint, changed_position bigint, deactivated bigint, deactivated_reason text, last_sign_in bigint"""
+    added_by uuid, added_how text, added_position bigint, changed_position bigint, deactivated bigint, deactivated_by uuid,
+    deactivated_reason text, last_sign_in bigint"""
 
 
 def create(connection: Connection, names: Names) -> None:
@@ -36,18 +37,22 @@ _SAVE = (
     + """) ON CONFLICT (member_id) DO UPDATE SET
     name = excluded.name, email = excluded.email, role = excluded.role, active = excluded.active, erased = excluded.erased,
     permissions = excluded.permissions, changed_position = excluded.changed_position, deactivated = excluded.deactivated,
-    deactivated_reason = excluded.deactivated_reason, last_sign_in = excluded.last_sign_in
+    deactivated_by = excluded.deactivated_by, deactivated_reason = excluded.deactivated_reason, last_sign_in = excluded.last_sign_in
 """
 )
+
+_SCRUB = "UPDATE {members} SET deactivated_reason = NULL WHERE account_id = %s AND deactivated_by = %s AND deactivated_reason IS NOT NULL"
 
 
 def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
     wanted = [key for key in keys(events) if uuid_or_none(key)]
     found = run(connection, names, _LOAD, (array(wanted),)).fetchall() if wanted else []
     rows: dict[str, Row] = {row["member_id"]: row for (row,) in found}
-    changed = fold(events, rows, reader)
-    if changed:
-        run(connection, names, _SAVE, (json_text(list(changed.values())),))
+    folded = fold(events, rows, reader)
+    if folded.changed:
+        run(connection, names, _SAVE, (json_text(list(folded.changed.values())),))
+    for erased in folded.erased:
+        run(connection, names, _SCRUB, erased)
 
 
 _TIMES = {name: f"'epoch'::timestamptz + m.{name} * interval '1 microsecond'" for name in ("added", "deactivated", "last_sign_in")}

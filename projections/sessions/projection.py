@@ -56,10 +56,10 @@ class _Fold:
         self.barrier(AccountTerms(event.account_id, _terms(session_policy(event.facts["policy"]))))
 
     def app_blocked(self, event: Event) -> None:
-        self.barrier(_ending(event, "app", event.facts["fingerprint"], "app_blocked", "admin"))
+        self.barrier(self._ending(event, "app", event.facts["fingerprint"], "app_blocked", "admin"))
 
     def resource_removed(self, event: Event) -> None:
-        self.barrier(_ending(event, "resource", event.facts["identifier"], "resource_removed", "admin"))
+        self.barrier(self._ending(event, "resource", event.facts["identifier"], "resource_removed", "admin"))
 
     # ---- the client, the member, the consent
 
@@ -74,14 +74,14 @@ class _Fold:
 
     def removed(self, event: Event) -> None:
         by = {"itself": "client", "unused": "system"}.get(event.facts["by"], "admin")
-        self.barrier(_ending(event, "client", event.stream_id, "client_removed", by))
+        self.barrier(self._ending(event, "client", event.stream_id, "client_removed", by))
 
     def deactivated(self, event: Event) -> None:
-        self.barrier(_ending(event, "member", event.stream_id, "member_deactivated", "admin"))
+        self.barrier(self._ending(event, "member", event.stream_id, "member_deactivated", "admin"))
 
     def erased(self, event: Event) -> None:
         self.reader.forget(event.stream_id)
-        self.barrier(_ending(event, "member", event.stream_id, "member_deactivated", "admin"))
+        self.barrier(self._ending(event, "member", event.stream_id, "member_deactivated", "admin"))
         self.barrier(Scrubbed(event.account_id, event.stream_id))
 
     def given(self, event: Event) -> None:
@@ -92,7 +92,7 @@ class _Fold:
         self.rows.narrowed[event.stream_id] = Narrowing(event.stream_id, event.version, tuple(facts["approved"]), projects, event.position)
 
     def withdrawn(self, event: Event) -> None:
-        self.barrier(_ending(event, "consent", event.stream_id, "consent_withdrawn", "member"))
+        self.barrier(self._ending(event, "consent", event.stream_id, "consent_withdrawn", "member"))
 
     # ---- the grant itself
 
@@ -135,8 +135,12 @@ class _Fold:
             self.moved(grant_id).used_at = event.time
 
     def _end(self, event: Event, reason: str, by: str) -> None:
-        ended = Ended(event.stream_id, event.time, reason, by, event.actor_id, event.facts.get("reason"), event.position)
+        ended = Ended(event.stream_id, event.time, reason, by, event.actor_id, self.reader.reason(event), event.position)
         self.rows.ended.setdefault(event.stream_id, ended)
+
+    def _ending(self, event: Event, kind: str, key: str, reason: str, by: str) -> Ending:
+        note = self.reader.reason(event)
+        return Ending(event.account_id, kind, key, event.version, event.time, reason, by, event.actor_id, note, event.position)
 
 
 _HANDLERS = {
@@ -191,11 +195,6 @@ def _new_session(event: Event) -> dict[str, Any]:
         "pinned_account": pinned["account"],
         "created": event.time, "created_position": event.position,
     }  # fmt: skip
-
-
-def _ending(event: Event, kind: str, key: str, reason: str, by: str) -> Ending:
-    note = event.facts.get("reason")
-    return Ending(event.account_id, kind, key, event.version, event.time, reason, by, event.actor_id, note, event.position)
 
 
 def _terms(policy: SessionPolicy) -> dict[str, int | bool]:

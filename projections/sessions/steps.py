@@ -80,7 +80,7 @@ class Relabelled:
 
 @dataclass(frozen=True, slots=True)
 class Scrubbed:
-    """A member who was erased: what their sessions hold about them goes."""
+    """A member who was erased: what their sessions hold about them goes, and the reasons they gave."""
 
     account_id: str
     member_id: str

@@ -258,9 +258,14 @@ def _account_terms(step: AccountTerms, connection: Connection, names: Names) -> 
     )
 
 
-_SCRUB = "UPDATE {sessions} SET user_agent = NULL WHERE account_id = %s AND member_id = %s AND user_agent IS NOT NULL"
+_SCRUB = (
+    "UPDATE {sessions} SET user_agent = NULL WHERE account_id = %s AND member_id = %s AND user_agent IS NOT NULL",
+    "UPDATE {sessions} SET ended_note = NULL WHERE account_id = %s AND ended_actor = %s AND ended_note IS NOT NULL",
+    "UPDATE {session_endings} SET note = NULL WHERE account_id = %s AND actor = %s AND note IS NOT NULL",
+)
 
 
 @_take.register
 def _scrubbed(step: Scrubbed, connection: Connection, names: Names) -> None:
-    run(connection, names, _SCRUB, (step.account_id, step.member_id))
+    for statement in _SCRUB:
+        run(connection, names, statement, (step.account_id, step.member_id))

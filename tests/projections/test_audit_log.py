@@ -10,6 +10,7 @@ import pytest
 from domain.grant import Grant
 from projections.audit_log.queries import AuditEntry, entries, entry, export
 from projections.audit_log.view import following
+from projections.registry import BY_NAME
 from tests.projections.history import MCP, History
 from tests.projections.scene import Scene
 
@@ -150,7 +151,7 @@ def test_each_month_has_a_partition_and_the_next_one_is_there_beforehand(store: 
     suffix = connection.execute("SELECT table_suffix FROM projections WHERE name = 'audit_log'").fetchone()
     assert suffix is not None
     query = "SELECT right(c.relname, 7) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass ORDER BY 1"
-    found = connection.execute(query, (f"views.audit_log_v1{suffix[0]}",)).fetchall()
+    found = connection.execute(query, (f"views.audit_log_v{BY_NAME['audit_log'].version}{suffix[0]}",)).fetchall()
     assert [month for (month,) in found][-3:] == ["2026_12", "2027_01", "2027_02"]
 
 

@@ -3,10 +3,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 
+from domain.base import Personal
+from domain.client import Client
+from domain.ids import client_id_for
+from domain.member import Member
+from domain.roles import permissions_of
 from infrastructure.store.store import PostgresStore
 from projections import view
 from projections.events import PersonalReader
@@ -15,6 +21,7 @@ from projections.rebuild import AlreadyBuilding, Build, RebuildFailed, rebuild
 from projections.registry import BY_NAME, PROJECTIONS
 from projections.verify import NotComparable, verify
 from tests.projections.history import History
+from tests.projections.scene import Scene
 from tests.projections.support import contents, differences, run_all
 
 Connection = psycopg.Connection[Any]
@@ -81,15 +88,15 @@ def test_a_projection_of_a_new_version_is_built_beside_and_the_old_one_serves_un
     history: History, connection: Connection, new_reader: Reader
 ) -> None:
     old = view.standings(connection)["members"]
-    newer = replace(BY_NAME["members"], version=2)
+    newer = replace(BY_NAME["members"], version=BY_NAME["members"].version + 1)
     for progress in rebuild(connection, newer, new_reader(), batch=50):
         if progress.phase == "building":
             assert connection.execute("SELECT count(*) > 0 FROM views.members").fetchone() == (True,)
             assert view.standings(connection)["members"] == old
-            assert view.standings(connection)["members/building"].version == 2
+            assert view.standings(connection)["members/building"].version == newer.version
     standing = view.standings(connection)["members"]
-    assert (standing.version, standing.state) == (2, "live")
-    assert view.tables_of(connection, newer) == [f"views.members_v2{standing.suffix}"]
+    assert (standing.version, standing.state) == (newer.version, "live")
+    assert view.tables_of(connection, newer) == [f"views.members_v{newer.version}{standing.suffix}"]
     with pytest.raises(RebuildFailed, match="newer release"):
         list(rebuild(connection, BY_NAME["members"], new_reader()))
     assert view.standings(connection)["members"] == standing
@@ -157,12 +164,12 @@ def test_verify_finds_no_difference_where_there_is_none(
 
 def test_verify_names_every_row_that_differs(history: History, connection: Connection, other_connection: Connection, new_reader: Reader) -> None:
     suffix = view.standings(connection)["sessions"].suffix
-    table = f"views.sessions_v1{suffix}"
+    table = f"views.sessions_v{BY_NAME['sessions'].version}{suffix}"
     grants = [r[0] for r in connection.execute(f"SELECT grant_id::text FROM {table} ORDER BY 1 LIMIT 3".encode()).fetchall()]
     connection.execute(f"UPDATE {table} SET refreshes = refreshes + 1 WHERE grant_id = %s".encode(), (grants[0],))
     connection.execute(f"DELETE FROM {table} WHERE grant_id = %s".encode(), (grants[1],))
     connection.execute(f"UPDATE {table} SET grant_id = gen_random_uuid() WHERE grant_id = %s".encode(), (grants[2],))
-    log = f"views.audit_log_v1{view.standings(connection)['audit_log'].suffix}"
+    log = f"views.audit_log_v{BY_NAME['audit_log'].version}{view.standings(connection)['audit_log'].suffix}"
     connection.execute(f"DELETE FROM {log} WHERE position = 3".encode())
     found = differences(connection, other_connection, new_reader)
     assert sorted((d.table, d.live is None, d.rebuilt is None) for d in found) == [
@@ -193,7 +200,7 @@ def test_verify_says_when_the_live_tables_are_of_another_version(
     history: History, connection: Connection, other_connection: Connection, new_reader: Reader
 ) -> None:
     with pytest.raises(NotComparable, match="rebuild members"):
-        list(verify(connection, other_connection, replace(BY_NAME["members"], version=2), new_reader()))
+        list(verify(connection, other_connection, replace(BY_NAME["members"], version=BY_NAME["members"].version + 1), new_reader()))
 
 
 def test_a_member_erased_since_is_scrubbed_alike_live_and_in_a_rebuild(
@@ -214,3 +221,73 @@ def test_a_member_erased_since_is_scrubbed_alike_live_and_in_a_rebuild(
     assert connection.execute(agents, (member_id,)).fetchone() == (0,)
     assert connection.execute("SELECT name, email, erased FROM views.members WHERE member_id = %s", (member_id,)).fetchone() == (None, None, True)
     assert differences(connection, other_connection, new_reader) == []
+
+
+WHY = "Zanzibar"
+_PLACES = """
+SELECT 'app decided' WHERE EXISTS (SELECT FROM views.integrations WHERE decision_reason = %(why)s)
+UNION ALL SELECT 'app removed' WHERE EXISTS (SELECT FROM views.integrations WHERE removed_reason = %(why)s)
+UNION ALL SELECT 'client removed' WHERE EXISTS (SELECT FROM views.clients WHERE removed_reason = %(why)s)
+UNION ALL SELECT 'client added' WHERE EXISTS (SELECT FROM views.clients WHERE reason = %(why)s)
+UNION ALL SELECT 'session' WHERE EXISTS (SELECT FROM views.sessions WHERE ended_note = %(why)s)
+UNION ALL SELECT 'ending' WHERE EXISTS (SELECT FROM views.session_endings WHERE note = %(why)s)
+UNION ALL SELECT 'consent' WHERE EXISTS (SELECT FROM views.consents WHERE ended_reason = %(why)s)
+UNION ALL SELECT 'member' WHERE EXISTS (SELECT FROM views.members WHERE deactivated_reason = %(why)s)
+UNION ALL SELECT 'log of ' || kind FROM views.audit_log WHERE reason = %(why)s GROUP BY kind
+"""
+
+
+def _told_everywhere(scene: Scene, admin: Member) -> None:
+    """An admin gives a reason wherever one can be given."""
+    history = scene.history
+
+    def by(client: Client | None = None) -> Any:
+        return history.context(str(admin.id), str(client.id) if client else None, "ui")
+
+    manual = Client.blank(uuid4(), by())
+    metadata = {"client_name": "Script", "redirect_uris": ["https://a.example/cb"]}
+    manual.register(
+        by(manual), client_id=client_id_for(manual.id), registration="manual", metadata=metadata, needs_approval=False, reason=WHY
+    )  # fmt: skip
+    history.append(manual)
+    person, removed, blocked = scene.member(), scene.client("Removed"), scene.client("Blocked")
+    revoked, _, withdrawn = scene.grant(person, manual), scene.grant(person, blocked), scene.grant(scene.member(), manual)
+    revoked.revoke("admin", by(manual), WHY)
+    removed.remove("admin", by(removed), WHY)
+    for deed in (history.account.approve_app, history.account.block_app, history.account.unblock_app, history.account.verify_app):
+        deed(blocked.fingerprint, blocked.name, by(blocked), reason=WHY)
+    consent = next(c for c in history.consents.values() if str(c.id) == withdrawn.consent_id)
+    consent.withdraw(by(manual), WHY)
+    person.deactivate(by(), WHY)
+    back = scene.member()
+    back.deactivate(by())
+    back.reactivate(by(), WHY)
+    scene.append(revoked, removed, consent, person, back)
+    history.append(history.account)
+
+
+@pytest.mark.parametrize("in_one_batch", [False, True])
+def test_the_reasons_that_an_erased_member_gave_are_gone_alike_live_and_in_a_rebuild(
+    scene: Scene, owner: Connection, other_connection: Connection, new_reader: Reader, *, in_one_batch: bool
+) -> None:
+    member_id = uuid4()
+    admin = Member.add(
+        member_id, scene.admin(), role="Account Admin", permissions=permissions_of("Account Admin"), projects="*",
+        name=Personal(str(member_id), "A"), email=Personal(str(member_id), "a@example.com"),
+    )  # fmt: skip
+    scene.append(admin)
+    _told_everywhere(scene, admin)
+    stored = owner.execute("SELECT count(*) FROM events WHERE position(%s::bytea IN state) > 0", (WHY.encode(),)).fetchone()
+    assert stored == (0,)
+    if not in_one_batch:
+        scene.told()
+        found = {place for (place,) in scene.connection.execute(_PLACES, {"why": WHY}).fetchall()}
+        kinds = "registered removed approved blocked unblocked verified"
+        logged = {f"oauth_client.{kind}" for kind in kinds.split()} | {"user.removed", "user.reactivated", "oauth_consent.withdrawn"}
+        places = {"app decided", "app removed", "client removed", "client added", "session", "ending", "consent", "member"}
+        assert found == places | {f"log of {kind}" for kind in logged | {"oauth_grant.revoked"}}
+        assert differences(scene.connection, other_connection, new_reader) == []
+    scene.history.erase(admin, owner)
+    scene.told()
+    assert scene.connection.execute(_PLACES, {"why": WHY}).fetchall() == []
+    assert differences(scene.connection, other_connection, new_reader) == []

@@ -48,7 +48,7 @@ def member_row(row: MemberRow) -> dict[str, Any]:
 def integration_row(row: IntegrationRow) -> dict[str, Any]:
     names = (
         "client_stream", "client_id", "fingerprint", "name", "redirect_uris", "registration", "metadata", "status", "verified", "decision",
-        "decided_at", "decision_reason", "users", "created_at", "last_used_at", "removed_at", "removed_reason",
+        "decided_at", "decision_reason", "users", "reason", "created_at", "last_used_at", "removed_at", "removed_reason",
     )  # fmt: skip
     decided_by = {"member_id": row.decided_by, "name": row.decided_by_name} if row.decided_by else None
     return {**{name: getattr(row, name) for name in names}, "registrations": row.registrations, "decided_by": decided_by}
@@ -66,7 +66,7 @@ def integration(client: Client, account: Account, row: IntegrationRow | None) ->
 
 
 def _new_integration(client: Client) -> dict[str, Any]:
-    empty = ("decided_at", "decided_by", "decision_reason", "created_at", "last_used_at", "removed_at", "removed_reason")
+    empty = ("reason", "decided_at", "decided_by", "decision_reason", "created_at", "last_used_at", "removed_at", "removed_reason")
     return {
         "client_stream": str(client.id), "client_id": client.client_id, "fingerprint": client.fingerprint, "name": client.name,
         "redirect_uris": client.redirect_uris, "registration": client.registration, "metadata": client.metadata, "registrations": 1, "users": 0,

@@ -35,6 +35,7 @@ _DETAILS = {
     "decided_by_name": "Decided by",
     "decided_at": "Decided at",
     "decision_reason": "Reason",
+    "reason": "Needed because",
     "metadata": "Metadata",
     "removed_at": "Removed at",
     "removed_reason": "Removed because",
@@ -51,7 +52,8 @@ def client() -> None:
 @click.option("--redirect-uri", "redirect_uris", multiple=True, required=True, metavar="U", help="May repeat.")
 @click.option("--scope", "scopes", multiple=True, required=True, metavar="S", help="May repeat.")
 @click.option("--homepage", metavar="URL")
-def add(cli: Cli, name: str, redirect_uris: tuple[str, ...], scopes: tuple[str, ...], homepage: str | None) -> None:
+@click.option("--reason", metavar="TEXT", help="Why it is needed; stands in the audit log.")
+def add(cli: Cli, name: str, redirect_uris: tuple[str, ...], scopes: tuple[str, ...], homepage: str | None, reason: str | None) -> None:
     from application.ports import Recorded
     from application.register_client import register_manual
 
@@ -65,6 +67,7 @@ def add(cli: Cli, name: str, redirect_uris: tuple[str, ...], scopes: tuple[str, 
         homepage=homepage,
         actor_id=None,
         origin=cli.origin,
+        reason=reason,
     )
     event = cli.position(Recorded(made.id, made.version))
     cli.out.say(made.client_id, client_id=made.client_id, client_stream=str(made.id), metadata=made.metadata, event=event)

@@ -173,4 +173,5 @@ def detail(
         actions=actions,
         ended_line=banner,
         manual=row.registration == "manual",
+        reason=row.reason or "",
     )

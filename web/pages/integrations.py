@@ -220,6 +220,7 @@ def add() -> Response:
             homepage=form.get("homepage", "").strip() or None,
             actor_id=signed_in().member_id,
             origin=context.origin(),
+            reason=reason_from(form.get("reason", "")),
         )
     except InvalidInput as error:
         return make_response(_new_page(_typed({_field(error): error.message})), 400)
@@ -239,6 +240,7 @@ def _typed(errors: dict[str, str]) -> NewIntegrationForm:
         redirect_uris=form.get("redirect_uris", ""),
         scopes=_scope_choices(frozenset(form.getlist("scope"))),
         homepage=form.get("homepage", ""),
+        reason=form.get("reason", ""),
         errors=errors,
     )
 

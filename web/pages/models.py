@@ -186,6 +186,7 @@ class IntegrationDetail:
     actions: tuple[Confirm, ...] = ()
     ended_line: str = ""
     manual: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,7 @@ class Integration(Shape):
     decision_reason = text("Security review 42", "Why.", maybe=True)
     registrations = number(3, "Identical registrations.")
     users = number(12, "People with a consent in force.")
+    reason = text(None, "Why an admin added it.", maybe=True)
     created_at = time("First registration.")
     last_used_at = time("Last token or call.")
     removed_at = time("When the last registration was removed.")
@@ -59,6 +60,7 @@ class NewIntegration(Shape):
     redirect_uris = texts(REDIRECTS, "Exact, but for the port of a loopback address.", shortest=1, most=30)
     scopes = texts(["account:read", "account:manage", "offline_access"], "What it may ask for.", shortest=1)
     homepage = text("https://example.com", "Its web page.", maybe=True, optional=True, longest=2048)
+    reason = text("Nightly report", "Why it is needed. Stands in the audit log.", maybe=True, optional=True, longest=500)
 
 
 class Registration(Shape):

@@ -58,6 +58,14 @@ def test_no_bool_or_id_is_anything_but_plain_json(mapper: EventMapper) -> None:
         assert isinstance(json.loads(state), dict)
 
 
+CODES = {"sign_in.failed", "sign_in.ended"}
+
+
+def test_a_reason_that_a_person_typed_is_sealed_in_every_event() -> None:
+    told = {name: Facts(topic.event_class) for name, topic in topics().items()}
+    assert {name for name, facts in told.items() if "reason" in facts.names and "reason" not in facts.personal} == CODES
+
+
 def test_a_naive_time_is_refused(mapper: EventMapper) -> None:
     event = replace(sample(topics()["member.deactivated"].event_class), timestamp=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the point
     with pytest.raises(TypeError):
