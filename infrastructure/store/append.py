@@ -91,9 +91,12 @@ class Appender:
         if event.originator_version != head + 1 or head - judged > MOST_AHEAD:
             return False
         encoded = self._encoded(event)
-        parameters = [*encoded.parameters, bigint(head), bigint(judged)]
-        for stream in (standing.consent, standing.client, standing.member, standing.account):
-            parameters += (stream.id.bytes, bigint(stream.version))
+        consent, client, member, account = standing.consent, standing.client, standing.member, standing.account
+        parameters = [
+            *(*encoded.parameters, bigint(head), bigint(judged)),
+            *(consent.id.bytes, bigint(consent.version), client.id.bytes, bigint(client.version)),
+            *(member.id.bytes, bigint(member.version), account.id.bytes, bigint(account.version)),
+        ]
 
         def first() -> int | None:
             return 1 if self._rotations.store(parameters) else None
