@@ -26,7 +26,7 @@ _YEAR_OF_TLS = "max-age=31536000"
 def create_gateway(app: App, *, recheck_seconds: float = RECHECK_SECONDS) -> Flask:
     """Every path that is the path of a registered resource with an upstream; discovery and health beside it."""
     flask = Flask(__name__, static_folder=None, template_folder=None)
-    flask.config["MAX_CONTENT_LENGTH"] = messages.MAX_BODY
+    flask.config["MAX_CONTENT_LENGTH"] = messages.MAX_BODY + 1  # a body in chunks is cut there, without a word
     flask.url_map.merge_slashes = False
     wiring = Wiring(app, recheck_seconds)
     flask.extensions |= {"grantbook": app, "grantbook.gateway": wiring, "grantbook.documents": wiring.documents}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 from flask import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from domain.access import holdable
 from web.access_log import REQUEST_ID
@@ -87,8 +88,11 @@ def handle(parts: Parts, request: Request, resource: Resource, judged: Judged) -
         return answers.refused(404, "This session does not exist (any more). Initialize a new one.")
     if request.method == "DELETE":
         return _end_session(parts, request, Call(judged, resource, None, session), session_id)
+    raw = request.get_data(cache=False)
+    if len(raw) > messages.MAX_BODY:
+        raise RequestEntityTooLarge
     try:
-        message = messages.read_message(request.get_data(cache=False), request.headers)
+        message = messages.read_message(raw, request.headers)
     except messages.MessageError as error:
         return answers.refused(400, str(error), error.message_id, error.code)
     call = Call(judged, resource, message, session)

@@ -7,11 +7,13 @@ import contextlib
 import hashlib
 import socket
 import threading
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import httpx
 from werkzeug.datastructures import Headers
+
+from application.counting import count, took
 
 FORWARDED = ("Content-Type", "Accept", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID")
 PARAMETERS = "mcp-param-"
@@ -47,13 +49,18 @@ class Upstreams:
         while True:
             try:
                 client, url = self._client(upstream)
-                return client.send(client.build_request(method, url, headers=headers, content=body), stream=True)
+                begun = monotonic()
+                answer = client.send(client.build_request(method, url, headers=headers, content=body), stream=True)
+                took(monotonic() - begun, "upstream_seconds")
+                return answer
             except httpx.ConnectError as error:  # nothing was sent: an upstream that restarts gets a moment
                 pause = next(pauses, None)
                 if pause is None:
+                    count("upstream_failures")
                     raise UpstreamUnreachable(type(error).__name__) from error
                 sleep(pause)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
+                count("upstream_failures")
                 raise UpstreamUnreachable(type(error).__name__) from error
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from application import introspect_token, record_action
+from application.counting import count
 from application.introspect_token import Judged
 from application.ports import Busy
 from application.services import Origin
@@ -119,6 +120,7 @@ class Acts:
                     raise Unrecorded from error
                 time.sleep(pause)
             else:
+                count("gateway_calls", outcome)
                 return
 
     def _append(self, judged: gateway.Judged, facts: dict[str, Any]) -> None:

@@ -183,5 +183,5 @@ def event(message: Any) -> bytes:
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer.daemon_threads = True
+    ThreadingHTTPServer.daemon_threads, ThreadingHTTPServer.request_queue_size = True, 128
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
