@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from application.issuing import Asked, TokenAnswer, TokenRefused, answer, context_of, ended, prepare, refusal, unknown_token
+from application.counting import count
+from application.issuing import Asked, TokenAnswer, TokenRefused, answer, context_of, ended, prepare, refusal, refused_client, unknown_token
 from application.retrying import until_settled
 from application.services import Origin, Services
-from domain.access import CLIENT_REASONS, Standing
+from domain.access import Standing
 from domain.grant import CodeReplayed, Exchanged, Invalid
 from domain.tokens import CODE
 
@@ -16,6 +17,18 @@ def exchange_code(
     services: Services, account_id: str, *, client_id: str, code: str, code_verifier: str, redirect_uri: str | None, asked: Asked, origin: Origin
 ) -> TokenAnswer:  # fmt: skip
     """The tokens; `TokenRefused` otherwise. A replay that is otherwise valid is recorded before it is refused."""
+    try:
+        answered = _exchanged(services, account_id, client_id, code, code_verifier, redirect_uri, asked, origin)
+    except TokenRefused as error:
+        count("code_exchanges", "refused", error.reason)
+        raise
+    count("code_exchanges", "exchanged", "")
+    return answered
+
+
+def _exchanged(
+    services: Services, account_id: str, client_id: str, code: str, code_verifier: str, redirect_uri: str | None, asked: Asked, origin: Origin
+) -> TokenAnswer:
     token = services.codec.read(code)
     if token is None or token.kind != CODE:
         raise unknown_token(services, account_id, client_id, NOT_VALID)
@@ -24,14 +37,15 @@ def exchange_code(
         standing, now = services.store.standing(token.grant_id), services.clock()
         if standing is None or standing.grant.account_id != account_id or standing.grant.client_id != client_id:
             return unknown_token(services, account_id, client_id, NOT_VALID)
+        refused = refused_client(standing.client, standing.account)
+        if refused:
+            return refused
         why = ended(services, standing, now)
-        if why in CLIENT_REASONS:
-            return refusal(why)
         policy = standing.account.session_policy
         outcome = standing.grant.exchange(token, client_id=client_id, code_verifier=code_verifier, redirect_uri=redirect_uri, now=now, policy=policy)
         match outcome:
             case Invalid(reason=reason):
-                return TokenRefused("invalid_grant", reason)
+                return TokenRefused("invalid_grant", reason, reason=why or "")
             case CodeReplayed():
                 return _replayed(services, standing, origin)
             case Exchanged():
@@ -54,4 +68,4 @@ def _replayed(services: Services, standing: Standing, origin: Origin) -> TokenRe
     grant = standing.grant.copy()
     grant.detect_code_replay(context_of(services, standing, origin))
     services.store.append_ending([grant])
-    return TokenRefused("invalid_grant", "The code was used before; the session has ended.")
+    return TokenRefused("invalid_grant", "The code was used before; the session has ended.", reason="replay_found")

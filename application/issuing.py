@@ -23,11 +23,11 @@ RefusalCode = Literal["invalid_request", "invalid_client", "invalid_grant", "inv
 
 
 class TokenRefused(Exception):
-    """The token endpoint says no: an error of RFC 6749 5.2 (or RFC 8707 2), a public sentence, and the HTTP status."""
+    """The token endpoint says no: an error of RFC 6749 5.2 (or RFC 8707 2), a public sentence, the HTTP status, and a word to count it by."""
 
-    def __init__(self, error: RefusalCode, description: str, status: int = 400) -> None:
+    def __init__(self, error: RefusalCode, description: str, status: int = 400, *, reason: str = "") -> None:
         super().__init__(error)
-        self.error, self.description, self.status = error, description, status
+        self.error, self.description, self.status, self.reason = error, description, status, reason or error
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,22 @@ REASONS: dict[EndReason, str] = {
 }
 
 
+LIFTED: dict[EndReason, str] = {
+    "client_removed": "The client was removed meanwhile; the session has ended for good.",
+    "app_blocked": "An admin blocked the app meanwhile; the session has ended for good.",
+}
+"""The same for a client that may act again now."""
+
+
+def refused_client(client: Client, account: Account) -> TokenRefused | None:
+    """The refusal for a client that is removed or blocked at this moment, or None."""
+    reason = app_refusal(client, account)
+    return TokenRefused("invalid_client", REASONS[reason], 401, reason=reason) if reason in CLIENT_REASONS else None
+
+
 def refusal(reason: EndReason) -> TokenRefused:
-    """The refusal for a grant that gives nothing: the client itself where it is removed or blocked, else the grant."""
-    if reason in CLIENT_REASONS:
-        return TokenRefused("invalid_client", REASONS[reason], 401)
-    return TokenRefused("invalid_grant", REASONS[reason])
+    """The refusal for a grant that gives nothing, though its client is none to be refused."""
+    return TokenRefused("invalid_grant", LIFTED.get(reason, REASONS[reason]), reason=reason)
 
 
 def unknown_token(services: Services, account_id: str, client_id: str, description: str) -> TokenRefused:
@@ -91,8 +102,7 @@ def unknown_token(services: Services, account_id: str, client_id: str, descripti
 def _refused_client(account: Account | None, client: Client | None, account_id: str, client_id: str) -> TokenRefused | None:
     if account is None or client is None or client.account_id != account_id or client.client_id != client_id:
         return unknown_client()
-    reason = app_refusal(client, account)
-    return refusal(reason) if reason in CLIENT_REASONS else None
+    return refused_client(client, account)
 
 
 def unknown_client() -> TokenRefused:

@@ -32,6 +32,9 @@ class KnownAccess:
         self._shared: dict[tuple[tuple[str, tuple[str, ...] | None], ...], Access] = {}
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def of(self, standing: Standing) -> Known:
         """What holds for these five states."""
         number: int = standing.grant.id.int

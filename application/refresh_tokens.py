@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from application.counting import count
 from application.issuing import (
     Asked,
     Prepared,
@@ -17,12 +18,13 @@ from application.issuing import (
     lifetime,
     prepare,
     refusal,
+    refused_client,
     unknown_token,
 )
 from application.ports import Busy
 from application.retrying import until_settled
 from application.services import Origin, Services
-from domain.access import CLIENT_REASONS, Standing
+from domain.access import Standing
 from domain.grant import FLAGGED_STREAK, Grant, Invalid, Replayed, ReuseDetected, Rotated
 from domain.tokens import REFRESH, Token
 
@@ -44,6 +46,14 @@ class _Request:
 
 def refresh_tokens(services: Services, account_id: str, *, client_id: str, refresh_token: str, asked: Asked, origin: Origin) -> TokenAnswer:
     """The next tokens; `TokenRefused` otherwise. Reuse of a spent token is recorded before it is refused."""
+    try:
+        return _refreshed(services, account_id, client_id, refresh_token, asked, origin)
+    except TokenRefused as error:
+        count("refreshes", "refused", error.reason)
+        raise
+
+
+def _refreshed(services: Services, account_id: str, client_id: str, refresh_token: str, asked: Asked, origin: Origin) -> TokenAnswer:
     token = services.codec.read(refresh_token)
     if token is None or token.kind != REFRESH:
         raise unknown_token(services, account_id, client_id, NOT_VALID)
@@ -82,6 +92,7 @@ def _at_once(request: _Request) -> TokenAnswer | None:
         return None
     if not services.store.append_rotation(prepared.grant, cached, head=head.version):
         return None
+    count("refreshes", "rotated", "")
     return answer(services, prepared)
 
 
@@ -101,12 +112,16 @@ def _decide(request: _Request, *, quietly: bool) -> TokenAnswer | TokenRefused:
     why = ended(services, standing, now)
     outcome = standing.grant.refresh(token, client_id=request.client_id, now=now, policy=standing.account.session_policy)
     if isinstance(outcome, Invalid) and outcome.alarm:
+        count("rollback_alarms")
         log.error("rollback alarm: a genuine refresh token of grant %s was never recorded; was a backup restored?", token.grant_id)
-    if why in CLIENT_REASONS or (why and not isinstance(outcome, Invalid)):
-        return refusal(why)
+    refused = refused_client(standing.client, standing.account)
+    if refused is None and why and not isinstance(outcome, Invalid):
+        refused = refusal(why)
+    if refused:
+        return refused
     match outcome:
         case Invalid(reason=reason):
-            return TokenRefused("invalid_grant", reason)
+            return TokenRefused("invalid_grant", reason, reason=why or "")
         case Replayed():
             return _replayed(request, standing, outcome, quietly=quietly)
         case ReuseDetected() | Rotated() if quietly:
@@ -120,6 +135,7 @@ def _decide(request: _Request, *, quietly: bool) -> TokenAnswer | TokenRefused:
 def _rotate(request: _Request, standing: Standing) -> TokenAnswer:
     prepared = prepare(request.services, standing, request.asked, request.origin)
     request.services.store.append([prepared.grant], judged=prepared.judged)
+    count("refreshes", "rotated", "")
     return answer(request.services, prepared)
 
 
@@ -140,6 +156,7 @@ def _replayed(request: _Request, standing: Standing, outcome: Replayed, *, quiet
         services.store.append([prepared.grant], judged=prepared.judged)
         if streak >= FLAGGED_STREAK:
             log.warning("grant %s: %d generations running were refreshed twice", standing.grant.id, streak)
+    count("refreshes", "replayed", "")
     return answer(services, prepared)
 
 
@@ -147,4 +164,4 @@ def _reused(request: _Request, standing: Standing) -> TokenRefused:
     grant = standing.grant.copy()
     grant.detect_reuse(request.token, context_of(request.services, standing, request.origin))
     request.services.store.append_ending([grant])
-    return TokenRefused("invalid_grant", "The refresh token was used before; the session has ended.")
+    return TokenRefused("invalid_grant", "The refresh token was used before; the session has ended.", reason="reuse_found")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from application.counting import count
 from application.ports import Busy, Conflict
 
 TRIES = 8
@@ -23,6 +24,8 @@ def until_settled(attempt: Callable[[], TResult], *, tries: int = TRIES) -> TRes
         try:
             return attempt()
         except Conflict:
+            count("conflicts")
             if 0 < lost < tries - 1:
                 time.sleep(secrets.randbelow(_LONGEST_FIRST_PAUSE_MS * 1000 << lost) / 1e6)
+    count("gave_up")
     raise Busy("Too many changes at once; nothing was changed. Try again.")

@@ -13,33 +13,43 @@ from application.services import Services
 from infrastructure import migrations
 from infrastructure.database import DatabaseUnavailable, connect, first_line, views_dsn
 from infrastructure.login_keys import LoginKeyLost
-from infrastructure.store.sequencer import stalls
-from projections.status import lag
+from infrastructure.run_folder import draining
+from infrastructure.store.sequencer import Stall, stalls
+from projections.status import Lag, lag, status
+
+SILENT_S = 5.0
+"""A leader says something twice a second."""
+LATE_S = 30.0
+_NO_DATABASE = "See that PostgreSQL runs and that GRANTBOOK_DATABASE_URL names it."
+_LEADER = "SELECT holder, backend_pid, extract(epoch FROM now() - heartbeat_at)::float FROM projector_leader"
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`checks` decide whether this node may be sent requests; `lag` and `stalls` concern the views only."""
+    """`checks` decide whether this node may be sent requests; `warnings`, `lag` and `stalls` concern the views only."""
 
     checks: dict[str, str]
     lag: dict[str, Any] = field(default_factory=dict)
     stalls: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def ready(self) -> bool:
         return all(said == "ok" for said in self.checks.values())
 
     def as_json(self) -> dict[str, Any]:
-        return {"ready": self.ready, "checks": self.checks, "lag": self.lag, "stalls": self.stalls}
+        return asdict(self) | {"ready": self.ready}
 
 
 def readiness(dsn: str, services: Services) -> Readiness:
-    """Ask everything anew; each answer is `ok` or one sentence without any secret."""
-    checks: dict[str, str] = {}
+    """Ask everything anew; each answer is `ok`, or says in words without any secret what is wrong and what to do."""
+    checks = {"serving": "The server is about to end: send requests to another node."} if draining() else {}
     checks["database"] = _said(lambda: connect(views_dsn(dsn)).close())
-    if checks["database"] == "ok":
+    if checks["database"] != "ok":
+        checks["database"] += f" {_NO_DATABASE}"
+    else:
         checks["migrated"] = _said(lambda: migrations.check(dsn))
-    if set(checks.values()) != {"ok"}:
+    if checks.get("migrated") != "ok":
         return Readiness(checks)
     checks["keys"] = _said(lambda: _load_keys(services))
     return Readiness(checks, *_order(dsn))
@@ -52,12 +62,50 @@ def _load_keys(services: Services) -> None:
             raise LoginKeyLost(f"The account {slug} has no signing key: run `grantbook keys rotate`.")
 
 
-def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+    """Lag, stalls, and both in words."""
     try:
         with connect(views_dsn(dsn)) as connection:
-            return asdict(lag(connection)), [asdict(stall) for stall in stalls(connection)]
+            behind, found = lag(connection), stalls(connection)
+            warnings = [*_projector(connection), *_stopped(connection), *_behind(behind), *map(_stall, found)]
+            return asdict(behind), [asdict(stall) for stall in found], warnings
     except (psycopg.Error, DatabaseUnavailable) as error:
-        return {"unknown": first_line(error)}, []
+        return {"unknown": first_line(error)}, [], [f"How far the views are behind can't be told: {first_line(error)}"]
+
+
+def _projector(connection: psycopg.Connection[Any]) -> list[str]:
+    row = connection.execute(_LEADER).fetchone()
+    if row is None:
+        return ["No projector has ever run: start `grantbook projector`, or `grantbook serve` without --no-projector. Pages show nothing until then."]
+    holder, pid, age = row
+    if age < SILENT_S:
+        return []
+    return [
+        f"No projector has been heard of for {age:.0f} s (the last was {holder}, database pid {pid}): start `grantbook projector`, or see its log."
+    ]
+
+
+def _stopped(connection: psycopg.Connection[Any]) -> list[str]:
+    return [
+        f"The projection {each.name} has stopped after position {each.position}: {each.error} "
+        f"Upgrade or repair what it says, then run `grantbook projections rebuild {each.name}`."
+        for each in status(connection)
+        if each.state == "stopped"
+    ]
+
+
+def _behind(behind: Lag) -> list[str]:
+    if behind.stopped is not None or not behind.behind or behind.seconds < LATE_S:
+        return []
+    return [f"The views are {behind.seconds:.0f} s and {behind.behind} events behind: see the projector's log and the load of the database."]
+
+
+def _stall(stall: Stall) -> str:
+    age = "for a time that this role may not see" if stall.age_seconds is None else f"for {stall.age_seconds:.0f} s"
+    if stall.pid is None:
+        return f"The prepared transaction {stall.name!r} holds up the order of events {age}: commit it or roll it back."
+    whose = f"A transaction of pid {stall.pid} ({stall.name or 'unnamed'}) holds up the order of events {age}"
+    return f"{whose}: end it, or run SELECT pg_terminate_backend({stall.pid})."
 
 
 def _said(check: Callable[[], object]) -> str:

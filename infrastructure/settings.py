@@ -58,6 +58,7 @@ class Settings:
     trusted_proxies: int
     log: Literal["pretty", "json"]
     metrics_port: int | None
+    drain_seconds: int
     rate_limit_url: str | None = field(repr=False)
     limits: Limits
 
@@ -125,6 +126,9 @@ def _read(source: Source, folder: Path) -> Settings:
     _refuse_one_role_for_both(source, database_url, owner_url)
     given_port = source.read("PORT", a_number(1, 65535), None)
     base_url = source.read("BASE_URL", a_base_url, f"http://localhost:{given_port or 8000}")
+    port = given_port or _own_port(base_url)
+    gateway_port, metrics_port = (source.read(name, a_number(1, 65535), None) for name in ("GATEWAY_PORT", "METRICS_PORT"))
+    _refuse_one_port_for_two(source, {"PORT": port, "GATEWAY_PORT": gateway_port, "METRICS_PORT": metrics_port})
     keys = _keys(source, data_dir, embedded=database_url is None)
     return Settings(
         data_dir=data_dir,
@@ -135,15 +139,16 @@ def _read(source: Source, folder: Path) -> Settings:
         secret_keys=keys.secret,
         wrapping_keys=keys.wrapping,
         ledger_key=keys.ledger,
-        gateway_port=source.read("GATEWAY_PORT", a_number(1, 65535), None),
+        gateway_port=gateway_port,
         ledger_origin_override=source.read("LEDGER_ORIGIN", _a_ledger_origin, None),
         host=source.read("HOST", a_word, "127.0.0.1"),
-        port=given_port or _own_port(base_url),
+        port=port,
         workers=source.read("WORKERS", a_number(1, 256), 2),
         threads=source.read("THREADS", a_number(1, 256), 4),
         trusted_proxies=source.read("TRUSTED_PROXIES", a_number(0, 16), 0),
         log=cast(Literal["pretty", "json"], source.read("LOG", one_of({"pretty", "json"}), "pretty")),
-        metrics_port=source.read("METRICS_PORT", a_number(1, 65535), None),
+        metrics_port=metrics_port,
+        drain_seconds=source.read("DRAIN_SECONDS", a_number(0, 600), 2),
         rate_limit_url=source.read("RATE_LIMIT_URL", a_word, None),
         limits=_limits(source),
     )
@@ -196,6 +201,13 @@ def _refuse_one_role_for_both(source: Source, database_url: str | None, owner_ur
             "GRANTBOOK_OWNER_DATABASE_URL and GRANTBOOK_DATABASE_URL name the same role: history is append-only for a role "
             "that doesn't own the tables, so name two."
         )
+
+
+def _refuse_one_port_for_two(source: Source, ports: Mapping[str, int | None]) -> None:
+    taken: dict[int, str] = {}
+    for name, port in ports.items():
+        if port is not None and taken.setdefault(port, name) != name:
+            source.errors.append(f"GRANTBOOK_{name} is {port}, as GRANTBOOK_{taken[port]} is: each needs a port of its own.")
 
 
 def _own_port(base_url: str) -> int:

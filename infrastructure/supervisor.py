@@ -50,6 +50,8 @@ class Supervisor:
     output: IO[bytes] | None = None
     _children: list[_Child] = field(default_factory=list)
     _ending: threading.Event = field(default_factory=threading.Event)
+    _at_once: threading.Event = field(default_factory=threading.Event)
+    _signals: list[int] = field(default_factory=list)
 
     def start(self, *plans: ChildPlan) -> None:
         """Start children; each leads a session of its own, so that a Ctrl-C reaches only us."""
@@ -78,9 +80,25 @@ class Supervisor:
             self._ending.wait(0.03)
         return False
 
-    def end_soon(self, *_: Any) -> None:
+    def run_on(self, seconds: float) -> None:
+        """Keep the children running a little longer, once the end is wanted; a second signal is the end at once."""
+        deadline = time.monotonic() + seconds
+        while not self._at_once.is_set() and time.monotonic() < deadline:
+            for child in self._children:
+                self._look_after(child)
+            self._at_once.wait(_LOOK_EVERY_S)
+
+    def end_soon(self, number: int = 0, *_: Any) -> None:
         """A signal handler: let `run` return."""
+        if self._ending.is_set():
+            self._at_once.set()
+        self._signals.append(number)
         self._ending.set()
+
+    @property
+    def may_drain(self) -> bool:
+        """Whether the end was asked for by SIGTERM, as service managers do, and not by somebody at the terminal."""
+        return self._signals[:1] == [signal.SIGTERM]
 
     @property
     def wanted_to_end(self) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 from application.ports import Busy
 from infrastructure.database import ConnectionLost, DatabaseUnavailable
 from infrastructure.logs import get_logger, info_line
+from infrastructure.run_folder import draining
+from web.metrics import count_request
 
 REQUEST_ID = "grantbook.request_id"
 _QUIET = frozenset({"/healthz", "/readyz"})
@@ -32,6 +34,8 @@ class AccessLog:
             nonlocal status
             status = line[:3]
             headers.append(("X-Request-Id", request_id))
+            if draining():
+                headers.append(("Connection", "close"))
             return start_response(line, headers) if exc_info is None else start_response(line, headers, exc_info)
 
         try:
@@ -41,13 +45,14 @@ class AccessLog:
         except Exception:  # noqa: BLE001  # logged, and answered without its cause
             self._failures.exception("request failed", request=request_id)
             body = _refused(started, "500 Internal Server Error", "server_error")
-        path = environ.get("PATH_INFO", "")
+        path, seconds = environ.get("PATH_INFO", ""), time.perf_counter() - begun
+        count_request(self._name, path, status, seconds)
         if path not in _QUIET or status != "200":
             fields = {
                 "method": environ.get("REQUEST_METHOD"),
                 "path": path,
                 "status": int(status),
-                "ms": round((time.perf_counter() - begun) * 1000, 2),
+                "ms": round(seconds * 1000, 2),
                 "peer": environ.get("REMOTE_ADDR"),
                 "request": request_id,
             }

@@ -10,6 +10,7 @@ from application.ports import Busy
 from infrastructure.bootstrap import App, bootstrap
 from infrastructure.database import ConnectionLost, DatabaseUnavailable, ViewsMissing
 from infrastructure.logs import configure_logs
+from infrastructure.taking_part import take_part
 from web import health, wellknown
 from web.access_log import REQUEST_ID
 from web.api import registry as api
@@ -28,6 +29,7 @@ def application() -> Wsgi:
     """What granian serves: the Flask app behind the front, proxies and the access log."""
     app = bootstrap()
     configure_logs(app.settings.log)
+    take_part("web", app)
     return wrapped(app, create_app(app))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from application.counting import took
 from application.ports import Busy
 from infrastructure.database import DECIDE, DECIDE_TIMEOUT_MS
 from infrastructure.store.connection import Connections, plain
@@ -38,6 +39,12 @@ class Barrier:
         Whoever is still there after the statement time-out is hung, and is ended. `Busy` if even that does not help.
         """
         started = time.monotonic()
+        try:
+            self._wait(xid, started)
+        finally:
+            took(time.monotonic() - started, "barrier_seconds")
+
+    def _wait(self, xid: int, started: float) -> None:
         waiting = self._older(xid)
         ended = False
         while waiting:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from application.counting import count
 from application.ports import Busy
 from infrastructure.database import DECIDE, DECIDE_TIMEOUT_MS, with_parameters
 from infrastructure.store.errors import Lost, from_sqlstate
@@ -52,6 +53,7 @@ class Kept:
                 self._prepared.add(statement.name)
             return self._checked(self._pg.exec_prepared(statement.name, parameters, statement.formats, _BINARY))
         except psycopg.OperationalError as error:  # libpq could not even send it
+            count("database_errors", "lost")
             raise Lost(str(error)) from error
 
     def _checked(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
@@ -86,6 +88,7 @@ class Connections:
         try:
             kept = Kept(self._dsn)
         except psycopg.OperationalError as error:
+            count("database_errors", "unreachable")
             raise Lost(str(error)) from error
         self._local.kept = kept
         self._all.add(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from psycopg import errors
 
+from application.counting import count
 from application.ports import Busy, Conflict
 
 
@@ -33,11 +34,14 @@ _BUSY_CLASSES = frozenset({"53", "57", "58", "25", "55"})
 def from_sqlstate(sqlstate: str | None, message: str) -> Exception:
     """The exception for a server error: `Lost`, `Conflict`, `Busy` or psycopg's own for what is a mistake of ours."""
     if sqlstate is None or sqlstate in _LOST or sqlstate.startswith("08"):
+        count("database_errors", "lost")
         return Lost(message)
     if sqlstate in _CONFLICT:
         return Conflict(message)
     if sqlstate[:2] in _BUSY_CLASSES:
+        count("database_errors", "busy")
         return Busy()
+    count("database_errors", "other")
     try:
         return errors.lookup(sqlstate)(message)
     except KeyError:

@@ -34,6 +34,11 @@ class Keyring:
         self._current: TimedCache[tuple[str, str], DataKey] = TimedCache(cache_size, CACHE_SECONDS)
         self._by_kid: TimedCache[str, DataKey | bool | None] = TimedCache(cache_size, CACHE_SECONDS)
 
+    @property
+    def cached_keys(self) -> int:
+        """How many data keys this process remembers."""
+        return len(self._by_kid)
+
     def begin_subject(self, subject: str, stream_id: Any, account_id: str) -> None:
         """Admit a new subject, whose stream has no event yet. What was erased is never admitted again."""
         self.connections.query(_BEGIN, (subject, account_id, stream_id))

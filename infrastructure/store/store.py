@@ -37,6 +37,7 @@ class PostgresStore:
         self.keyring = keyring
         self.mapper = EventMapper(keyring)
         cache, folder = AggregateCache(cache_size), Folder(self.mapper)
+        self._cache = cache
         self._loader = Loader(self._connections, folder, cache, keyring, clock)
         self._writer = SnapshotWriter(self._connections)
         self._appender = Appender(self._connections, self.mapper, folder, cache, keyring, self._writer)
@@ -84,6 +85,11 @@ class PostgresStore:
                 return None
             time.sleep(pause)
             pause = min(pause * 1.5, 0.02)
+
+    @property
+    def cached_streams(self) -> int:
+        """How many aggregates this process remembers."""
+        return len(self._cache)
 
     def close(self) -> None:
         """Finish the snapshots under way and close all connections; nobody may use the store any more."""

@@ -46,12 +46,16 @@ def serve(data_dir: Path | None, no_projector: bool, migrate: bool, **given: str
 @click.command("projector", help="Run projections and ledger only; several may run, one leads.")
 @data_dir_option
 def projector(data_dir: Path | None) -> None:
+    from infrastructure.bootstrap import web_dsn
+    from infrastructure.metrics_server import metrics_served
     from infrastructure.projector import run_projector
+    from infrastructure.run_folder import RunFolder
 
     settings = _settings(overrides(data_dir))
     with database(settings):
         prepare_schema(settings, migrate=False)
-        run_projector(settings)
+        with RunFolder.made() as folder, metrics_served(settings, folder, lambda: web_dsn(settings)):
+            run_projector(settings, folder)
 
 
 @click.command("migrate", help="Bring the database's schema up to date.")

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from infrastructure.bootstrap import web_dsn
 from infrastructure.embedded import EmbeddedPostgres
+from infrastructure.metrics_server import metrics_served
 from infrastructure.ports_in_use import PortInUse, check_port
+from infrastructure.run_folder import VARIABLE, RunFolder
 from infrastructure.run_lock import RunLock
 from infrastructure.settings import Settings, child_environment
 from infrastructure.supervisor import ChildPlan, Supervisor, open_log
@@ -32,11 +35,12 @@ class Stack:
     overrides: Mapping[str, str]
     projector: bool = True
     log_file: Path | None = None
+    folder: RunFolder | None = None
 
     def child(self, name: str, module: str, *arguments: str) -> ChildPlan:
         """A Python module as a child process, with our packages importable from wherever it was started."""
         home = str(Path(__file__).resolve().parents[2])
-        environment = child_environment(self.overrides)
+        environment = child_environment({**self.overrides, VARIABLE: str(self.folder.path)} if self.folder else self.overrides)
         environment["PYTHONPATH"] = os.pathsep.join(part for part in (home, environment.get("PYTHONPATH", "")) if part)
         return ChildPlan(name, [sys.executable, "-m", module, *arguments], environment)
 
@@ -45,6 +49,12 @@ class Stack:
         """Ports checked, the data directory ours alone, the database running and its schema as it must be."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)
+        with RunFolder.made() as folder, self._database(migrate=migrate), metrics_served(self.settings, folder, lambda: web_dsn(self.settings)):
+            self.folder = folder
+            yield
+
+    @contextlib.contextmanager
+    def _database(self, *, migrate: bool) -> Iterator[None]:
         if not self.settings.embedded:
             self._check_ports(patience_s=0)
             prepare_schema(self.settings, migrate=migrate)
@@ -73,11 +83,18 @@ class Stack:
             if answered:
                 ready()
                 supervisor.run()
+                self._drain(supervisor)
             return answered or supervisor.wanted_to_end
         finally:
             supervisor.end()
             if output is not None:
                 output.close()
+
+    def _drain(self, supervisor: Supervisor) -> None:
+        """Still serve everything for a moment, while /readyz sends the load balancer elsewhere."""
+        if supervisor.may_drain and self.settings.drain_seconds and self.folder:
+            self.folder.drain()
+            supervisor.run_on(self.settings.drain_seconds)
 
     def _kind(self, kind: str) -> ChildPlan:
         return self.child(kind, "web.cli.child", kind, str(os.getpid()))

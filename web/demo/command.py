@@ -72,6 +72,7 @@ def _overrides(port: int, data_dir: Path | None) -> dict[str, str]:
         "GRANTBOOK_PORT": str(port),
         "GRANTBOOK_GATEWAY_PORT": str(port + 1),
         "GRANTBOOK_TRUSTED_PROXIES": "0",
+        "GRANTBOOK_DRAIN_SECONDS": "0",
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from application.approve_consent import AppRefused, RequestEnded
 from application.client_metadata import RegistrationError
+from application.counting import count
 from application.issuing import TokenRefused
 from application.ports import Busy, Conflict
 from application.resources import InvalidTarget
@@ -82,6 +83,7 @@ def error_answer(error: Exception, *, cors: bool = True) -> Answer:
 
 
 def error_json(status: int, code: str, description: str, headers: Headers, *, cors: bool = True) -> Answer:
+    count("oauth_errors", code)
     return as_json(status, {"error": code, "error_description": as_description(description)}, headers, cors=cors)
 
 

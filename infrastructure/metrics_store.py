@@ -1,0 +1,34 @@
+"""Gauges that are asked of the database at each scrape: the head, where each projection stands, what holds up the order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg
+
+from application.counting import Key
+from infrastructure.database import VIEWS, DatabaseUnavailable, connect, with_parameters
+from infrastructure.store.sequencer import stalls
+from projections.registry import PROJECTIONS
+from projections.status import lag, status
+
+_PATIENCE_MS = 2_000
+_CONNECT_S = 3
+
+
+def store_gauges(dsn: Callable[[], str]) -> dict[Key, float]:
+    """By key; only `database_up` 0 where the database doesn't answer, or isn't migrated."""
+    try:
+        asked = with_parameters(dsn(), application_name=VIEWS, statement_timeout_ms=_PATIENCE_MS, connect_timeout_s=_CONNECT_S)
+        with connect(asked) as connection:
+            found: dict[Key, float] = {("database_up",): 1.0}
+            for each in status(connection):
+                found["head_position",] = float(each.head)
+                found["projection_lag_events", each.name] = float(max(0, each.head - each.position))
+                found["projection_stopped", each.name] = float(each.state == "stopped")
+            for projection in PROJECTIONS:
+                found["projection_lag_seconds", projection.name] = lag(connection, projection.name).seconds
+            found["order_stall_seconds",] = max((s.age_seconds or 0.0 for s in stalls(connection)), default=0.0)
+            return found
+    except (psycopg.Error, DatabaseUnavailable):
+        return {("database_up",): 0.0}
