@@ -18,6 +18,7 @@ from web.front import Front
 from web.oauth import routes as oauth
 from web.pages import errors as pages
 from web.pages import registry
+from web.scim import routes as scim
 from web.served import Wsgi, served
 
 MAX_BODY = 256 * 1024
@@ -42,7 +43,7 @@ def create_app(app: App | None = None) -> Flask:
     flask.extensions["grantbook"] = app
     flask.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     registry.register(flask, secret_keys=app.settings.secret_keys, secure=secure, now=app.services.clock)
-    for blueprint in (health.blueprint, wellknown.blueprint, oauth.blueprint):
+    for blueprint in (health.blueprint, wellknown.blueprint, oauth.blueprint, scim.blueprint):
         flask.register_blueprint(blueprint)
     api.register(flask, pages.http_error)
     flask.before_request(_name_request)

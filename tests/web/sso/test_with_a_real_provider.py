@@ -70,7 +70,7 @@ def test_a_member_who_has_a_password_is_linked_by_a_proven_address(site: Site, p
     provider.person("maya-1", email=site.email("analyst"))
     assert browser.sign_in().status_code == 303
     assert str(find_member(site.app.services, site.account_id, site.email("analyst"))) == site.people["analyst"]
-    assert signed_in(site, "analyst")
+    signed_in(site, "analyst")
 
 
 def test_another_subject_with_a_linked_address_is_refused_until_an_admin_forgets_the_link(site: Site, provider: Provider, browser: Browser) -> None:
@@ -259,7 +259,8 @@ def test_a_sign_in_is_fresh_only_if_the_provider_asked_again(site: Site, provide
     manage_members.add_member(site.app.services, site.account_id, email="second.admin@jaffle.example", name="S", role="Account Admin", origin=ORIGIN)
     assert browser.sign_in("/sso/start?next=/settings/sso").status_code == 303
     asked = browser.http.get("/settings/sso/scim-token/remove")
-    assert asked.headers["location"].startswith("/sign-in?") and "again=1" in asked.headers["location"]
+    assert asked.headers["location"].startswith("/sign-in?")
+    assert "again=1" in asked.headers["location"]
     page = browser.http.get(asked.headers["location"])
     assert "/sso/start?next=/settings/sso/scim-token/remove&amp;again=1" in page.text
     assert browser.sign_in("/sso/start?next=/settings/sso/scim-token/remove&again=1").status_code == 303
@@ -278,7 +279,7 @@ def test_where_it_is_enforced_only_break_glass_admins_sign_in_by_password(site: 
         answer = analyst.sign_in()
         assert answer.status_code == 401
         assert "Your account signs in with Jaffle Analytics SSO." in text_of(answer)
-    assert signed_in(site, "admin")
+    signed_in(site, "admin")
     provider.person("enforced-1", email="enforced@jaffle.example")
     assert browser.sign_in().status_code == 303
 
