@@ -9,6 +9,7 @@ from typing import Any, Final
 from web.api import idempotency, positions, problems
 
 METHODS: Final = ("get", "put", "post", "delete", "patch")
+_SEGMENT: Final = r"^[^/\u0000-\u001f\u007f\ufffd]+$"
 _NEEDS: Final = "x-grantbook-needs"
 _READ_PROBLEMS: Final = (401, 403, 422, 429, 503)
 _WRITE_PROBLEMS: Final = (400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503)
@@ -52,6 +53,9 @@ def finished(document: Mapping[str, Any], issuer: str) -> dict[str, Any]:
     spec["components"]["responses"] = {f"Problem{status}": _problem(status, issuer) for status in {s for s, _ in problems.CODES.values()}}
     for tag in spec.get("tags", []):
         tag["name"] = _group(tag["name"])
+    for item in spec["paths"].values():
+        for parameter in item.get("parameters", []):
+            parameter["schema"] |= {"minLength": 1, "maxLength": 300, "pattern": _SEGMENT}
     for path, method, operation in operations(spec):
         _complete(spec, path, method, operation)
     return spec

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-NAME_PATTERN = r"^[^\u0000-\u001f\u007f]*$"
+NAME_PATTERN = r"^[^\u0000-\u001f\u007f\ufffd]*$"
 UUID_EXAMPLE = "0a9c1c5e-6a53-4c7f-9f0e-1d9a9a3a7b21"
 CLIENT_EXAMPLE = "app_0a9c1c5e6a534c7f9f0e1d9a9a3a7b21"
 TIME_EXAMPLE = "2026-11-20T09:30:00+00:00"
@@ -26,8 +26,8 @@ class Text(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if any(ord(char) < 32 or ord(char) == 127 for char in str(text)):
-            raise ValidationError("No control characters.")
+        if any(ord(char) < 32 or ord(char) in (127, 0xFFFD) for char in str(text)):
+            raise ValidationError("No control or replacement characters.")
         return text
 
 
