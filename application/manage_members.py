@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from application import emails, password_rules
+from application.last_admin import take_access
 from application.lookups import account_of, change, member_of
 from application.ports import Recorded, Tables
 from application.retrying import until_settled
@@ -107,14 +108,14 @@ def project_ids(account: Account, projects: Sequence[str]) -> Projects:
 def change_role(
     services: Services, account_id: str, member_id: UUID, role: str, *, origin: Origin, projects: Sequence[str] = (), actor_id: str | None = None
 ) -> Recorded | None:
-    """Give the member this role in its place of the old one, for all projects or the named ones."""
+    """Give the member this role in place of the old one, for all projects or the named ones; the only admin can't be demoted."""
     permissions = permissions_of(role)
 
     def decide(member: Member) -> None:
         where = project_ids(account_of(services, account_id), projects)
         member.change_role(role, permissions, where, services.context(account_id, origin, actor_id=actor_id))
 
-    return _change(services, account_id, member_id, decide, ending=True)
+    return take_access(services, account_id, member_id, decide, actor_id=actor_id)
 
 
 def permit(
@@ -146,28 +147,27 @@ def forbid(
     projects: Sequence[str] = (),
     actor_id: str | None = None,
 ) -> Recorded | None:
-    """Take one permission away, for all projects or the named ones; felt by the next request."""
+    """Take one permission away, for all projects or the named ones, felt by the next request; the only admin keeps `account.manage`."""
 
     def decide(member: Member) -> None:
         where = project_ids(account_of(services, account_id), projects)
         member.forbid(permission, where, services.context(account_id, origin, actor_id=actor_id))
 
-    return _change(services, account_id, member_id, decide, ending=True)
+    return take_access(services, account_id, member_id, decide, actor_id=actor_id)
 
 
 def deactivate(
     services: Services, account_id: str, member_id: UUID, *, origin: Origin, reason: str | None = None, actor_id: str | None = None
 ) -> Recorded | None:
-    """End everything of a member at once: grants, browser sessions, sign-ins to come."""
+    """End everything of a member at once: grants, browser sessions, sign-ins to come. The only admin is `Refused`."""
 
-    def attempt() -> Recorded | None:
-        member = member_of(services, account_id, member_id)
+    def decide(member: Member) -> None:
         member.deactivate(services.context(account_id, origin, actor_id=actor_id), reason)
-        if not member.pending_events:
-            return None
-        return services.store.append_ending([member], also=lambda tables: tables.remove_browser_sessions_of(account_id, str(member_id)))
 
-    return until_settled(attempt)
+    def signed_out(tables: Tables) -> None:
+        tables.remove_browser_sessions_of(account_id, str(member_id))
+
+    return take_access(services, account_id, member_id, decide, actor_id=actor_id, also=signed_out)
 
 
 def reactivate(
@@ -197,5 +197,5 @@ def set_password(
     return until_settled(attempt)
 
 
-def _change(services: Services, account_id: str, member_id: UUID, decide: Callable[[Member], None], *, ending: bool = False) -> Recorded | None:
-    return change(services, lambda: member_of(services, account_id, member_id), decide, ending=ending)
+def _change(services: Services, account_id: str, member_id: UUID, decide: Callable[[Member], None]) -> Recorded | None:
+    return change(services, lambda: member_of(services, account_id, member_id), decide)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from uuid import UUID
 
 from application import emails
 from application.browser_sessions import SignedIn, open_session
 from application.identity_ports import Identity
-from application.lookups import account_of, change
+from application.last_admin import take_access
+from application.lookups import account_of
 from application.manage_members import PASSWORD, new_member
 from application.ports import Conflict, Recorded, Tables
 from application.retrying import until_settled
 from application.services import Origin, Services
 from domain.account import Account
 from domain.auth_provider import AuthProvider, in_force, provider_of
-from domain.errors import AlreadyExists, InvalidInput
+from domain.errors import AlreadyExists, InvalidInput, Refused
 from domain.extent import Projects
 from domain.member import Member
 from domain.roles import permissions_of
+
+log = logging.getLogger(__name__)
 
 SSO = "sso"
 """The kind of login."""
@@ -140,18 +144,21 @@ def _active(services: Services, account_id: str, member_id: UUID) -> Member:
 
 
 def _follow_groups(services: Services, account_id: str, member: Member, provider: AuthProvider, identity: Identity, origin: Origin) -> bool:
-    """Give the member the role of their groups, in the projects that they had. A break-glass admin keeps theirs."""
+    """Give the member the role of their groups, in the projects that they had. A break-glass admin keeps theirs, and so does the only admin."""
     if not provider.group_roles or identity.groups is None or str(member.id) in provider.break_glass:
         return False
     wanted = provider.role_for(identity.groups)
     if wanted == member.role:
         return False
-    change(
-        services,
-        lambda: _active(services, account_id, member.id),
-        lambda found: found.change_role(wanted, permissions_of(wanted), _projects(found), services.context(account_id, origin)),
-        ending=True,
-    )
+
+    def decide(found: Member) -> None:
+        found.change_role(wanted, permissions_of(wanted), _projects(found), services.context(account_id, origin))
+
+    try:
+        take_access(services, account_id, member.id, decide)
+    except Refused:
+        log.warning("member %s keeps the role, whatever the groups say: the only account admin", member.id)
+        return False
     return True
 
 

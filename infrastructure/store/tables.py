@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
@@ -48,6 +49,15 @@ class PostgresTables(SessionTables, IdempotencyTables, IdentityTables):
     def remove_logins(self, account_id: str, member_id: str) -> None:
         self._run("DELETE FROM logins WHERE account_id = %s AND member_id = %s", account_id, member_id)
         self._run("DELETE FROM directory_users WHERE account_id = %s AND member_id = %s", account_id, member_id)
+
+    def members_with_login(self, account_id: str) -> list[str]:
+        return [str(row[0]) for row in self._run("SELECT DISTINCT member_id FROM logins WHERE account_id = %s ORDER BY member_id", account_id)]
+
+    def still_at(self, account_id: str, member_id: UUID, version: int) -> bool:
+        """Whether nothing newer stands on the member's stream. The lock holds until the transaction ends, and the look that follows it is taken
+        with a snapshot of its own: whatever somebody committed who asked before is seen."""
+        self._run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"account admins {account_id}")
+        return not self._run("SELECT 1 FROM events WHERE originator_id = %s AND originator_version > %s LIMIT 1", member_id, version)
 
     def add_credential(self, credential_id: str, account_id: str, kind: str, owner: str, secret_hash: bytes) -> None:
         sql = "INSERT INTO credentials (id, account_id, kind, owner, secret_hash) VALUES (%s, %s, %s, %s, %s)"
