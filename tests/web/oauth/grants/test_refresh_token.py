@@ -100,6 +100,30 @@ def test_p19_a_blocked_and_a_removed_client_get_401_on_every_endpoint(world: Wor
         assert world.introspect(tokens["access_token"]) == {"active": False}
 
 
+def test_after_a_block_or_a_removal_was_lifted_only_the_old_session_is_refused_and_not_the_client(world: World) -> None:
+    client_id = world.client_id()
+    tokens, code = world.tokens(client_id), world.approve(client_id)["code"]
+    by: dict[str, Any] = {"actor_id": world.admin_id, "origin": CLI}
+    decide_app.block(world.services, world.account_id, client_id, **by)
+    assert error_of(world.refresh(client_id, tokens["refresh_token"])) == (401, "invalid_client")
+    decide_app.unblock(world.services, world.account_id, client_id, **by)
+    refused = world.refresh(client_id, tokens["refresh_token"])
+    assert error_of(refused) == (400, "invalid_grant")
+    assert refused.get_json()["error_description"] == "An admin blocked the app meanwhile; the session has ended for good."
+    assert error_of(world.exchange(client_id, code)) == (400, "invalid_grant")
+    assert world.refresh(client_id, world.tokens(client_id)["refresh_token"]).status_code == 200
+
+
+def test_a_blocked_client_hears_that_first_whatever_else_ended_the_session(world: World) -> None:
+    client_id = world.client_id()
+    tokens = world.tokens(client_id)
+    by: dict[str, Any] = {"actor_id": world.admin_id, "origin": CLI}
+    revoke_grant.revoke(world.services, world.account_id, str(world.grant_id(tokens)), by="admin", **by)
+    assert error_of(world.refresh(client_id, tokens["refresh_token"])) == (400, "invalid_grant")
+    decide_app.block(world.services, world.account_id, client_id, **by)
+    assert error_of(world.refresh(client_id, tokens["refresh_token"])) == (401, "invalid_client")
+
+
 def test_a_revoked_session_a_withdrawn_consent_and_a_lost_plan_end_it_at_once(world: World) -> None:
     client_id = world.client_id()
     revoked = world.tokens(client_id)
