@@ -13,6 +13,7 @@ from application.scim_users import User
 from domain.errors import AlreadyExists, DomainError, InvalidInput, NotAllowed, NotFound, Refused
 
 MEDIA_TYPE: Final = "application/scim+json"
+USERS: Final = "/Users"
 USER: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
 LIST: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 PATCH: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -65,7 +66,7 @@ def user(found: User, base_url: str) -> dict[str, Any]:
             "resourceType": "User",
             "created": _time(found.created_at),
             "lastModified": _time(found.changed_at),
-            "location": f"{base_url}/Users/{found.member_id}",
+            "location": f"{base_url}{USERS}/{found.member_id}",
         },
     }
 

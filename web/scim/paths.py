@@ -53,6 +53,6 @@ def _string(quoted: str, scim_type: str) -> str:
     try:
         found = str(json.loads(quoted))
         found.encode()
-        return found
     except ValueError:  # a lone surrogate, too
         raise ScimError(400, "The value is no string.", scim_type) from None
+    return found

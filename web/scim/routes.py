@@ -18,7 +18,7 @@ from domain.auth_provider import included
 from domain.errors import DomainError
 from web.pages import context
 from web.scim import schemas
-from web.scim.answers import LIST, MEDIA_TYPE, ScimError, answer, chosen, domain_error, error, listed, user
+from web.scim.answers import LIST, MEDIA_TYPE, USERS, ScimError, answer, chosen, domain_error, error, listed, user
 from web.scim.patching import patched
 from web.scim.paths import equals_filter
 
@@ -46,7 +46,7 @@ def admit() -> Response | None:
 # ---- users
 
 
-@blueprint.get("/Users")
+@blueprint.get(USERS)
 def list_users() -> Response:
     directory, args = _directory(), request.args
     start, count = max(1, _number("startIndex", 1)), min(schemas.MOST_RESULTS, max(0, _number("count", _DEFAULT_RESULTS)))
@@ -74,27 +74,27 @@ def _fitting(directory: Directory, text: str) -> list[User]:
     raise ScimError(400, f"There is no filter by {attribute[:60]}.", "invalidFilter")
 
 
-@blueprint.post("/Users")
+@blueprint.post(USERS)
 def add_user() -> Response:
     body = _body()
     active = active_from(_attribute(body, "active"))
     made = _directory().add(profile_from(body), active=active is not False)
-    return answer(_resource(made), 201, Location=f"{_base()}/Users/{made.member_id}")
+    return answer(_resource(made), 201, Location=f"{_base()}{USERS}/{made.member_id}")
 
 
-@blueprint.get("/Users/<user_id>")
+@blueprint.get(f"{USERS}/<user_id>")
 def get_user(user_id: str) -> Response:
     return answer(_resource(_directory().user(user_id)))
 
 
-@blueprint.put("/Users/<user_id>")
+@blueprint.put(f"{USERS}/<user_id>")
 def put_user(user_id: str) -> Response:
     body = _body()
     changed = _directory().replace(user_id, profile_from(body), active=active_from(_attribute(body, "active")))
     return answer(_resource(changed))
 
 
-@blueprint.patch("/Users/<user_id>")
+@blueprint.patch(f"{USERS}/<user_id>")
 def patch_user(user_id: str) -> Response:
     directory, body = _directory(), _body()
     before = directory.user(user_id)
@@ -103,7 +103,7 @@ def patch_user(user_id: str) -> Response:
     return answer(_resource(changed))
 
 
-@blueprint.delete("/Users/<user_id>")
+@blueprint.delete(f"{USERS}/<user_id>")
 def delete_user(user_id: str) -> Response:
     _directory().delete(user_id)
     return Response(status=204)

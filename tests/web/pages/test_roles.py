@@ -8,28 +8,32 @@ from tests.support.http_flow import Person, hidden
 from tests.web.pages.conftest import Site, connected, settled, signed_in
 from web.app import create_app
 
-ANYONE = {"sign_in.show", "sign_in.submit", "sign_in.start", "sign_in.sign_out", "setup.show", "setup.submit"}
+ANYONE = {"sign_in.show", "sign_in.submit", "sign_in.start", "sign_in.sign_out", "setup.show", "setup.submit", "sso.start", "sso.callback"}
 SIGNED_IN = {
     "sign_in.ask_to_sign_out", "consent.show", "consent.decide", "connected_apps.list", "connected_apps.revoke", "connected_apps.revoke_all",
     "connected_apps.receipt", "connected_apps.change", "connected_apps.narrow",
+    "sign_ins.list", "sign_ins.ask_to_end", "sign_ins.end", "sign_ins.ask_to_end_others", "sign_ins.end_others",
 }  # fmt: skip
 READERS = {
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
-    "settings.audit.detail", "settings.audit.export", "settings.access_urls.show",
+    "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show",
 }  # fmt: skip
 ADMINS = {
     "settings.integrations.new", "settings.integrations.add", "settings.integrations.approve", "settings.integrations.deny",
     "settings.integrations.block", "settings.integrations.verify",
     "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
     "settings.sessions.revoke_many",
+    "settings.sso.save", "settings.sso.test", "settings.sso.tested", "settings.sso.add_domain", "settings.sso.prove_domain",
+    "settings.sso.remove_domain", "settings.sso.unlink", "settings.sso.make_token", "settings.sso.remove_token", "settings.sso.token_page",
+    "settings.sso.unlink_page", "settings.sso.add_domain_page", "settings.sso.prove_domain_page", "settings.sso.remove_domain_page",
 }  # fmt: skip
 MAY = {"admin": SIGNED_IN | READERS | ADMINS, "viewer": SIGNED_IN | READERS, "analyst": SIGNED_IN, "operator": SIGNED_IN, "member": SIGNED_IN}
 
 
 def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     """Endpoint, path with stand-ins, methods; of all pages."""
-    pages = ("settings.", "sign_in.", "setup.", "consent.", "connected_apps.")
-    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv"}
+    pages = ("settings.", "sign_in.", "setup.", "consent.", "connected_apps.", "sign_ins.", "sso.")
+    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none"}
     adapter = create_app(site.app).url_map.bind("localhost")
     found = []
     for rule in adapter.map.iter_rules():
@@ -41,7 +45,7 @@ def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def people(site: Site) -> dict[str, Person]:
     everyone = {who: signed_in(site, who) for who in MAY}
     connected(site, everyone["operator"], "Claude Code")
@@ -80,7 +84,7 @@ def test_nobody_unknown_reaches_any(site: Site, people: dict[str, Person]) -> No
 
 
 def test_a_viewer_sees_pages_without_buttons(site: Site, people: dict[str, Person]) -> None:
-    for path in ("/settings/integrations", "/settings/sessions", "/settings/audit"):
+    for path in ("/settings/integrations", "/settings/sessions", "/settings/audit", "/settings/sso"):
         page = people["viewer"].http.get(path).text
         forms = page.count('method="post"')
         assert forms == 1, path  # signing out

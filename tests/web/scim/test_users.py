@@ -52,7 +52,7 @@ def test_a_person_is_created_and_found_by_everything_that_names_them(site: Site,
     answer = scim.http.post("Users", json={**OKTA, "userName": "olga.okta@jaffle.example"})
     made = answer.json()
     assert answer.status_code == 201
-    assert answer.headers["location"] == made["meta"]["location"] == f"{site.base_url}/scim/v2/Users/{made['id']}"
+    assert answer.headers["location"] == made["meta"]["location"] == f"{scim.http.base_url}Users/{made['id']}"
     assert "password" not in made
     assert made["name"] == OKTA["name"]
     assert scim.http.get(f"Users/{made['id']}").json() == made
