@@ -39,10 +39,13 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """What stands under an idempotency key: the digest of its request, whether that was carried out, and the answer once there is one."""
+    """What stands under an idempotency key: the digest of its request, and the answer once there is one.
+
+    `lost`: the call was carried out and died before its answer was kept.
+    """
 
     request: bytes
-    done: bool
+    lost: bool
     answer: bytes | None
 
 

@@ -10,7 +10,7 @@ from application.ports import KeptAnswer
 
 LIFETIME = timedelta(days=1)
 ABANDONED = timedelta(minutes=1)
-"""A claim whose call recorded nothing within this time is free again: its worker has died."""
+"""A call without an answer after this time has died; if it recorded nothing, its key is free again."""
 
 _CLAIM = """INSERT INTO idempotency_keys AS k (id, account_id, request, claimed_at, expires_at) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (id) DO UPDATE SET request = excluded.request, done = false, answer = NULL, claimed_at = excluded.claimed_at,
@@ -27,11 +27,11 @@ class IdempotencyTables:
     def claim_idempotency_key(self, key_id: bytes, account_id: str, request: bytes, now: datetime) -> KeptAnswer | None:
         if self._run(_CLAIM, key_id, account_id, request, now, now + LIFETIME, now, now - ABANDONED):
             return None
-        rows = self._run("SELECT request, done, answer FROM idempotency_keys WHERE id = %s", key_id)
+        rows = self._run("SELECT request, done AND claimed_at <= %s, answer FROM idempotency_keys WHERE id = %s", now - ABANDONED, key_id)
         if not rows:  # released in between: whoever comes next may claim it
-            return KeptAnswer(request, done=False, answer=None)
-        kept, done, answer = rows[0]
-        return KeptAnswer(bytes(kept), done, None if answer is None else bytes(answer))
+            return KeptAnswer(request, lost=False, answer=None)
+        kept, lost, answer = rows[0]
+        return KeptAnswer(bytes(kept), lost, None if answer is None else bytes(answer))
 
     def mark_idempotency_key(self, key_id: bytes) -> None:
         self._run("UPDATE idempotency_keys SET done = true WHERE id = %s", key_id)

@@ -50,7 +50,7 @@ def once(owner: str, carry_out: Callable[[], Response]) -> Response:
 def _again(kept: KeptAnswer, key: str) -> Response:
     if kept.request != _request():
         raise Problem("idempotency-key-reused", "Use a new key for each different request.")
-    if kept.answer is None and not kept.done:
+    if kept.answer is None and not kept.lost:
         raise Problem("idempotency-in-progress", "Ask again in a moment.", headers={"Retry-After": "1"})
     answer = None if kept.answer is None else _sealer().open(key, kept.answer)
     if answer is None:
