@@ -20,6 +20,7 @@ from infrastructure.store.keyring import Keyring
 from projections import view
 from projections.events import PersonalReader
 from projections.preparing import prepare
+from projections.registry import BY_NAME
 from projections.status import lag, status, wait_until
 from tests.infrastructure.store.given import WRAPPING_KEYS, store_on
 from tests.projections.history import History
@@ -211,9 +212,10 @@ def test_tables_of_an_older_version_are_replaced_when_a_projector_starts(databas
     prepare(connection)
     with store_on(database) as store:
         History(store, 24).play(30)
-    connection.execute("UPDATE projections SET version = 0 WHERE name = 'members'")
+    members = BY_NAME["members"]
     suffix = view.standings(connection)["members"].suffix
-    connection.execute(f"ALTER TABLE views.members_v1{suffix} RENAME TO members_v0{suffix}".encode())
+    connection.execute("UPDATE projections SET version = 0 WHERE name = 'members'")
+    connection.execute(f"ALTER TABLE views.members_v{members.version}{suffix} RENAME TO members_v0{suffix}".encode())
     processes.start("a")
-    until(lambda: view.standings(connection)["members"].version == 1 and all_projected(connection))
+    until(lambda: view.standings(connection)["members"].version == members.version and all_projected(connection))
     assert connection.execute("SELECT count(*) > 0 FROM views.members").fetchone() == (True,)
