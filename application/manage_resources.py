@@ -17,6 +17,7 @@ from domain.errors import InvalidInput
 
 KIND = "resource"
 API_SCOPES = ("account:read", "account:manage")
+OPERATION_KINDS = ("tools", "prompts", "resources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +113,31 @@ def _split(text: str, what: str) -> SplitResult:
 
 
 def _operations(given: Mapping[str, Any], scopes: tuple[str, ...]) -> dict[str, Any]:
+    """The operations as the gateway reads them; a slip here would silently offer nothing, so each is refused with what was meant."""
     for kind, entries in given.items():
-        if not isinstance(entries, Mapping):
-            raise InvalidInput(f"Operations map each kind to names and scopes; {kind!r} doesn't.", field="operations")
+        if kind not in OPERATION_KINDS or not isinstance(entries, Mapping):
+            raise _wrong(f"Operations map {', '.join(OPERATION_KINDS)} to names and scopes; {kind!r} doesn't.")
         for name, entry in entries.items():
-            scope = entry.get("scope") if isinstance(entry, Mapping) else entry
-            argument = entry.get("project_argument") if isinstance(entry, Mapping) else None
-            if scope not in scopes:
-                raise InvalidInput(f"The operation {name!r} needs a scope of the resource ({', '.join(scopes)}), not {scope!r}.", field="operations")
-            if not (argument is None or isinstance(argument, str)):
-                raise InvalidInput(f"The project_argument of {name!r} is the name of an argument.", field="operations")
+            _check_operation(kind, name, entry, scopes)
     return {kind: dict(entries) for kind, entries in given.items()}
+
+
+def _check_operation(kind: str, name: str, entry: Any, scopes: tuple[str, ...]) -> None:
+    members = entry if isinstance(entry, Mapping) else {"scope": entry}
+    unknown = [member for member in members if member not in ("scope", "project_argument")]
+    if unknown:
+        raise _wrong(f"An operation has a scope and a project_argument; {name!r} has {', '.join(map(repr, unknown))}.")
+    scope, argument = members.get("scope"), members.get("project_argument")
+    if not isinstance(scope, str) or scope not in scopes:
+        raise _wrong(f"The operation {name!r} needs a scope of the resource ({', '.join(scopes)}), not {scope!r}.")
+    if not (argument is None or (isinstance(argument, str) and argument)):
+        raise _wrong(f"The project_argument of {name!r} is the name of an argument.")
+    if not name or "*" in (name[:-1] if kind == "resources" else name):
+        raise _wrong(f"{name!r} names nothing: only a resource's URI may end with *, and stands for all that begin so.")
+
+
+def _wrong(message: str) -> InvalidInput:
+    return InvalidInput(message, field="operations")
 
 
 def new_resource_id(services: Services) -> str:

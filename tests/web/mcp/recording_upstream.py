@@ -18,6 +18,7 @@ lock = threading.Lock()
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""
@@ -182,6 +183,13 @@ def event(message: Any) -> bytes:
     return b"event: message\r\ndata: " + json.dumps(message).encode() + b"\r\n\r\n"
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever hangs up is no news."""
+
+
 if __name__ == "__main__":
-    ThreadingHTTPServer.daemon_threads, ThreadingHTTPServer.request_queue_size = True, 128
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
