@@ -54,6 +54,8 @@ def admit(services: Services, account_id: str, origin: Origin, identity: Identit
     member = _active(services, account_id, member_id)
     if _follow_groups(services, account_id, member, provider, identity, origin):
         member = _active(services, account_id, member_id)
+    if found is not None and services.store.tables().login(account_id, SSO, identity.issuer, key) != found:
+        raise Conflict  # the link was cut before the version of the member that the session is judged on
 
     def with_login(tables: Tables) -> None:
         _add_login(tables, account_id, identity.issuer, key, member_id)
