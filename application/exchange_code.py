@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from application.counting import count
 from application.issuing import Asked, TokenAnswer, TokenRefused, answer, context_of, ended, prepare, refusal, refused_client, unknown_token
+from application.ports import Conflict
 from application.retrying import until_settled
 from application.services import Origin, Services
 from domain.access import Standing
@@ -59,7 +60,8 @@ def _exchanged(
 
 def _issue(services: Services, standing: Standing, asked: Asked, origin: Origin) -> TokenAnswer:
     prepared = prepare(services, standing, asked, origin)
-    services.store.append([prepared.grant], judged=prepared.judged)
+    if not services.store.append_rotation(prepared.grant, standing, head=standing.grant.version):
+        raise Conflict
     return answer(services, prepared)
 
 

@@ -149,7 +149,7 @@ class Store(Protocol):
         ...
 
     def append_rotation(self, grant: Grant, standing: Standing, *, head: int) -> bool:
-        """The hot path: append the one pending event of `grant`.
+        """The hot path: append the one pending event of `grant`, a rotation or a code exchange; several at a time share a commit.
 
         Only if the grant's head is version `head`, only rotations were added since `standing.grant.version`, and nothing newer than the
         versions of `standing` stands on the other four. False: read the tail and decide again.

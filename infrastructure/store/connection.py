@@ -36,6 +36,20 @@ class Statement:
         self.formats = [_BINARY] * len(self.oids)
 
 
+class _Process:
+    """Tells a process from the one it was forked from, without asking the kernel at each request."""
+
+    def __init__(self) -> None:
+        self.number = os.getpid()
+        os.register_at_fork(after_in_child=self._renumber)
+
+    def _renumber(self) -> None:
+        self.number = os.getpid()
+
+
+_process = _Process()
+
+
 class Kept:
     """A connection that stays with its thread."""
 
@@ -43,7 +57,7 @@ class Kept:
         self.connection: psycopg.Connection[Any] = psycopg.connect(dsn, autocommit=True)
         self._pg = self.connection.pgconn
         self._prepared: set[bytes] = set()
-        self.process = os.getpid()
+        self.process = _process.number
 
     def run(self, statement: Statement, parameters: Sequence[bytes]) -> pq.abc.PGresult:
         """Run a prepared statement; raises `Lost`, `Conflict`, `Busy` or a psycopg error."""
@@ -64,7 +78,7 @@ class Kept:
         raise from_sqlstate(None if sqlstate is None or self._pg.status == _BAD else sqlstate.decode(), message)
 
     def close(self) -> None:
-        if self.process == os.getpid():
+        if self.process == _process.number:
             self.connection.close()
 
     def __del__(self) -> None:
@@ -83,7 +97,7 @@ class Connections:
     def get(self) -> Kept:
         """This thread's connection; `Lost` if there is none to be had."""
         kept: Kept | None = getattr(self._local, "kept", None)
-        if kept is not None and kept.process == os.getpid():
+        if kept is not None and kept.process == _process.number:
             return kept
         try:
             kept = Kept(self._dsn)

@@ -56,7 +56,7 @@ class Loader:
             return None
         others = _others(grant)
         bases = [grant, *(self._cache.get(stream_id) for _, stream_id in others)]
-        subject = grant.member_id if None in bases and not self._keyring.has_current(grant.member_id, self._clock()) else None
+        subject = None if self._keyring.has_current(grant.member_id, self._clock()) else grant.member_id
         newest, *shared = self._forward([(Grant, grant_id), *others], bases, key_for=subject)
         return None if newest is None else _standing([newest.copy(), *shared])
 
