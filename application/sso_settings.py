@@ -14,7 +14,6 @@ from application.ports import Recorded, Tables
 from application.retrying import until_settled
 from application.services import Origin, Services
 from application.sso_sign_in import secret_purpose
-from domain.account import Account
 from domain.auth_provider import PROVIDER, AuthProvider, change_provider, provider_of, require_included
 from domain.errors import InvalidInput, Refused
 from domain.member import Member
@@ -59,11 +58,9 @@ def change(services: Services, tools: IdentityTools, account_id: str, wanted: Ss
         )  # fmt: skip
         context = services.context(account_id, origin, actor_id=actor_id)
         judged = _break_glass_admins(services, account_id, after)
-        change_provider(account, after, context)
-        if not account.pending_events and wanted.secret is None:
+        change_provider(account, after, context, new_secret=wanted.secret is not None)
+        if not account.pending_events:
             return None
-        if not account.pending_events:  # only the secret is another: the same settings are recorded again, which says that much
-            account.record(Account.AuthProviderChanged, context, provider_id=PROVIDER, settings=account.auth_providers.get(PROVIDER, {}))
 
         def with_secret(tables: Tables) -> None:
             # A secret is for the provider that issued it: another issuer never gets to see it.

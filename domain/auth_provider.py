@@ -73,12 +73,18 @@ def password_allowed(account: Account, member_id: str) -> bool:
     return not (in_force(account) and provider.enforced) or member_id in provider.break_glass
 
 
-def change_provider(account: Account, provider: AuthProvider, context: Context) -> None:
-    """Record the settings, whole, if they differ; `InvalidInput` names the field, `Refused` says that the plan lacks this."""
+def change_provider(account: Account, provider: AuthProvider, context: Context, *, new_secret: bool = False) -> None:
+    """Record the settings, whole, and which of them differ, if any does; the client secret stands elsewhere.
+
+    `InvalidInput` names the field, `Refused` says that the plan lacks this.
+    """
     require_included(account)
     _check(provider)
-    if provider != provider_of(account):
-        account.record(Account.AuthProviderChanged, context, provider_id=PROVIDER, settings=asdict(provider))
+    before = provider_of(account)
+    changes = [f.name for f in fields(AuthProvider) if getattr(provider, f.name) != getattr(before, f.name)]
+    changes += ["client_secret"] if new_secret else []
+    if changes:
+        account.record(Account.AuthProviderChanged, context, provider_id=PROVIDER, settings={**asdict(provider), "changes": changes})
 
 
 def change_directory(account: Account, settings: dict[str, Any], context: Context) -> None:

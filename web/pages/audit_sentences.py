@@ -158,6 +158,14 @@ def _value(value: Any) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
 
 
+def _provider(facts: Facts, _: Known, __: str) -> str:
+    settings = facts.get("settings") or {}
+    if facts.get("provider_id") == "scim":
+        return "Made a directory token" if settings.get("enabled") else "Removed the directory token"
+    changes = [str(name).replace("_", " ") for name in settings.get("changes") or ()]
+    return f"Changed single sign-on: {listed(changes)}" if changes else "Changed single sign-on"
+
+
 def _action(facts: Facts, known: Known, _: str) -> str:
     outcome = {"ok": "", "refused": ", refused", "failed": ", failed"}.get(str(facts.get("outcome")), "")
     detail = f": {facts['detail']}" if facts.get("detail") and outcome else ""
@@ -177,7 +185,7 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "project.removed": _named("Removed project"),
     "scopes.published": lambda facts, _, __: f"Published {counted(len(facts.get('scopes') or ()), 'scope')}",
     "policy.changed": _policy,
-    "auth_provider.changed": _named("Changed", "provider_id"),
+    "auth_provider.changed": _provider,
     "resource.registered": _named("Registered", "identifier"),
     "resource.rotated": _named("New credentials for", "identifier"),
     "resource.removed": _named("Removed", "identifier"),

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from application import scim_token
-from tests.web.pages.conftest import ORIGIN, Site, empty_site, module_site_database, site
+from tests.web.pages.conftest import ORIGIN, Site, site
 
-__all__ = ["empty_site", "module_site_database", "site"]
+__all__ = ["site"]
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"

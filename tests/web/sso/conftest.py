@@ -15,9 +15,9 @@ import pytest
 from application import sso_settings
 from application.sso_settings import SsoSettings
 from tests.support import needs
-from tests.web.pages.conftest import ORIGIN, Site, empty_site, module_site_database, site
+from tests.web.pages.conftest import ORIGIN, Site, site
 
-__all__ = ["empty_site", "module_site_database", "site"]
+__all__ = ["site"]
 
 CLIENT_ID, CLIENT_SECRET = "grantbook", "a-secret-of-forty-characters-or-more-here"
 SCRIPT = Path(__file__).parent.parent.parent / "node" / "oidc_provider.mjs"
