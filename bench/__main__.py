@@ -96,7 +96,7 @@ def _given() -> Given:
     parser.add_argument("--sessions", type=int, default=2000, help="more than 50000 are more than a worker caches")
     parser.add_argument("--members", type=int, default=2000, help="people whose sessions these are")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=4, help="of each worker")
+    parser.add_argument("--threads", type=int, default=8, help="of each worker")
     parser.add_argument("--no-statements", action="store_true", help="leave out the pass that counts statements")
     found = parser.parse_args()
     connections = tuple(int(c) for c in found.connections.split(","))

@@ -38,7 +38,7 @@ class Place:
     folder: Path
     port: int
     workers: int = 2
-    threads: int = 4
+    threads: int = 8
     given: Mapping[str, str] = field(default_factory=dict)
 
     @property

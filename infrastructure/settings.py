@@ -144,7 +144,7 @@ def _read(source: Source, folder: Path) -> Settings:
         host=source.read("HOST", a_word, "127.0.0.1"),
         port=port,
         workers=source.read("WORKERS", a_number(1, 256), 2),
-        threads=source.read("THREADS", a_number(1, 256), 4),
+        threads=source.read("THREADS", a_number(1, 256), 8),
         trusted_proxies=source.read("TRUSTED_PROXIES", a_number(0, 16), 0),
         log=cast(Literal["pretty", "json"], source.read("LOG", one_of({"pretty", "json"}), "pretty")),
         metrics_port=metrics_port,

@@ -34,7 +34,7 @@ def test_without_any_setting_it_runs_embedded_on_this_machine_with_keys_of_its_o
     assert settings.embedded
     assert settings.data_dir == tmp_path / ".grantbook"
     assert (settings.base_url, settings.host, settings.port) == ("http://localhost:8000", "127.0.0.1", 8000)
-    assert (settings.workers, settings.threads, settings.trusted_proxies, settings.log) == (2, 4, 0, "pretty")
+    assert (settings.workers, settings.threads, settings.trusted_proxies, settings.log) == (2, 8, 0, "pretty")
     assert [len(keys) for keys in (settings.secret_keys, settings.wrapping_keys, settings.ledger_key)] == [1, 1, 1]
     assert len({*settings.secret_keys, *settings.wrapping_keys, *settings.ledger_key}) == 3
     assert load_settings({}, tmp_path) == settings

@@ -21,7 +21,7 @@ _SETTING_OF = {"host": "GRANTBOOK_HOST", "port": "GRANTBOOK_PORT", "workers": "G
 @click.option("--host", metavar="H", help="Where to listen.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="[default: the base URL's, or 8000]")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="[default: 2]")
-@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of each worker.  [default: 4]")
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of each worker.  [default: 8]")
 @click.option("--no-projector", is_flag=True, help="Another process runs `grantbook projector`.")
 @click.option("--migrate", is_flag=True, help="Bring the schema up to date first.")
 @data_dir_option
