@@ -105,10 +105,13 @@ def test_projects_are_named_by_id_or_name(grantbook: Grantbook) -> None:
 
 
 def test_an_app_is_added_decided_about_and_removed(grantbook: Grantbook) -> None:
-    done = grantbook.run("client", "add", "--name", "Tool", "--redirect-uri", "https://tool.example/cb", "--scope", "account:read")
+    done = grantbook.run(
+        "client", "add", "--name", "Tool", "--redirect-uri", "https://tool.example/cb", "--scope", "account:read", "--reason", "nightly"
+    )
     client_id = done.stdout.strip()
     assert client_id.startswith("app_")
-    assert grantbook("client", "show", client_id)["status"] == "active"
+    shown = grantbook("client", "show", client_id)
+    assert (shown["status"], shown["reason"]) == ("active", "nightly")
     assert grantbook("client", "block", client_id, "--reason", "test")["changed"]
     assert not grantbook("client", "block", client_id)["changed"]
     assert "blocked" in grantbook.refused("client", "approve", client_id)

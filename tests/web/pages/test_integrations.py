@@ -25,14 +25,16 @@ def page_of(site: Site, admin: Person, app: App) -> str:
     return f"/settings/integrations/{app.client_id}"
 
 
-def test_the_empty_page_gives_the_endpoints_first(site: Site, admin: Person) -> None:
+def test_the_empty_page_gives_the_endpoints_first(fresh_site: Site) -> None:
+    site, admin = fresh_site, signed_in(fresh_site, "admin")
     words = text_of(admin.http.get("/settings/integrations"))
     assert "No app has connected yet." in words
     assert words.index("Endpoints") < words.index("Dynamically registered")
     assert site.app.services.mcp_url in admin.http.get("/settings/access-urls").text
 
 
-def test_the_two_tables_have_the_columns_of_the_product(site: Site, admin: Person, operator: Person) -> None:
+def test_the_two_tables_have_the_columns_of_the_product(fresh_site: Site) -> None:
+    site, admin, operator = fresh_site, signed_in(fresh_site, "admin"), signed_in(fresh_site, "operator")
     connected(site, operator, "Claude Code")
     connected(site, operator, "Claude Code", "http://localhost:9999/callback")
     settled(site)
@@ -144,12 +146,13 @@ def test_denying_a_pending_app_blocks_it(site: Site, admin: Person) -> None:
 def test_adding_one_by_hand_shows_its_client_id_and_that_no_secret_exists(site: Site, admin: Person, operator: Person) -> None:
     answer = post(
         admin, "/settings/integrations/new", name="Northwind Sync", redirect_uris="https://sync.northwind.example/cb\n\n https://two.example/cb ",
-        scope=["projects:query", "catalog:read"], homepage="https://northwind.example",
+        scope=["projects:query", "catalog:read"], homepage="https://northwind.example", reason=" Weekly \n numbers ",
     )  # fmt: skip
     assert answer.status_code == 303
     words = text_of(admin.http.get(answer.headers["location"]))
     assert "Added Northwind Sync. No secret is issued. Use PKCE (S256). Event" in words
     assert "Added by an admin" in words
+    assert "Why it is needed Weekly numbers" in words
     client_id = answer.headers["location"].rsplit("/", 1)[1]
     assert client_id.startswith("app_")
     app = App(site.base_url, "Northwind Sync", redirect_uri="https://sync.northwind.example/cb", client_id=client_id)
