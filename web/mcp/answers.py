@@ -32,6 +32,13 @@ def bad_gateway(text: str, message_id: Any = None) -> Response:
     return refused(502, text, message_id, messages.INTERNAL_ERROR)
 
 
+def patience(status: int, text: str, seconds: int, message_id: Any) -> Response:
+    """429 or 503: later."""
+    response = refused(status, text, message_id, messages.INTERNAL_ERROR)
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
 def media_type(answer: httpx.Response) -> str:
     """The media type of an upstream's answer, without parameters."""
     return str(answer.headers.get("content-type", "")).split(";")[0].strip().lower()

@@ -101,9 +101,7 @@ def _dressed(response: Response) -> Response:
 
 
 def _busy(error: Exception) -> Response:
-    response = answers.refused(503, "The server is busy. Nothing was done; try again.", code=messages.INTERNAL_ERROR)
-    response.headers["Retry-After"] = str(getattr(error, "retry_after", 2))
-    return response
+    return answers.patience(503, "The server is busy. Nothing was done; try again.", getattr(error, "retry_after", 2), None)
 
 
 def _unrecorded(_: Unrecorded) -> Response:

@@ -13,7 +13,8 @@ from domain.access import holdable
 from web.access_log import REQUEST_ID
 from web.mcp import answers, challenges, listings, messages, operations, sessions
 from web.mcp.outcomes import Settlement, decoded, judge_answer
-from web.mcp.streams import Relay, Slots
+from web.mcp.slots import Slots
+from web.mcp.streams import Relay
 from web.mcp.upstream import AnswerBroken, Upstreams, UpstreamUnreachable, assertion_claims, forwarded_headers, read_whole, unsendable
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Parts:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     upstreams: Upstreams
-    slots: Slots
+    calls: Slots
+    streams: Slots
     recheck_seconds: float
 
 
@@ -129,12 +131,23 @@ def _why_missing(judged: Judged, scope: str) -> str:
 
 
 def _forward(parts: Parts, request: Request, call: Call) -> Response:
-    """Send it on and relay what comes back."""
-    settlement = _settlement(parts, call)
+    """Send it on and relay what comes back, while not too much of the same grant is under way."""
+    settlement, headers = _settlement(parts, call), _headers(parts, request, call)
+    if not parts.calls.take(call.grant_id):
+        settlement.settle("refused", "too many calls")
+        return answers.patience(429, "Too many calls of this connection are under way.", 1, call.message_id)
+    response: Response | None = None
     try:
-        answer = parts.upstreams.open(
-            str(call.resource.upstream), request.method, _headers(parts, request, call), call.message.body if call.message else None
-        )
+        response = _answered(parts, request, call, settlement, headers)
+        return response
+    finally:
+        if response is None or not isinstance(response.response, Relay):  # a stream gives back when it is over
+            parts.calls.give_back(call.grant_id)
+
+
+def _answered(parts: Parts, request: Request, call: Call, settlement: Settlement, headers: dict[str, str]) -> Response:
+    try:
+        answer = parts.upstreams.open(str(call.resource.upstream), request.method, headers, call.message.body if call.message else None)
     except UpstreamUnreachable:
         settlement.settle("failed", "upstream unreachable")
         return answers.bad_gateway("The service behind this endpoint does not answer. Try again in a moment.", call.message_id)
@@ -162,12 +175,10 @@ def _headers(parts: Parts, request: Request, call: Call) -> dict[str, str]:
 
 
 def _stream(parts: Parts, call: Call, answer: httpx.Response, settlement: Settlement) -> Response:
-    if not parts.slots.take(call.grant_id):
+    if not parts.streams.take(call.grant_id):
         answer.close()
         settlement.settle("failed", "too many streams")
-        response = answers.refused(503, "Too many streams are open. Close one, or try again in a moment.", call.message_id)
-        response.headers["Retry-After"] = "5"
-        return response
+        return answers.patience(503, "Too many streams are open. Close one, or try again in a moment.", 5, call.message_id)
 
     def still_allowed() -> bool:
         """A call under way may outlive its token, but not its grant; whoever only listens needs a live token."""
@@ -176,7 +187,11 @@ def _stream(parts: Parts, call: Call, answer: httpx.Response, settlement: Settle
             return now is not None and call.judged.claims["exp"] > parts.clock().timestamp()
         return operations.still_holds(now.standing.account, now.access, call.operation, call.projects)
 
-    relay = Relay(answer, settlement, still_allowed, lambda: parts.slots.give_back(call.grant_id), parts.recheck_seconds)
+    def finished() -> None:
+        parts.streams.give_back(call.grant_id)
+        parts.calls.give_back(call.grant_id)
+
+    relay = Relay(answer, settlement, still_allowed, finished, parts.recheck_seconds)
     response = answers.with_headers(Response(relay, content_type=answers.EVENTS), answer)
     response.headers["X-Accel-Buffering"] = "no"
     return _with_session(parts, call, answer, response)

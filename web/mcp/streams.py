@@ -6,7 +6,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import monotonic
 
 import httpx
@@ -17,30 +16,6 @@ from web.mcp.upstream import hang_up
 
 RECHECK_SECONDS = 5.0
 _END, _NOTHING = object(), object()
-
-
-@dataclass(slots=True)
-class Slots:
-    """How many streams may be open: in this process, and of one grant."""
-
-    in_all: int = 96
-    of_a_grant: int = 8
-    _open: dict[str, int] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self, grant_id: str) -> bool:
-        """Whether one more may be opened; it is then counted until `give_back`."""
-        with self._lock:
-            if sum(self._open.values()) >= self.in_all or self._open.get(grant_id, 0) >= self.of_a_grant:
-                return False
-            self._open[grant_id] = self._open.get(grant_id, 0) + 1
-            return True
-
-    def give_back(self, grant_id: str) -> None:
-        with self._lock:
-            self._open[grant_id] -= 1
-            if not self._open[grant_id]:
-                del self._open[grant_id]
 
 
 class Relay:

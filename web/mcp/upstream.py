@@ -51,8 +51,6 @@ class Upstreams:
                 client, url = self._client(upstream)
                 begun = monotonic()
                 answer = client.send(client.build_request(method, url, headers=headers, content=body), stream=True)
-                took(monotonic() - begun, "upstream_seconds")
-                return answer
             except httpx.ConnectError as error:  # nothing was sent: an upstream that restarts gets a moment
                 pause = next(pauses, None)
                 if pause is None:
@@ -62,6 +60,9 @@ class Upstreams:
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 count("upstream_failures")
                 raise UpstreamUnreachable(type(error).__name__) from error
+            else:
+                took(monotonic() - begun, "upstream_seconds")
+                return answer
 
     def close(self) -> None:
         """Close every connection."""

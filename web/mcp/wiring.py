@@ -21,7 +21,7 @@ from web.mcp.deciders import Deciders
 from web.mcp.operations import Operation
 from web.mcp.outcomes import Unrecorded
 from web.mcp.sessions import Sessions
-from web.mcp.streams import Slots
+from web.mcp.slots import CALLS_OF_A_GRANT, STREAMS, STREAMS_OF_A_GRANT, Slots
 from web.mcp.upstream import Upstreams
 from web.oauth.answers import Answer
 from web.wellknown import Documents
@@ -39,7 +39,8 @@ class Wiring:
 
     def __init__(self, app: App, recheck_seconds: float) -> None:
         self.app, self.recheck_seconds = app, recheck_seconds
-        self.deciders, self.upstreams, self.slots = Deciders(), Upstreams(), Slots()
+        self.deciders, self.upstreams = Deciders(), Upstreams()
+        self.calls, self.streams = Slots(CALLS_OF_A_GRANT), Slots(STREAMS_OF_A_GRANT, STREAMS)
         self.documents = DecidedDocuments(app, self.deciders)
         self.sessions = Sessions(app.services.store.tables, self.deciders)
         self._accounts: dict[str, str] = {}
@@ -89,7 +90,8 @@ class Wiring:
             clock=services.clock,
             new_id=lambda: secrets.token_urlsafe(24),
             upstreams=self.upstreams,
-            slots=self.slots,
+            calls=self.calls,
+            streams=self.streams,
             recheck_seconds=self.recheck_seconds,
         )
 

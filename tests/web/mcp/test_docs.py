@@ -14,8 +14,8 @@ from application import manage_resources
 from tests.support.oauth_world import CLI
 from tests.web.mcp.gateway_world import SCOPES, GatewayWorld
 from web.cli.child import GATEWAY_THREADS
-from web.mcp import messages, upstream
-from web.mcp.streams import RECHECK_SECONDS, Slots
+from web.mcp import messages, slots, upstream
+from web.mcp.streams import RECHECK_SECONDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "gateway.md").read_text()
 
@@ -71,9 +71,8 @@ def test_the_pages_numbers_are_the_real_ones() -> None:
     mega = 1024 * 1024
     numbers = f"A message may have {messages.MAX_BODY // mega} MB, an answer {upstream.LARGEST_ANSWER // mega} MB"
     assert numbers in PAGE
-    slots, flowing = Slots(), PAGE.replace("\n", " ")
-    assert (
-        f"carries {GATEWAY_THREADS} requests at a time; up to {slots.in_all} of them may be open streams, {slots.of_a_grant} of one grant" in flowing
-    )
+    flowing = PAGE.replace("\n", " ")
+    assert f"carries {GATEWAY_THREADS} requests at a time, {slots.CALLS_OF_A_GRANT} of one grant" in flowing
+    assert f"up to {slots.STREAMS} of them may be open streams, {slots.STREAMS_OF_A_GRANT} of one grant" in flowing
     assert f"asks every {RECHECK_SECONDS:.0f} seconds" in flowing
     assert (upstream.TIMEOUT.read, "each pause in it 5 minutes" in flowing) == (300, True)

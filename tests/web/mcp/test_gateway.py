@@ -328,3 +328,14 @@ def test_what_cannot_be_recorded_is_held_back(shared: GatewayWorld, monkeypatch:
     assert response.status_code == 503
     assert "did query" not in response.text
     assert "could not be recorded" in response.get_json()["error"]["message"]
+
+
+def test_one_grant_has_so_many_calls_under_way_and_no_more(gateway: GatewayWorld) -> None:
+    gateway.wiring.calls.of_a_grant = 0
+    response = gateway.call("query", message_id="m-1")
+    assert (response.status_code, response.headers["Retry-After"], response.get_json()["id"]) == (429, "1", "m-1")
+    assert gateway.outcomes() == [("tools/call:query", "refused", "too many calls")]
+    gateway.wiring.calls.of_a_grant = 1
+    for tool in ("query", "query", "stream", "stream"):
+        assert gateway.call(tool).status_code == 200
+    assert gateway.wiring.calls.empty

@@ -71,12 +71,14 @@ def test_slow_calls_do_not_hold_up_others_and_share_a_few_connections(world: Gat
     release = threading.Event()
     slow = {**CALL, "params": {"name": "query", "arguments": {"as": "slow", "seconds": 5}}}
 
-    def call_slowly() -> bool:
-        status = process.post(PATH, json=slow).status_code
+    tokens = [world.token(), world.token()]
+
+    def call_slowly(number: int) -> bool:
+        status = process.post(PATH, json=slow, headers={"Authorization": f"Bearer {tokens[number % 2]}"}).status_code
         return status == 200 and release.is_set()
 
     with ThreadPoolExecutor(40) as pool:
-        waiting = [pool.submit(call_slowly) for _ in range(40)]
+        waiting = [pool.submit(call_slowly, number) for number in range(40)]
         wait_until(lambda: sum(b'"as":"slow"' in s.body for s in world.upstream.seen()) >= 40)
         for _ in range(5):
             assert process.post(PATH, json=CALL).status_code == 200

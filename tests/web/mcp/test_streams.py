@@ -43,12 +43,7 @@ def stream(http: httpx.Client, token: str, tool: str = "endless", method: str = 
 def quiet(gateway: GatewayWorld) -> bool:
     """Whether no stream is left anywhere: not at the upstream, not in a thread, not in a slot."""
     left = [t for t in threading.enumerate() if t.name == "stream"]
-    return gateway.upstream.state()["open_streams"] == 0 and not left and gateway.wiring.slots.take("probe") and _gave_back(gateway)
-
-
-def _gave_back(gateway: GatewayWorld) -> bool:
-    gateway.wiring.slots.give_back("probe")
-    return not gateway.wiring.slots._open
+    return gateway.upstream.state()["open_streams"] == 0 and not left and gateway.wiring.streams.empty and gateway.wiring.calls.empty
 
 
 def test_a_stream_comes_as_it_is_and_is_recorded_by_its_response(gateway: GatewayWorld, served: httpx.Client) -> None:
@@ -119,7 +114,7 @@ def test_a_stream_ends_when_its_client_goes_away(gateway: GatewayWorld, served: 
 
 
 def test_one_grant_has_so_many_streams_and_no_more(gateway: GatewayWorld, served: httpx.Client) -> None:
-    gateway.wiring.slots.of_a_grant = 1
+    gateway.wiring.streams.of_a_grant = 1
     with stream(served, gateway.full) as answer:
         next(answer.iter_lines())
         with stream(served, gateway.full) as refused:
@@ -130,7 +125,7 @@ def test_one_grant_has_so_many_streams_and_no_more(gateway: GatewayWorld, served
 
 
 def test_slots_are_counted_in_all(gateway: GatewayWorld) -> None:
-    gateway.wiring.slots.in_all = 0
+    gateway.wiring.streams.in_all = 0
     assert gateway.call("stream").status_code == 503
     assert gateway.call("query").status_code == 200
     assert gateway.outcomes()[0] == ("tools/call:stream", "failed", "too many streams")
