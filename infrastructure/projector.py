@@ -29,9 +29,9 @@ from projections.events import PersonalReader
 from projections.preparing import prepare
 from projections.registry import PROJECTIONS
 
-SILENCE_MS = 1_200
+SILENCE_MS = 1_000
 """A leader that says nothing for so long is taken for dead: the server ends its connection, and with it the lock."""
-STANDBY_PAUSE = 0.25
+STANDBY_PAUSE = 0.2
 SOON, BUSY, CROWDED, IDLE = 0.005, 0.025, 0.08, 0.25
 """Seconds between batches: after one or two events, a few, many, none. A batch costs milliseconds whatever is in it, so many wait for each other."""
 FEW, MANY = 3, 20
