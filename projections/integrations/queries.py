@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from projections.connection import Connection
-from projections.integrations import view
+from projections.integrations.reads import view
 from projections.literals import uuid_or_none
 
 Status = Literal["active", "pending", "blocked", "removed"]

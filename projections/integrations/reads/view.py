@@ -1,0 +1,91 @@
+"""All SQL that reads apps and clients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from projections.connection import Connection
+from projections.literals import clean
+
+# blocked wins over removed: a blocked app stays blocked for whatever registers next.
+_LIST = """
+SELECT f.client_stream::text, f.client_id, a.fingerprint, coalesce(nullif(f.name, ''), f.client_id), f.redirect_uris, f.registration, f.metadata,
+    a.registrations, a.live, coalesce(u.users, 0),
+    CASE WHEN a.decision = 'blocked' THEN 'blocked' WHEN a.live = 0 THEN 'removed' WHEN a.waiting > 0 AND a.decision <> 'approved' THEN 'pending'
+        ELSE 'active' END AS status,
+    a.verified, a.created_at, a.created_position, a.last_used_at, a.decision, a.decided_by::text, d.name, a.decided_at, a.decision_reason,
+    a.decision_position, f.registered_by::text, r.name, f.reason,
+    CASE WHEN a.live = 0 THEN a.removed_at END, CASE WHEN a.live = 0 THEN a.removed_by END, CASE WHEN a.live = 0 THEN a.removed_actor::text END,
+    CASE WHEN a.live = 0 THEN x.name END, CASE WHEN a.live = 0 THEN a.removed_reason END
+FROM views.integrations a JOIN views.clients f ON f.client_stream = a.first_stream
+LEFT JOIN views.members d ON d.member_id = a.decided_by
+LEFT JOIN views.members r ON r.member_id = f.registered_by
+LEFT JOIN views.members x ON x.member_id = a.removed_actor
+LEFT JOIN ({users}) u ON u.fingerprint = a.fingerprint
+WHERE a.account_id = %(account)s AND {filter}
+ORDER BY {order} LIMIT %(limit)s
+"""
+_WAITING_FIRST = "(a.waiting > 0 AND a.live > 0 AND a.decision = 'undecided') DESC, a.last_used_at DESC NULLS LAST, a.created_position DESC"
+_NEWEST_FIRST = "a.created_position DESC"
+
+_USERS = """
+SELECT c.fingerprint, count(DISTINCT k.member_id) AS users FROM views.consents k JOIN views.clients c USING (client_stream)
+WHERE k.account_id = %(account)s AND k.in_force GROUP BY 1
+"""
+_USERS_OF_ONE = _USERS.replace("GROUP BY", "AND c.account_id = %(account)s AND c.fingerprint = %(fingerprint)s GROUP BY")
+
+
+def select(
+    connection: Connection, account_id: str, *, registrations: Sequence[str] | None, removed: bool, before: int | None, limit: int
+) -> list[tuple[Any, ...]]:
+    """Apps: those that wait for approval first, then by last use; newest first before a position, where one is given."""
+    conditions = ["true" if removed else "(a.live > 0 OR a.decision = 'blocked')"]
+    if registrations is not None:
+        conditions.append("f.registration = ANY(%(registrations)s)")
+    if before is not None:
+        conditions.append("a.created_position < %(before)s")
+    query = _LIST.replace("{users}", _USERS).replace("{filter}", " AND ".join(conditions))
+    query = query.replace("{order}", _WAITING_FIRST if before is None else _NEWEST_FIRST)
+    named = None if registrations is None else list(registrations)
+    values = {"account": account_id, "limit": limit, "registrations": named, "before": before}
+    rows: list[tuple[Any, ...]] = connection.execute(query, values).fetchall()
+    return rows
+
+
+def select_one(connection: Connection, account_id: str, fingerprint: str) -> tuple[Any, ...] | None:
+    query = _LIST.replace("{users}", _USERS_OF_ONE).replace("{filter}", "a.fingerprint = %(fingerprint)s").replace("{order}", _NEWEST_FIRST)
+    row: tuple[Any, ...] | None = connection.execute(query, {"account": account_id, "fingerprint": fingerprint, "limit": 1}).fetchone()
+    return row
+
+
+def fingerprint_of(connection: Connection, account_id: str, client_id: str, client_stream: str | None) -> str | None:
+    """The app of a client, named by client id or stream id."""
+    query = "SELECT fingerprint FROM views.clients WHERE account_id = %s AND (client_id = %s OR client_stream = %s) LIMIT 1"
+    row = connection.execute(query, (account_id, clean(client_id), client_stream)).fetchone()
+    return None if row is None else row[0]
+
+
+_REGISTRATIONS = """
+SELECT c.client_stream::text, c.client_id, coalesce(nullif(c.name, ''), c.client_id), c.redirect_uris, c.registration, c.metadata, c.needs_approval,
+    c.created_at, c.created_position, c.registered_by::text, c.reason, c.last_used_at, c.removed_at, c.removed_by, c.removed_reason
+FROM views.clients c WHERE c.account_id = %s AND c.fingerprint = %s AND c.created_position < %s ORDER BY c.created_position DESC LIMIT %s
+"""
+
+
+def registrations(connection: Connection, account_id: str, fingerprint: str, before: int, limit: int) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = connection.execute(_REGISTRATIONS, (account_id, fingerprint, before, limit)).fetchall()
+    return rows
+
+
+_UNUSED = """
+SELECT client_stream::text FROM views.clients
+WHERE account_id = %s AND registration = 'dynamic' AND removed_at IS NULL AND last_used_at IS NULL AND created_at < %s
+    AND NOT EXISTS (SELECT FROM views.consents k WHERE k.account_id = clients.account_id AND k.client_stream = clients.client_stream AND k.in_force)
+ORDER BY created_position LIMIT %s
+"""
+
+
+def unused(connection: Connection, account_id: str, registered_before: Any, limit: int) -> list[str]:
+    rows = connection.execute(_UNUSED, (account_id, registered_before, limit)).fetchall()
+    return [row[0] for row in rows]
