@@ -40,9 +40,8 @@ def lag(seconds: list[float], measured: float) -> None:
     if not seconds:
         return
     at = {share: seconds[round(share * (len(seconds) - 1))] * 1000 for share in (0.5, 0.99)}
-    print(
-        f"{'':<16} projector: {len(seconds) / measured:.0f} events/s, lag p50 {at[0.5]:.0f} ms, p99 {at[0.99]:.0f} ms, longest {seconds[-1] * 1000:.0f} ms"
-    )
+    waits = f"lag p50 {at[0.5]:.0f} ms, p99 {at[0.99]:.0f} ms, longest {seconds[-1] * 1000:.0f} ms"
+    print(f"{'':<16} projector: {len(seconds) / measured:.0f} events/s, {waits}")
 
 
 def statements(counted: Mapping[str, Counted]) -> None:
