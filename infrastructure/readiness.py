@@ -14,7 +14,7 @@ from infrastructure import migrations
 from infrastructure.database import DatabaseUnavailable, connect, first_line, views_dsn
 from infrastructure.login_keys import LoginKeyLost
 from infrastructure.run_folder import draining
-from infrastructure.store.sequencer import Stall, stalls
+from infrastructure.store.sequencer import Stall, foreign_cluster, stalls
 from projections.status import Lag, lag, status
 
 SILENT_S = 5.0
@@ -67,10 +67,15 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     try:
         with connect(views_dsn(dsn)) as connection:
             behind, found = lag(connection), stalls(connection)
-            warnings = [*_projector(connection), *_stopped(connection), *_behind(behind), *map(_stall, found)]
+            warnings = [*_foreign(connection), *_projector(connection), *_stopped(connection), *_behind(behind), *map(_stall, found)]
             return asdict(behind), [asdict(stall) for stall in found], warnings
     except (psycopg.Error, DatabaseUnavailable) as error:
         return {"unknown": first_line(error)}, [], [f"How far the views are behind can't be told: {first_line(error)}"]
+
+
+def _foreign(connection: psycopg.Connection[Any]) -> list[str]:
+    said = foreign_cluster(connection)
+    return [] if said is None else [said]
 
 
 def _projector(connection: psycopg.Connection[Any]) -> list[str]:

@@ -132,5 +132,16 @@ class KeyRing:
         return None
 
 
+def rewrapped(secret_keys: tuple[bytes, ...], wrapped: bytes) -> bytes | None:
+    """The same private key wrapped under the newest secret key (the same bytes if it is already); None where no key opens it."""
+    wrapping = [derive(k, _LABEL) for k in secret_keys]
+    for key in wrapping:
+        try:
+            return aes_key_wrap(wrapping[0], aes_key_unwrap(key, wrapped))
+        except InvalidUnwrap:
+            continue
+    return None
+
+
 def _coordinate(number: int) -> str:
     return urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()

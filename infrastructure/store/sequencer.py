@@ -77,6 +77,10 @@ UNION ALL
 SELECT 'prepared transaction', NULL, gid, extract(epoch FROM clock_timestamp() - prepared)::float FROM pg_prepared_xacts"""
 
 
+_KEEP_SYSTEM = "INSERT INTO store_meta (key, value) SELECT %s, system_identifier::text FROM pg_control_system() ON CONFLICT DO NOTHING"
+_SYSTEMS = "SELECT m.value, c.system_identifier::text FROM store_meta m, pg_control_system() c WHERE m.key = %s"
+
+
 class Sequencer:
     """Runs on the leading projector's connection (autocommit). Construction checks that the cluster is the one that wrote the order so far."""
 
@@ -97,18 +101,21 @@ class Sequencer:
         return int(row[0])
 
     def _check_cluster(self) -> None:
-        identifier = str(self._only("SELECT system_identifier FROM pg_control_system()"))
-        self._connection.execute("INSERT INTO store_meta (key, value) VALUES (%s, %s) ON CONFLICT DO NOTHING", (_SYSTEM, identifier))
-        kept = self._only("SELECT value FROM store_meta WHERE key = %s", _SYSTEM)
-        if kept != identifier:
-            raise OrderRefused(
-                f"This database was restored into another cluster ({identifier}; the order was kept by {kept}), where its transaction ids are void. "
-                "Run `grantbook ledger adopt` to go on from the restored order."
-            )
+        self._connection.execute(_KEEP_SYSTEM, (_SYSTEM,))
+        foreign = foreign_cluster(self._connection)
+        if foreign is not None:
+            raise OrderRefused(foreign)
 
-    def _only(self, sql: str, *parameters: Any) -> Any:
-        row = self._connection.execute(sql, parameters).fetchone()
-        return None if row is None else row[0]
+
+def foreign_cluster(connection: psycopg.Connection[Any]) -> str | None:
+    """A sentence, if the order was kept by another cluster than this one; None before there is any order."""
+    row = connection.execute(_SYSTEMS, (_SYSTEM,)).fetchone()
+    if row is None or row[0] == row[1]:
+        return None
+    return (
+        f"This database was restored into another cluster ({row[1]}; the order was kept by {row[0]}), where its transaction ids are void. "
+        "Run `grantbook ledger adopt` to go on from the restored order."
+    )
 
 
 def lead(connection: psycopg.Connection[Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from web.cli.commands import store_command
+from web.cli.commands import REFUSED, store_command
 
 if TYPE_CHECKING:
     from web.cli.store import Cli
@@ -22,7 +22,7 @@ _COLUMNS = {
 }
 
 
-@click.group("keys", help="Signing keys: list, rotate.")
+@click.group("keys", help="Signing keys: list, rotate; root keys: rewrap.")
 def keys() -> None:
     pass
 
@@ -31,6 +31,19 @@ def keys() -> None:
 def list_keys(cli: Cli) -> None:
     found = cli.services.store.tables().signing_keys(cli.account_id)
     cli.out.rows([{name: key[name] for name in _COLUMNS} for key in found], _COLUMNS, "There are no signing keys.")
+
+
+@store_command(keys, "rewrap", help="Wrap everything that is kept under older root keys under the newest; exit 1 if something opens with none.")
+def rewrap_keys(cli: Cli) -> None:
+    from infrastructure.rewrapping import rewrap
+
+    done = rewrap(cli.app)
+    told = f"Wrapped anew: {done.data_keys:,} data keys, {done.signing_keys:,} signing keys, {done.provider_secrets:,} client secrets of providers."
+    if done.lost:
+        told += f" {done.lost:,} open with none of the configured keys: add the key that they were wrapped with to its list, or give them up."
+    cli.out.say(told, data_keys=done.data_keys, signing_keys=done.signing_keys, provider_secrets=done.provider_secrets, lost=done.lost)
+    if done.lost:
+        raise click.exceptions.Exit(REFUSED)
 
 
 @store_command(keys, "rotate", help="Publish a new key; it takes over after a minute, and the old one stays until its last token has died.")
