@@ -106,7 +106,7 @@ def _scoped(parts: Parts, request: Request, call: Call, message: messages.Messag
     judged, account = call.judged, call.account
     operation = operations.operation_for(call.resource, message)
     if operation is None:
-        parts.record(judged, operations.Operation(operations.operation_name(message), (), None), (), "refused", "not offered")
+        parts.record(judged, operations.not_offered(message), (), "refused", "not offered")
         if message.kind is None:
             return answers.refused(200, f"{message.method[:80]} is not offered here.", message.id, messages.METHOD_NOT_FOUND)
         return answers.refused(200, f"Not offered here: {', '.join(message.names)[:200]}", message.id, messages.INVALID_PARAMS)

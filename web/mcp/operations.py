@@ -13,12 +13,10 @@ from domain.member import Member
 from domain.scopes import OFFLINE_ACCESS
 from web.mcp.messages import Message
 
-_SHOWN = 300
-
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of a resource: what it is called in the audit log, the scopes it needs, the argument that names its projects."""
+    """An operation of a resource: what it is called in the audit log (after the map), the scopes it needs, the argument that names its projects."""
 
     name: str
     scopes: tuple[str, ...]
@@ -34,22 +32,23 @@ def operation_for(resource: Resource, message: Message) -> Operation | None:
     """The operation that a message asks for; None where the map has none: it is then not offered at all."""
     if message.kind is None:
         return None
-    entries = [_entry(resource, message.kind, name) for name in message.names]
-    known = [_as_pair(entry) for entry in entries if entry is not None]
-    if len(known) < len(entries) or not known:
+    names = [_known_name(resource, message.kind, name) for name in message.names]
+    known = [name for name in names if name is not None]
+    if len(known) < len(names) or not known:
         return None
-    return Operation(operation_name(message), tuple(dict.fromkeys(scope for scope, _ in known)), known[0][1])
+    pairs = [_as_pair(resource.operations[message.kind][name]) for name in known]
+    return Operation(f"{message.method}:{known[0]}", tuple(dict.fromkeys(scope for scope, _ in pairs)), pairs[0][1])
 
 
-def operation_name(message: Message) -> str:
-    """What the audit log calls it."""
-    return f"{message.method}:{message.names[0]}"[:_SHOWN] if message.names else message.method[:_SHOWN]
+def not_offered(message: Message) -> Operation:
+    """What is recorded of a call that the map does not have. What a client typed may name a person, and events are for ever."""
+    return Operation(message.method if message.kind else "unknown method", (), None)
 
 
 def scope_of(resource: Resource, kind: str, name: object) -> str | None:
     """The scope that a tool, prompt or resource needs, or None if it is not in the map."""
-    entry = _entry(resource, kind, name) if isinstance(name, str) else None
-    return None if entry is None else _as_pair(entry)[0]
+    known = _known_name(resource, kind, name) if isinstance(name, str) else None
+    return None if known is None else _as_pair(resource.operations[kind][known])[0]
 
 
 def reachable_scopes(resource: Resource, member: Member, account: Account) -> frozenset[str]:
@@ -95,13 +94,12 @@ def _asked(arguments: dict[str, Any], argument: str | None) -> list[str] | None:
     return [str(part) for value in given for part in (value if isinstance(value, list) else [value])]
 
 
-def _entry(resource: Resource, kind: str, name: str) -> Any:
+def _known_name(resource: Resource, kind: str, name: str) -> str | None:
+    """The name in the map that stands for this one: itself, or the longest beginning of a resource's URI."""
     entries = resource.operations.get(kind, {})
-    entry = entries.get(name)
-    if entry is not None or kind != "resources" or _climbs(name):
-        return entry
-    fitting = [prefix for prefix in entries if prefix.endswith("*") and name.startswith(prefix[:-1])]
-    return entries[max(fitting, key=len)] if fitting else None
+    if name in entries or kind != "resources" or _climbs(name):
+        return name if name in entries else None
+    return max((prefix for prefix in entries if prefix.endswith("*") and name.startswith(prefix[:-1])), key=len, default=None)
 
 
 def _climbs(uri: str) -> bool:
