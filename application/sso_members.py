@@ -49,7 +49,7 @@ def admit(services: Services, account_id: str, origin: Origin, identity: Identit
         member_id, link = UUID(found[0]), False
     else:
         email = _proven_email(provider, identity)
-        existing = _by_email(services, account, email, identity)
+        existing = _by_email(services, account, email, identity, key)
         member_id, link = (existing, True) if existing else (_add(services, account, origin, identity, email, key), False)
     member = _active(services, account_id, member_id)
     if _follow_groups(services, account_id, member, provider, identity, origin):
@@ -92,13 +92,15 @@ def _proven_email(provider: AuthProvider, identity: Identity) -> str:
     return email
 
 
-def _by_email(services: Services, account: Account, email: str, identity: Identity) -> UUID | None:
+def _by_email(services: Services, account: Account, email: str, identity: Identity, key: bytes) -> UUID | None:
     """The member with this address, unless the provider knew them as somebody else: addresses are given to other people."""
     account_id = str(account.id)
     found = services.store.tables().login(account_id, PASSWORD, "", services.login_key(account_id, email))
     if found is None:
         return None
     if services.store.tables().sso_linked(account_id, found[0], identity.issuer):
+        if services.store.tables().login(account_id, SSO, identity.issuer, key) is not None:
+            raise Conflict  # another tab of the same person was quicker
         raise NotLetIn("other_subject", "Your e-mail address belongs to another login of the provider here. Ask an admin.", found[0])
     return UUID(found[0])
 

@@ -213,7 +213,7 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "login.sso.succeeded": _signed_in("SSO"),
     "login.password.failed": _sign_in_failed,
     "login.sso.failed": _sign_in_failed,
-    "login.ended": lambda _, __, ___: "Signed out",
+    "login.ended": lambda facts, _, __: "Ended from another browser" if facts.get("reason") == "ended_by_member" else "Signed out",
     "password.changed": lambda _, __, subject: f"Password of {subject} changed" if subject != "someone" else "Password changed",
     "user.added": _user("Added"),
     "user.role_changed": lambda facts, _, subject: f"{sentence(subject)} is now {facts.get('role', '')}",
