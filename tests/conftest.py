@@ -10,6 +10,14 @@ import pytest
 from tests.support import needs
 from tests.support.embedded import private_folder
 from tests.support.postgres import Database, TestCluster, running_cluster
+from tests.support.process_logging import process_logging_kept
+
+
+@pytest.fixture(autouse=True)
+def _logging_put_back() -> Iterator[None]:
+    """What a test does to the process's logging ends with it."""
+    with process_logging_kept():
+        yield
 
 
 @pytest.fixture(scope="session")

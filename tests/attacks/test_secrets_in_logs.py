@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import io
+from typing import Literal
+
 import pytest
 
+from infrastructure.logs import configure_logs
 from tests.support.oauth_world import VERIFIER, World
 
 
-def test_no_log_line_holds_a_token_a_code_or_a_secret(world: World, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("log", ["json", "pretty"])
+def test_no_log_line_holds_a_token_a_code_or_a_secret(
+    world: World, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, log: Literal["json", "pretty"]
+) -> None:
+    written_lines = io.BytesIO()
+    configure_logs(log, stream=written_lines)
     client_id = world.client_id()
     back = world.approve(client_id)
     tokens = world.exchange(client_id, back["code"]).get_json()
@@ -14,7 +23,7 @@ def test_no_log_line_holds_a_token_a_code_or_a_secret(world: World, capfd: pytes
     world.introspect(tokens["access_token"])
     world.post("/oauth/revoke", client_id=client_id, token=tokens["refresh_token"])
     written = capfd.readouterr()
-    said = written.out + written.err + caplog.text
+    said = written.out + written.err + caplog.text + written_lines.getvalue().decode()
     secrets = [back["code"], tokens["access_token"], tokens["refresh_token"], VERIFIER, *(secret for _, secret in world.credentials.values())]
     assert not [s for s in secrets if s in said]
     assert "/oauth/token" in said

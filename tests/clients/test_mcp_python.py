@@ -15,6 +15,7 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
+from tests.support import asynchronous
 from tests.support.browser import Choices, authorize_once
 from tests.support.dataset import revenue
 from tests.support.demo import Demo
@@ -74,7 +75,7 @@ def total(result: Any) -> float:
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_the_whole_flow_from_discovery_to_a_refusal_after_revocation(demo: Demo, mode: str) -> None:
-    anyio.run(_whole_flow, demo, mode)
+    asynchronous.run(_whole_flow, demo, mode)
 
 
 async def _whole_flow(demo: Demo, mode: str) -> None:
@@ -109,7 +110,7 @@ async def _nobody_is_there(url: str) -> None:
 
 
 def test_the_question_about_revenue_has_another_answer_for_sales_only(demo: Demo) -> None:
-    anyio.run(_sales_only, demo)
+    asynchronous.run(_sales_only, demo)
 
 
 async def _sales_only(demo: Demo) -> None:
@@ -124,7 +125,7 @@ async def _sales_only(demo: Demo) -> None:
 
 
 def test_an_unchecked_scope_gets_403_and_the_client_steps_up_by_asking_for_it(demo: Demo) -> None:
-    anyio.run(_step_up, demo)
+    asynchronous.run(_step_up, demo)
 
 
 async def _step_up(demo: Demo) -> None:

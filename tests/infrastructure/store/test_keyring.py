@@ -47,9 +47,9 @@ def erase(owner: psycopg.Connection[Any], subject: str) -> None:
 
 def test_what_is_sealed_can_be_opened_by_another_process(keyring: Keyring, database: Database) -> None:
     subject = admitted(keyring)
-    sealed = keyring.seal(Personal(subject, "ada@example.com"), "e:1", AT)
-    assert "ada" not in str(sealed)
-    assert Keyring(database.web_dsn, given.WRAPPING_KEYS).open(sealed, "e:1") == "ada@example.com"
+    sealed = keyring.seal(Personal(subject, "lovelace@example.com"), "e:1", AT)
+    assert "lovelace" not in str(sealed)
+    assert Keyring(database.web_dsn, given.WRAPPING_KEYS).open(sealed, "e:1") == "lovelace@example.com"
     assert keyring.open(sealed, "e:2") is None
 
 

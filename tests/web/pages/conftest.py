@@ -27,7 +27,7 @@ from projections.events import PersonalReader
 from projections.status import lag
 from tests.support.http_flow import App as HttpApp
 from tests.support.http_flow import Person, hidden
-from tests.support.postgres import Database, TestCluster
+from tests.support.postgres import TestCluster
 from web.app import create_app, wrapped
 
 PASSWORD = "correct horse battery staple"
@@ -108,38 +108,48 @@ def _serving(app: App, port: int) -> Iterator[None]:
         server.server_close()
 
 
-@pytest.fixture(scope="module")
-def module_site_database(cluster: TestCluster) -> Iterator[Database]:
-    with cluster.fresh() as fresh:
-        yield fresh
-
-
-@pytest.fixture(scope="module")
-def empty_site(module_site_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server without any account."""
-    data: Path = tmp_path_factory.mktemp("site")
+@contextlib.contextmanager
+def _running(cluster: TestCluster, data: Path) -> Iterator[Site]:
+    """A server without any account, with its projector, on a database of its own."""
     port = _free_port()
     base_url = f"http://127.0.0.1:{port}"
     settings = load_settings({"GRANTBOOK_DATA_DIR": str(data), "GRANTBOOK_BASE_URL": base_url}, data)
-    app = bootstrap(settings, dsn=module_site_database.web_dsn, passwords=QuickPasswords())
-    stop = threading.Event()
-    projector = Projector(app.dsn, lambda: PersonalReader(app.keyring.open, app.keyring.prefetch))
-    thread = threading.Thread(target=projector.run, args=(stop,), daemon=True)
-    thread.start()
-    assert projector.leading.wait(20)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with _serving(app, port):
-        yield Site(app, base_url)
-    stop.set()
-    thread.join(10)
-    app.close()
+    with cluster.fresh() as database:
+        app = bootstrap(settings, dsn=database.web_dsn, passwords=QuickPasswords())
+        stop = threading.Event()
+        projector = Projector(app.dsn, lambda: PersonalReader(app.keyring.open, app.keyring.prefetch))
+        thread = threading.Thread(target=projector.run, args=(stop,), daemon=True)
+        thread.start()
+        assert projector.leading.wait(20)
+        with _serving(app, port):
+            yield Site(app, base_url)
+        stop.set()
+        thread.join(10)
+        app.close()
 
 
 @pytest.fixture(scope="module")
-def site(empty_site: Site) -> Site:
-    """A server with the account Jaffle Analytics."""
-    empty_site.fill()
-    return empty_site
+def empty_site(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server without any account, for all tests of one file."""
+    with _running(cluster, tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server with the account Jaffle Analytics, for all tests of one file, in any order."""
+    with _running(cluster, tmp_path_factory.mktemp("site")) as running:
+        running.fill()
+        yield running
+
+
+@pytest.fixture
+def fresh_site(cluster: TestCluster, tmp_path: Path) -> Iterator[Site]:
+    """The same for one test that counts what is there."""
+    with _running(cluster, tmp_path) as running:
+        running.fill()
+        yield running
 
 
 def signed_in(site: Site, who: str) -> Person:

@@ -101,7 +101,9 @@ def test_what_an_app_calls_itself_stays_text_in_the_log(site: Site, admin: Perso
     assert "&lt;img src=x" in page
 
 
-def test_an_export_is_exactly_the_filtered_set_and_is_recorded(site: Site, admin: Person) -> None:
+def test_an_export_is_exactly_the_filtered_set_and_is_recorded(fresh_site: Site) -> None:
+    site, admin = fresh_site, signed_in(fresh_site, "admin")
+    settled(site)
     page = admin.http.get("/settings/audit?type=project.added&user=").text
     assert "An export contains exactly these." in page
     answer = admin.http.get("/settings/audit/export.csv?type=project.added")

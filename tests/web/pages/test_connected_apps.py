@@ -47,7 +47,8 @@ def test_identical_registrations_share_a_card_and_end_together(site: Site) -> No
         assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
 
 
-def test_all_are_revoked_after_a_question(site: Site) -> None:
+def test_all_are_revoked_after_a_question(fresh_site: Site) -> None:
+    site = fresh_site
     operator = signed_in(site, "operator")
     apps = [connected(site, operator, name, f"https://{name.lower()}.example/cb") for name in ("Anna", "Bert")]
     settled(site)

@@ -45,7 +45,7 @@ def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def people(site: Site) -> dict[str, Person]:
     everyone = {who: signed_in(site, who) for who in MAY}
     connected(site, everyone["operator"], "Claude Code")
@@ -131,14 +131,14 @@ def test_every_page_has_the_guarding_headers(site: Site, people: dict[str, Perso
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_permission_that_is_lost_is_felt_by_the_next_page(site: Site, people: dict[str, Person]) -> None:
+def test_a_permission_that_is_lost_is_felt_by_the_next_page(fresh_site: Site) -> None:
     from uuid import UUID
 
     from application import manage_members
     from tests.web.pages.conftest import ORIGIN
 
+    site, person = fresh_site, signed_in(fresh_site, "viewer")
     member = UUID(site.people["viewer"])
-    person = people["viewer"]
     assert person.http.get("/settings/audit").status_code == 200
     manage_members.forbid(site.app.services, site.account_id, member, "audit.read", origin=ORIGIN)
     assert person.http.get("/settings/audit").status_code == 403

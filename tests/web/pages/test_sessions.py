@@ -17,11 +17,13 @@ def grant_ids(page: str) -> list[str]:
     return re.findall(r'name="grant_id" value="([0-9a-f-]{36})"', page)
 
 
-def test_without_sessions_the_page_says_how_to_start(site: Site, admin: Person) -> None:
+def test_without_sessions_the_page_says_how_to_start(fresh_site: Site) -> None:
+    admin = signed_in(fresh_site, "admin")
     assert "No app is connected. Give one this URL to start." in text_of(admin.http.get("/settings/sessions"))
 
 
-def test_the_list_tells_sessions_apart_and_filters_them(site: Site, admin: Person) -> None:
+def test_the_list_tells_sessions_apart_and_filters_them(fresh_site: Site) -> None:
+    site, admin = fresh_site, signed_in(fresh_site, "admin")
     analyst, operator = signed_in(site, "analyst"), signed_in(site, "operator")
     connected(site, analyst, "Claude Code", scopes=["projects:query"], projects=[site.projects["Sales"]])
     app, tokens = connected(site, operator, "Cursor", "cursor://anysphere.cursor-mcp/oauth/callback")

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +27,7 @@ from joserfc.jwk import ECKey
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.support import asynchronous
 from web.demo.upstream.operations import operations
 
 ISSUER = "http://localhost:8000"
@@ -181,7 +181,7 @@ class Upstream:
                 text = "".join(getattr(part, "text", "") for part in result.content)
                 return Answer(bool(result.is_error), text, result.structured_content or {})
 
-        return anyio.run(run)
+        return asynchronous.run(run)
 
     def end(self) -> None:
         self.process.kill()

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-import anyio
 import pytest
 
+from tests.support import asynchronous
 from tests.web.demo.upstream.harness import PROJECTS, Upstream
 from web.demo.upstream.dataset import SEED, figures
 from web.demo.upstream.operations import operations
@@ -26,7 +26,7 @@ def test_the_real_client_lists_exactly_the_tools_that_have_a_scope(upstream: Ups
             assert all(tool.output_schema and tool.description for tool in tools)
             return {tool.name for tool in tools}
 
-    assert anyio.run(names) == set(operations())
+    assert asynchronous.run(names) == set(operations())
 
 
 def test_every_project_argument_of_the_map_is_an_argument_of_its_tool(upstream: Upstream) -> None:
@@ -34,7 +34,7 @@ def test_every_project_argument_of_the_map_is_an_argument_of_its_tool(upstream: 
         async with upstream.client() as client:
             return {tool.name: set(tool.input_schema["properties"]) for tool in (await client.list_tools()).tools}
 
-    found = anyio.run(arguments)
+    found = asynchronous.run(arguments)
     for name, operation in operations().items():
         assert (operation.project_argument in found[name]) if operation.project_argument else ("project" not in found[name])
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import anyio
 import pytest
 from joserfc.jwk import ECKey
 
+from tests.support import asynchronous
 from tests.web.demo.upstream.harness import AUDIENCE, ISSUER, Signer, body_hash, new_key
 from web.demo.upstream.assertion import AssertionRefused, SpentIds, Verifier
 from web.demo.upstream.caller import Caller
@@ -28,7 +28,7 @@ def verifier(now: datetime, began: datetime = NOW - timedelta(hours=1)) -> Verif
 
 def check(verify: Verifier, **claims: object) -> Callable[[], Caller]:
     assertion = Signer(KEY, claims=claims).sign(BODY)
-    return lambda: verify.admit(anyio.run(verify.claims, assertion), BODY)
+    return lambda: verify.admit(asynchronous.run(verify.claims, assertion), BODY)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_ids_are_remembered_until_their_assertion_expires_and_then_forgotten() -
 
 def test_the_caller_is_what_the_claims_say() -> None:
     verify = verifier(NOW)
-    claims = anyio.run(verify.claims, Signer(KEY, ("p1",), claims={"iat": AT, "exp": AT + 60}).sign(BODY, "jobs:run catalog:read"))
+    claims = asynchronous.run(verify.claims, Signer(KEY, ("p1",), claims={"iat": AT, "exp": AT + 60}).sign(BODY, "jobs:run catalog:read"))
     caller = verify.admit(claims, BODY)
     assert (caller.member_id, caller.client_id, caller.grant_id) == ("member-1", "app_1", "grant-1")
     assert (caller.scopes, caller.projects) == (frozenset({"jobs:run", "catalog:read"}), frozenset({"p1"}))

@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import anyio
 import httpx
 import pytest
 
+from tests.support import asynchronous
 from tests.web.demo.upstream.harness import new_key, write_keys
 from web.demo.upstream.keys import FileKeys, KeysUnavailable, UrlKeys, key_source, parse_keys
 
@@ -40,15 +40,15 @@ def test_a_file_is_read_again_when_it_changes_and_gives_nothing_while_broken(tmp
     path = tmp_path / "jwks.json"
     source = FileKeys(path)
     with pytest.raises(KeysUnavailable):
-        anyio.run(source.find, "a")
+        asynchronous.run(source.find, "a")
     write_keys(path, new_key("a"))
-    assert anyio.run(source.find, "a") is not None
+    assert asynchronous.run(source.find, "a") is not None
     write_keys(path, new_key("b"))
-    assert anyio.run(source.find, "a") is None
+    assert asynchronous.run(source.find, "a") is None
     path.write_text("{")
     for _ in range(2):
         with pytest.raises(KeysUnavailable):
-            anyio.run(source.find, "b")
+            asynchronous.run(source.find, "b")
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_an_address_is_asked_again_after_a_minute_and_at_most_each_second_for_an
         now[0] += 1.5
         assert await source.find("c") is not None
 
-    anyio.run(steps)
+    asynchronous.run(steps)
