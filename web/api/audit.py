@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import request
+from werkzeug.wrappers import Response
 
 from application import record_action
 from application.lookups import as_uuid, stream_of
@@ -17,6 +18,8 @@ from web.api import context, paging
 from web.api.blueprints import new_blueprint
 from web.api.guard import reads, reports
 from web.api.preconditions import changing
+from web.pages.audit_export import TYPES, Export
+from web.pages.audit_views import Asked
 from web.schemas import audit as shapes
 from web.schemas.common import ReadQuery
 
@@ -56,6 +59,23 @@ def _clamped(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
     return min(max(moment, _EARLIEST), _LATEST)
+
+
+@blueprint.route("/audit/export")
+@reads()
+@blueprint.doc(
+    responses={"200": {"content": {kind: {"schema": {"type": "string", "examples": ["..."]}} for kind in ("application/jsonl", "text/csv")}}}
+)
+@blueprint.arguments(shapes.ExportQuery, location="query")
+@blueprint.response(200)
+def export_entries(query: dict[str, Any]) -> Any:
+    """Export all entries that the filters find, streamed. The export is itself recorded: by whom, with which filters, how many."""
+    kind, caller = query.get("format", "jsonl"), context.caller()
+    since, until = _clamped(query["since"]) or _EARLIEST, _clamped(query["until"]) or _LATEST
+    found = Asked(since=since, until=until, event_type=query.get("event_type", ""), user="", client=query.get("client", ""), given={})
+    members = [str(query["member_id"]) if "member_id" in query else None]
+    file = Export(context.grantbook(), caller.account_id, caller.member_id, context.origin(), kind, found, members)
+    return Response(file.lines(), content_type=TYPES[kind])
 
 
 @blueprint.route("/audit/entries/<entry_id>")

@@ -54,6 +54,11 @@ class ApiBlueprint(Blueprint):
         found: Decorator = super().response(status_code, schema)
         return found
 
+    @staticmethod
+    def doc(**said: Any) -> Decorator:
+        found: Decorator = Blueprint.doc(**said)
+        return found
+
 
 def new_blueprint(name: str, description: str) -> ApiBlueprint:
     """A group of operations."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from projections.audit_log.event_types import EVENT_TYPES
-from web.schemas.common import ListQuery, page_of
+from web.schemas.common import ListQuery, ReadQuery, page_of
 from web.schemas.fields import CLIENT_EXAMPLE, PROJECT_EXAMPLE, Shape, choice, mapping, number, query_time, text, texts, time, uuid
 
 OUTCOMES = ("ok", "refused", "failed")
@@ -22,6 +22,15 @@ class EntryQuery(ListQuery):
     member_id = uuid("Who acted or was concerned.", optional=True)
     client = text(CLIENT_EXAMPLE, "An app: client id or stream of any of its registrations.", optional=True, longest=300)
     grant_id = uuid("A session.", optional=True)
+
+
+class ExportQuery(ReadQuery):
+    format = choice(("jsonl", "csv"), "jsonl", "One JSON object in each line, or a table for spreadsheets.", optional=True)
+    since = query_time("From this moment on.")
+    until = query_time("Before this moment.")
+    event_type = choice(EVENT_TYPES, "oauth_grant.revoked", "Only this type.", optional=True)
+    member_id = uuid("Who acted or was concerned.", optional=True)
+    client = text(CLIENT_EXAMPLE, "An app: client id or stream of any of its registrations.", optional=True, longest=300)
 
 
 class Entry(Shape):

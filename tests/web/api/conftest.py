@@ -114,6 +114,24 @@ def add_client(world: World) -> str:
     return register_manual(world.services, world.account_id, **facts, actor_id=world.admin_id, origin=CLI).client_id
 
 
+def client_of(server: Server, name: str) -> str:
+    return server.world.client_id(client_name=name)
+
+
+def every_entry(caller: Caller, path: str, limit: int) -> list[Any]:
+    """Every entry, page by page."""
+    found: list[Any] = []
+    mark = "&" if "?" in path else "?"
+    where = f"{path}{mark}limit={limit}"
+    while True:
+        page = caller.get(where).get_json()
+        assert len(page["data"]) <= limit + 1
+        found += page["data"]
+        if page["next_cursor"] is None:
+            return found
+        where = f"{path}{mark}limit={limit}&cursor={page['next_cursor']}"
+
+
 def serve(database: Database) -> Iterator[Server]:
     stop = threading.Event()
     with oauth_world(database) as world:
