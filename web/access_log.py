@@ -14,6 +14,7 @@ from infrastructure.run_folder import draining
 from web.metrics import count_request
 
 REQUEST_ID = "grantbook.request_id"
+_LONGEST = 64
 _QUIET = frozenset({"/healthz", "/readyz"})
 
 
@@ -50,7 +51,7 @@ class AccessLog:
         if path not in _QUIET or status != "200":
             fields = {
                 "method": environ.get("REQUEST_METHOD"),
-                "path": path,
+                "path": path if len(path) <= _LONGEST and "@" not in path else _masked(path),
                 "status": int(status),
                 "ms": round(seconds * 1000, 2),
                 "peer": environ.get("REMOTE_ADDR"),
@@ -58,6 +59,12 @@ class AccessLog:
             }
             info_line(self._name, "request", fields)
         return body
+
+
+def _masked(path: str) -> str:
+    """No path of ours has an address or a token in it; whatever a client put there is not for the log."""
+    parts = ["…" if len(part) > _LONGEST or "@" in part else part for part in path.split("/")]
+    return "/".join(parts if len(parts) <= 12 else [*parts[:12], "…"])
 
 
 def _refused(started: Callable[..., Any], line: str, code: str, retry_after: int | None = None) -> list[bytes]:
