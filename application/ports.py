@@ -133,7 +133,7 @@ class Store(Protocol):
         ...
 
     def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
-        """One stream from the worker's cache alone, without a query: it may be out of date, so it can only tell how to refuse."""
+        """One stream from the worker's cache alone, without a query: it may be out of date, so an append has to judge what was decided on it."""
         ...
 
     def append(self, streams: Sequence[Stream], judged: Iterable[Stream] = (), *, also: Callable[[Tables], None] | None = None) -> Recorded:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from application import addresses, client_metadata, redirect_uris
 from application.client_metadata import RegistrationError
 from application.counting import count
 from application.lookups import account_of
+from application.ports import Conflict
 from application.retrying import until_settled
 from application.services import Origin, Services
 from domain.account import Account
@@ -25,11 +28,21 @@ _HOUR = timedelta(hours=1)
 
 def register_dynamic(services: Services, account_id: str, metadata: Mapping[str, Any], origin: Origin) -> Client:
     """Register a client by its own metadata; `RegistrationError` if the metadata or the policy forbid it."""
+    try:
+        client = _register_dynamic(services, account_id, metadata, origin)
+    except RegistrationError as error:
+        count("registrations", "refused", error.code)
+        raise
+    count("registrations", "registered", "")
+    return client
+
+
+def _register_dynamic(services: Services, account_id: str, metadata: Mapping[str, Any], origin: Origin) -> Client:
+    """First on the account as it is remembered, which the append then judges; a refusal is only ever given on the newest."""
     stream_id, counted = services.new_id(), False
 
-    def attempt() -> Client:
+    def attempt(account: Account) -> Client:
         nonlocal counted
-        account = account_of(services, account_id)
         _check_policy(account)
         facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
         contacts = client_metadata.contacts_of(metadata)
@@ -47,13 +60,11 @@ def register_dynamic(services: Services, account_id: str, metadata: Mapping[str,
         services.store.append([client], judged=[account])
         return client
 
-    try:
-        client = until_settled(attempt)
-    except RegistrationError as error:
-        count("registrations", "refused", error.code)
-        raise
-    count("registrations", "registered", "")
-    return client
+    remembered = services.store.cached(Account, UUID(account_id))
+    if remembered is not None:
+        with suppress(RegistrationError, Conflict):
+            return attempt(remembered)
+    return until_settled(lambda: attempt(account_of(services, account_id)))
 
 
 def register_manual(
@@ -89,7 +100,7 @@ def _check_policy(account: Account) -> None:
 
 
 def _check_app(account: Account, facts: dict[str, Any]) -> None:
-    if account.app(app_fingerprint("dynamic", "", facts)).status == "blocked":
+    if account.apps and account.app(app_fingerprint("dynamic", "", facts)).status == "blocked":
         raise RegistrationError("access_denied", "An admin of this account has blocked this app.", status=403)
     policy = account.registration_policy
     if policy.registration != "allow-list" or facts.get("software_id") in policy.allowed_software_ids:

@@ -12,6 +12,7 @@ from infrastructure.bootstrap import App
 from web.oauth.answers import Answer, Headers
 from web.oauth.forms import FORM_TYPE, LARGEST
 from web.oauth.introspect import introspection_answer
+from web.oauth.register import registration_answer
 from web.oauth.token import token_answer
 from web.wellknown import Documents
 
@@ -20,11 +21,12 @@ _ORDINARY = frozenset(
 )
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _DISCOVERY = "/.well-known/"
-_PATHS = frozenset({"/oauth/token", "/oauth/introspect"})
+_FORMS = frozenset({"/oauth/token", "/oauth/introspect"})
+_REGISTRATION = "/oauth/register"
 
 
 class Front:
-    """WSGI middleware before the Flask application. A POST of one form without a query string is ordinary."""
+    """WSGI middleware before the Flask application. A POST of one form, or of metadata, without a query string is ordinary."""
 
     def __init__(self, app: App, flask: Callable[..., Iterable[bytes]]) -> None:
         self._app, self._flask, self._documents = app, flask, Documents(app)
@@ -43,7 +45,7 @@ class Front:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if method == "GET" and path.startswith(_DISCOVERY):
             return self._documents.answer(environ.get("HTTP_HOST", ""), path[len(_DISCOVERY) :], environ.get("HTTP_IF_NONE_MATCH"))
-        if method != "POST" or path not in _PATHS or environ.get("CONTENT_TYPE") not in _ORDINARY:
+        if method != "POST" or not (environ.get("CONTENT_TYPE") in _ORDINARY if path in _FORMS else path == _REGISTRATION):
             return None
         body = _body(environ)
         account_id = None if body is None else self._app.directory.account_for(environ.get("HTTP_HOST", ""))
@@ -54,6 +56,8 @@ class Front:
         if path == "/oauth/introspect":
             return introspection_answer(self._app.services, account_id, body, headers)
         origin = Origin("oauth", environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT"))
+        if path == _REGISTRATION:
+            return registration_answer(self._app.services, account_id, body, environ.get("CONTENT_TYPE", ""), origin)
         return token_answer(self._app.services, account_id, body, headers, origin)
 
 

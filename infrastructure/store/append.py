@@ -15,7 +15,7 @@ from domain.base import RecordedEvent, Stream
 from domain.errors import InvalidInput
 from domain.grant import Grant
 from infrastructure.store import snapshots
-from infrastructure.store.batching import Rotations
+from infrastructure.store.batching import SharedAppends
 from infrastructure.store.cache import AggregateCache
 from infrastructure.store.connection import Connections, Kept, translated
 from infrastructure.store.errors import Lost
@@ -23,7 +23,7 @@ from infrastructure.store.fold import Folder, Row
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.mapper import EventMapper
 from infrastructure.store.sealing import ACCOUNT_SUBJECT
-from infrastructure.store.statements import STORED, append, bigint, from_bigint, rotations
+from infrastructure.store.statements import MOST_JUDGED, STORED, append, bigint, from_bigint, shared
 from infrastructure.store.tables import PostgresTables
 from infrastructure.store.tail import as_uuid
 
@@ -56,18 +56,31 @@ class Appender:
     ) -> None:
         self._connections, self._mapper, self._folder = connections, mapper, folder
         self._cache, self._keyring, self._writer = cache, keyring, writer
-        self._rotations = Rotations(connections)
+        self._shared = SharedAppends(connections)
 
-    def append(self, streams: Sequence[Stream], judged: Iterable[Stream], also: Callable[[Tables], None] | None) -> tuple[Recorded, int]:
-        """What was recorded, and the transaction id that it has; `Conflict` or `Busy`."""
+    def append(
+        self, streams: Sequence[Stream], judged: Iterable[Stream], also: Callable[[Tables], None] | None, *, sharing: bool = False
+    ) -> tuple[Recorded, int]:
+        """What was recorded, and the transaction id that it has; `Conflict` or `Busy`. `sharing`: one row may share its commit with others."""
         events = [event for stream in streams for event in _pending(stream)]
         if not events:
             raise ValueError("there is nothing to append")
         self._admit_subjects(events)
         encoded = [self._encoded(event) for event in events]
-        parameters = [p for e in encoded for p in e.parameters]
         own = {stream.id for stream in streams}
         conditions = {s.id: s.version - len(s.pending_events) for s in judged if s.id not in own}
+        if sharing and also is None and len(encoded) == 1 and len(conditions) <= MOST_JUDGED:
+            xid = self._store_shared(encoded[0], encoded[0].row.version - 1, encoded[0].row.version - 1, list(conditions.items()))
+        else:
+            xid = self._store_alone(encoded, conditions, also)
+        if xid is None:
+            raise Conflict
+        last = encoded[-1].row
+        self._keep(streams, encoded)
+        return Recorded(_stream_id(last), last.version), xid
+
+    def _store_alone(self, encoded: list[Encoded], conditions: dict[UUID, int], also: Callable[[Tables], None] | None) -> int | None:
+        parameters = [p for e in encoded for p in e.parameters]
         for stream_id, version in conditions.items():
             parameters += (stream_id.bytes, bigint(version))
         statement = append(len(encoded), len(conditions))
@@ -77,12 +90,19 @@ class Appender:
                 return _xid(kept.run(statement, parameters))
             return _with_tables(kept, lambda: _xid(kept.run(statement, parameters)), also)
 
-        xid = self._certainly(write, encoded)
-        if xid is None:
-            raise Conflict
-        last = encoded[-1].row
-        self._keep(streams, encoded)
-        return Recorded(_stream_id(last), last.version), xid
+        return self._certainly(write, encoded)
+
+    def _store_shared(self, encoded: Encoded, head: int, judged: int, others: list[tuple[UUID, int]]) -> int | None:
+        parameters = [*encoded.parameters, bigint(head), bigint(judged)]
+        padding = [(_stream_id(encoded.row), judged)] * (MOST_JUDGED - len(others))
+        for stream_id, version in (*others, *padding):
+            parameters += (stream_id.bytes, bigint(version))
+
+        def again(kept: Kept) -> int | None:
+            result = kept.run(shared(1), parameters)
+            return from_bigint(result.get_value(0, 1) or b"") if result.ntuples else None
+
+        return self._certainly(again, [encoded], lambda: self._shared.store(parameters))
 
     def rotate(self, grant: Grant, standing: Standing, *, head: int) -> bool:
         """`Store.append_rotation`."""
@@ -90,22 +110,9 @@ class Appender:
         judged = standing.grant.version - len(standing.grant.pending_events)
         if event.originator_version != head + 1 or head - judged > MOST_AHEAD:
             return False
-        encoded = self._encoded(event)
-        consent, client, member, account = standing.consent, standing.client, standing.member, standing.account
-        parameters = [
-            *(*encoded.parameters, bigint(head), bigint(judged)),
-            *(consent.id.bytes, bigint(consent.version), client.id.bytes, bigint(client.version)),
-            *(member.id.bytes, bigint(member.version), account.id.bytes, bigint(account.version)),
-        ]
-
-        def first() -> int | None:
-            return 1 if self._rotations.store(parameters) else None
-
-        def again(kept: Kept) -> int | None:
-            return kept.run(rotations(1), parameters).ntuples or None
-
+        others = [(s.id, s.version) for s in (standing.consent, standing.client, standing.member, standing.account)]
         try:
-            if self._certainly(again, [encoded], first) is None:
+            if self._store_shared(self._encoded(event), head, judged, others) is None:
                 return False
         except Conflict:
             return False

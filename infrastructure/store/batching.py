@@ -1,4 +1,4 @@
-"""Rotations of several threads as one statement: while one is under way the next ones gather, so that a busy worker pays for few commits."""
+"""Appends of one row by several threads as one statement: while one is under way the next gather, so that a busy worker pays for few commits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from infrastructure.store.connection import Connections, Kept
-from infrastructure.store.statements import rotations
+from infrastructure.store.statements import from_bigint, shared
 
 LARGEST = 16
 """Rows of one statement."""
@@ -17,20 +17,20 @@ UNDER_WAY = 1
 
 
 class _Waiting:
-    """A row and the thread that waits for it: `stored` once it is decided, `leads` if its thread is to send the next batch."""
+    """A row and the thread that waits for it: `stored` under a transaction id once it is decided, `leads` if its thread is to send the next batch."""
 
     __slots__ = ("error", "leads", "parameters", "stored", "turn")
 
     def __init__(self, parameters: Sequence[bytes]) -> None:
         self.parameters = parameters
-        self.stored = False
+        self.stored: int | None = None
         self.error: Exception | None = None
         self.leads = False
         self.turn = threading.Lock()
         self.turn.acquire()
 
 
-class Rotations:
+class SharedAppends:
     """Thread-safe. Each row is judged and stored or left out by itself; only the commit is shared."""
 
     def __init__(self, connections: Connections) -> None:
@@ -39,8 +39,8 @@ class Rotations:
         self._waiting: deque[_Waiting] = deque()
         self._under_way = 0
 
-    def store(self, parameters: Sequence[bytes]) -> bool:
-        """Store one row (`statements.rotations`); False if its conditions don't hold.
+    def store(self, parameters: Sequence[bytes]) -> int | None:
+        """Store one row (`statements.shared`): its transaction id, or None if its conditions don't hold.
 
         What the statement raises reaches everyone whose row was in it: after `Lost` nobody knows, after anything else nothing was stored.
         """
@@ -103,7 +103,8 @@ def _place(waiting: _Waiting) -> bytes:
 
 def _send(kept: Kept, batch: list[_Waiting]) -> None:
     batch.sort(key=_place)  # processes that race for the same places wait for each other in one order
-    result = kept.run(rotations(len(batch)), [p for each in batch for p in each.parameters])
-    stored = {result.get_value(n, 0) for n in range(result.ntuples)}
+    result = kept.run(shared(len(batch)), [p for each in batch for p in each.parameters])
+    stored = {result.get_value(n, 0): result.get_value(n, 1) for n in range(result.ntuples)}
     for each in batch:
-        each.stored = _place(each) in stored
+        xid = stored.get(_place(each))
+        each.stored = None if xid is None else from_bigint(xid)

@@ -63,30 +63,33 @@ def append(events: int, judged: int) -> Statement:
 
 _CASTS = ("::uuid", "::bigint", "::text", "::bytea", "::uuid")
 
-_ROTATION = (*_EVENT, BIGINT_OID, BIGINT_OID, *_SINCE * 4)
-_ROTATION_CASTS = (*_CASTS, "::bigint", "::bigint", *("::uuid", "::bigint") * 4)
+MOST_JUDGED = 4
+"""Streams beside its own that a row of `shared` can be judged on."""
+
+_SHARED = (*_EVENT, BIGINT_OID, BIGINT_OID, *_SINCE * MOST_JUDGED)
+_SHARED_CASTS = (*_CASTS, "::bigint", "::bigint", *("::uuid", "::bigint") * MOST_JUDGED)
 
 
 @cache
-def rotations(rows: int) -> Statement:
-    """Insert each of several rows whose own conditions hold; gives the streams of those stored.
+def shared(rows: int) -> Statement:
+    """Insert each of several rows whose own conditions hold; gives stream and transaction id of those stored.
 
-    Parameters of a row: the new event; its predecessor's version (the head); the version of the grant that was judged; id and version of the
-    other four. Since the judged version nothing but rotations may stand on the grant, and nothing on the other four. LIMIT and OFFSET keep
-    the planner from turning the probes into joins.
+    Parameters of a row: the new event; its predecessor's version (the head; 0 begins a stream); the version of its own stream that was judged;
+    id and version of four others, repeated where there are fewer. The head must stand, and nothing newer than what was judged but rotations,
+    which only a grant has. LIMIT and OFFSET keep the planner from turning the probes into joins.
     """
-    width = len(_ROTATION)
-    values = ", ".join("(" + ", ".join(f"${width * n + i}{cast}" for i, cast in enumerate(_ROTATION_CASTS, 1)) + ")" for n in range(rows))
+    width = len(_SHARED)
+    values = ", ".join("(" + ", ".join(f"${width * n + i}{cast}" for i, cast in enumerate(_SHARED_CASTS, 1)) + ")" for n in range(rows))
     sql = f"""{_INSERT} SELECT r.id, r.version, r.topic, r.state, r.account
 FROM (VALUES {values}) AS r(id, version, topic, state, account, head, judged, id_2, since_2, id_3, since_3, id_4, since_4, id_5, since_5)
-WHERE EXISTS (SELECT FROM events WHERE originator_id = r.id AND originator_version = r.head OFFSET 0)
+WHERE (r.head = 0 OR EXISTS (SELECT FROM events WHERE originator_id = r.id AND originator_version = r.head OFFSET 0))
 AND NOT EXISTS (
     SELECT FROM (VALUES (r.id, r.judged), (r.id_2, r.since_2), (r.id_3, r.since_3), (r.id_4, r.since_4), (r.id_5, r.since_5)) AS stream(id, since)
     CROSS JOIN LATERAL (
         SELECT FROM events
         WHERE originator_id = stream.id AND originator_version > stream.since AND topic <> 'grant.tokens_refreshed' LIMIT 1) AS newer)
-ON CONFLICT DO NOTHING RETURNING originator_id"""
-    return Statement(f"rotation_{rows}", sql, _ROTATION * rows)
+ON CONFLICT DO NOTHING RETURNING originator_id, xid"""
+    return Statement(f"shared_{rows}", sql, _SHARED * rows)
 
 
 STORED = Statement("stored", "SELECT state, xid FROM events WHERE originator_id = $1 AND originator_version = $2", _SINCE)

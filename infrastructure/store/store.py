@@ -59,7 +59,7 @@ class PostgresStore:
         return self._loader.cached(kind, stream_id)
 
     def append(self, streams: Sequence[Stream], judged: Iterable[Stream] = (), *, also: Callable[[Tables], None] | None = None) -> Recorded:
-        return self._appender.append(streams, judged, also)[0]
+        return self._appender.append(streams, judged, also, sharing=True)[0]
 
     def append_ending(self, streams: Sequence[Stream], judged: Iterable[Stream] = (), *, also: Callable[[Tables], None] | None = None) -> Recorded:
         recorded, xid = self._appender.append(streams, judged, also)

@@ -281,7 +281,7 @@ def lose(monkeypatch: pytest.MonkeyPatch, *, after: bool, times: int = 1, before
     lost: list[str] = []
 
     def broken(self: Kept, statement: Any, parameters: Any) -> Any:
-        if statement.name.startswith((b"append", b"rotation")) and len(lost) < times:
+        if statement.name.startswith((b"append", b"shared")) and len(lost) < times:
             lost.append(statement.name.decode())
             if after:
                 run(self, statement, parameters)

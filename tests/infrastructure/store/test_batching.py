@@ -31,7 +31,7 @@ class Gate:
 
         def gated(kept: Kept, statement: Any, parameters: Any) -> Any:
             name = statement.name.decode()
-            if not name.startswith("rotation"):
+            if not name.startswith("shared"):
                 return run(kept, statement, parameters)
             self.ran.append(name)
             if len(self.ran) == 1:
@@ -81,7 +81,7 @@ def gathered(store: PostgresStore, gate: Gate, threads: ThreadPoolExecutor, worl
     first = threads.submit(rotate, store, worlds[0])
     assert gate.reached.wait(20)
     others = [threads.submit(rotate, store, world) for world in worlds[1:]]
-    waiting = store._appender._rotations._waiting
+    waiting = store._appender._shared._waiting
     deadline = time.monotonic() + 20
     while len(waiting) < len(others) and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -100,7 +100,7 @@ def test_rotations_that_wait_behind_one_under_way_are_stored_by_one_statement(
     before = versions(store, worlds)
     gate = Gate(monkeypatch)
     assert all(future.result(20) for future in gathered(store, gate, threads, worlds))
-    assert gate.ran == ["rotation_1", "rotation_4"]
+    assert gate.ran == ["shared_1", "shared_4"]
     assert versions(store, worlds) == [version + 1 for version in before]
 
 
@@ -116,9 +116,9 @@ def test_a_row_whose_condition_fails_leaves_the_others_of_its_batch_alone(
     first = threads.submit(rotate, store, worlds[0])
     assert gate.reached.wait(20)
     others = [threads.submit(rotate, store, world) for world in worlds[1:]]
-    while len(store._appender._rotations._waiting) < 3:
+    while len(store._appender._shared._waiting) < 3:
         time.sleep(0.005)
-    store.append([store_elsewhere])
+    store.append_ending([store_elsewhere])
     gate.open.set()
     assert [first.result(20), *(o.result(20) for o in others)] == [True, True, False, True]
 
@@ -130,7 +130,7 @@ def test_two_rotations_for_the_same_place_never_share_a_statement(
     before = versions(store, worlds)
     gate = Gate(monkeypatch)
     results = [f.result(20) for f in gathered(store, gate, threads, [worlds[0], worlds[1], worlds[1], worlds[2]])]
-    assert gate.ran == ["rotation_1", "rotation_2", "rotation_1"]
+    assert gate.ran == ["shared_1", "shared_2", "shared_1"]
     assert sorted(results) == [False, True, True, True]
     assert versions(store, worlds) == [version + 1 for version in before]
 
@@ -145,7 +145,7 @@ def test_each_rotation_of_a_lost_batch_finds_its_own_fate(
     lost: list[str] = []
 
     def breaking(kept: Kept, statement: Any, parameters: Any) -> Any:
-        if statement.name == b"rotation_3" and not lost:
+        if statement.name == b"shared_3" and not lost:
             lost.append("gone")
             if after:
                 run(kept, statement, parameters)
