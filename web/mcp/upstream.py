@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import socket
 import threading
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic, sleep
 from typing import Any
 
@@ -83,8 +84,14 @@ class Upstreams:
         if upstream.startswith("unix:"):
             path, _, where = upstream[5:].partition("#")
             transport = httpx.HTTPTransport(uds=path, limits=limits)
-            return httpx.Client(transport=transport, timeout=self._timeout, headers=named, trust_env=False), f"http://localhost{where or '/mcp'}"
-        return httpx.Client(timeout=self._timeout, limits=limits, headers=named, trust_env=False, follow_redirects=False), upstream
+            client = httpx.Client(transport=transport, timeout=self._timeout, headers=named, cookies=_no_cookies(), trust_env=False)
+            return client, f"http://localhost{where or '/mcp'}"
+        return httpx.Client(timeout=self._timeout, limits=limits, headers=named, cookies=_no_cookies(), trust_env=False), upstream
+
+
+def _no_cookies() -> CookieJar:
+    """A jar that keeps nothing: one client serves all users, so what an upstream sets for one must not go out with the next."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def read_whole(answer: httpx.Response) -> bytes:

@@ -252,6 +252,13 @@ def test_the_upstream_never_sees_the_clients_token_cookies_or_odd_headers(shared
     assert shared.full.encode() not in seen.body
 
 
+def test_cookies_of_an_upstream_are_never_kept_for_the_next_call(shared: GatewayWorld) -> None:
+    """They would go out with the calls of other users."""
+    shared.call("query", {"as": "cookies"})
+    shared.call("query")
+    assert "cookie" not in shared.upstream.last.names
+
+
 def test_a_header_that_cannot_be_sent_on_is_refused(shared: GatewayWorld) -> None:
     response = shared.call("query", headers={"Mcp-Param-Region": "caf\u00e9"})
     assert response.status_code == 400

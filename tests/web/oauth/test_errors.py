@@ -23,7 +23,8 @@ def modules() -> list[ModuleType]:
 
 
 # Never leave their module: turned into a value, or into another error, before anyone else sees them.
-INSIDE = {"_Refusal", "Lost"}
+INSIDE = {"_Refusal", "Lost", "NotLetIn"}
+"""Never leave their use case, or end on a page of sign-in."""
 
 
 def test_every_error_of_domain_and_use_cases_stands_in_the_table() -> None:
