@@ -69,6 +69,8 @@ class EventReader:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of each event that this chunk completes."""
+        if not chunk:
+            return []
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]
         self._after_cr = chunk.endswith(b"\r")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from web.mcp.outcomes import EventReader, Settlement, judge_answer
@@ -15,6 +15,7 @@ EVENTS = [b'{"a":\n1}', b"two", b"three"]
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
+@example([39, 39])
 def test_the_same_events_come_out_of_any_pieces(cuts: list[int]) -> None:
     reader, found = EventReader(), list[bytes]()
     bounds = [0, *sorted(cuts), len(STREAM)]
