@@ -129,7 +129,6 @@ def test_what_expired_long_ago_is_cleared_away_but_counters_of_all_time_stay(wor
     assert f"registrations:{world.account_id}" in after
 
 
-
 def _failed(world: World) -> list[Any]:
     rows = world.services.store.tables()._run("SELECT DISTINCT originator_id FROM events WHERE topic = 'sign_in.failed'")  # type: ignore[attr-defined]
     return [event for (stream,) in rows for event in world.events(stream)]

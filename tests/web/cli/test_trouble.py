@@ -40,9 +40,7 @@ def test_a_database_without_schema_says_what_to_run(empty_database: Database, tm
 
 
 def test_migrate_brings_an_external_database_up_to_date_as_its_owner(empty_database: Database, tmp_path: Path) -> None:
-    environment = clean_environment(
-        GRANTBOOK_DATABASE_URL=empty_database.web_dsn, GRANTBOOK_OWNER_DATABASE_URL=empty_database.owner_dsn, **EXTERNAL
-    )
+    environment = clean_environment(GRANTBOOK_DATABASE_URL=empty_database.web_dsn, GRANTBOOK_OWNER_DATABASE_URL=empty_database.owner_dsn, **EXTERNAL)
     grantbook = Grantbook(environment, tmp_path)
     assert grantbook.run("migrate", "--status").returncode == 1
     assert {row["state"] for row in grantbook("migrate")} == {"applied"}
