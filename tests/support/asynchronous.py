@@ -15,4 +15,4 @@ TResult = TypeVar("TResult")
 def run(function: Callable[[*TArguments], Awaitable[TResult]], *arguments: *TArguments) -> TResult:
     """What the coroutine function returns, or raises."""
     with ThreadPoolExecutor(1) as threads:
-        return threads.submit(anyio.run, function, *arguments).result()
+        return threads.submit(lambda: anyio.run(function, *arguments)).result()
