@@ -12,8 +12,8 @@ from infrastructure.store.statements import from_bigint, shared
 LARGEST = 16
 """Rows of one statement."""
 
-UNDER_WAY = 1
-"""Statements of one process at a time."""
+UNDER_WAY = 2
+"""Statements of one process at a time: with one, a processor waits for the disk; with more, fewer rows share a commit."""
 
 
 class _Waiting:
@@ -46,10 +46,11 @@ class SharedAppends:
         """
         mine = _Waiting(parameters)
         with self._lock:
-            self._waiting.append(mine)
             leads = self._under_way < UNDER_WAY
             if leads:
                 self._under_way += 1
+            else:
+                self._waiting.append(mine)
         if not leads:
             mine.turn.acquire()  # released by whoever sends our row, or gives us the lead
             leads = mine.leads
@@ -69,7 +70,7 @@ class SharedAppends:
                 each.error = error
         finally:
             with self._lock:
-                heir = self._waiting[0] if self._waiting else None
+                heir = self._waiting.popleft() if self._waiting else None
                 if heir is None:
                     self._under_way -= 1
                 else:
@@ -84,7 +85,6 @@ class SharedAppends:
         """Our row and the others that wait, but no second one for the same place: whose it became couldn't be told."""
         batch, places, later = [mine], {_place(mine)}, []
         with self._lock:
-            self._waiting.remove(mine)
             while self._waiting and len(batch) < LARGEST:
                 other = self._waiting.popleft()
                 if _place(other) in places:

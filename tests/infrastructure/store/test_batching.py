@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from domain.grant import Grant
+from infrastructure.store import batching
 from infrastructure.store.connection import Kept
 from infrastructure.store.errors import Lost
 from infrastructure.store.store import PostgresStore
@@ -21,13 +22,14 @@ THREADS = 8
 
 
 class Gate:
-    """Holds the first rotation's statement back until it is opened; keeps the names of all that ran."""
+    """One statement at a time, the first held back until the gate is opened; keeps the names of all that ran."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, fate: Callable[[list[str]], None] = lambda _: None) -> None:
         self.ran: list[str] = []
         self.open = threading.Event()
         self.reached = threading.Event()
         run = Kept.run
+        monkeypatch.setattr(batching, "UNDER_WAY", 1)
 
         def gated(kept: Kept, statement: Any, parameters: Any) -> Any:
             name = statement.name.decode()
