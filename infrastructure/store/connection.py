@@ -176,5 +176,7 @@ def _decide(dsn: str) -> str:
     """Nothing on this path may outlive the revocation barrier's patience, whether it runs or idles in a transaction, or lost its network."""
     given = conninfo_to_dict(dsn)
     limits = (("idle_in_transaction_session_timeout", f"{DECIDE_TIMEOUT_MS}ms"), ("transaction_timeout", f"{DECIDE_TIMEOUT_MS * 2}ms"))
-    merged = with_parameters(dsn, application_name=DECIDE, statement_timeout_ms=DECIDE_TIMEOUT_MS, options=limits)
+    # Every query here looks up single places by index, whatever the statistics say of a table that grew since, or of long grants.
+    plans = (("enable_seqscan", "off"), ("enable_bitmapscan", "off"))
+    merged = with_parameters(dsn, application_name=DECIDE, statement_timeout_ms=DECIDE_TIMEOUT_MS, options=(*limits, *plans))
     return make_conninfo(merged, **({} if "tcp_user_timeout" in given else {"tcp_user_timeout": 5_000}))

@@ -17,6 +17,7 @@ from domain.member import Member
 from infrastructure.store import snapshots
 from infrastructure.store.connection import Kept
 from infrastructure.store.errors import UnknownTopic, UnreadableEvent
+from infrastructure.store.statements import tail
 from infrastructure.store.store import PostgresStore
 from tests.infrastructure.store import given
 from tests.support.postgres import Database
@@ -265,3 +266,17 @@ def test_readers_and_writers_of_one_grant_in_many_threads_see_only_whole_states(
     for reader in readers:
         reader.join()
     assert not wrong
+
+
+def test_the_tail_goes_by_the_index_even_where_long_grants_make_another_plan_look_cheaper(store: PostgresStore) -> None:
+    made = given.world(store)
+    for _ in range(30):
+        on = given.standing(store, made)
+        given.rotate(on.grant, on, made)
+        store.append([on.grant])
+    kept = store._connections.get()
+    statement = tail(5)
+    kept.connection.pgconn.prepare(b"explained", statement.sql, statement.oids)
+    nowhere = ", ".join([f"'{uuid4()}', 1"] * 5)
+    plan = "\n".join(row[0] for row in kept.connection.execute(f"EXPLAIN EXECUTE explained({nowhere})".encode()).fetchall())
+    assert plan.count("Index Scan using events_pkey") == 5, plan
