@@ -54,7 +54,7 @@ docs: dev
 	@exec .venv/bin/python -m tests.architecture.command_line
 
 requirements: dev
-	@cd requirements && for file in uv base demo dev; do \
+	@cd requirements && for file in uv base demo otel dev; do \
 	  ../.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    $${UPGRADE:+--upgrade} "$$file.in" -o "$$file.txt" || exit 1; \
 	done

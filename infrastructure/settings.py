@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.data_dir import DataDirError
 from infrastructure.root_keys import RootKeys, kept_root_keys, parse_keys
-from infrastructure.settings_source import Source, a_base_url, a_connection_string, a_number, a_word, one_of
+from infrastructure.settings_source import Source, a_base_url, a_connection_string, a_number, a_word, an_http_url, one_of
 
 _NO_KEYS: tuple[bytes, ...] = ()
 _NEEDED = "it is required with GRANTBOOK_DATABASE_URL, make a key with `openssl rand -base64 32`"
@@ -59,6 +59,7 @@ class Settings:
     log: Literal["pretty", "json"]
     metrics_port: int | None
     drain_seconds: int
+    otlp_endpoint: str | None = field(repr=False)
     rate_limit_url: str | None = field(repr=False)
     limits: Limits
 
@@ -148,6 +149,7 @@ def _read(source: Source, folder: Path) -> Settings:
         trusted_proxies=source.read("TRUSTED_PROXIES", a_number(0, 16), 0),
         log=cast(Literal["pretty", "json"], source.read("LOG", one_of({"pretty", "json"}), "pretty")),
         metrics_port=metrics_port,
+        otlp_endpoint=source.read_foreign("OTEL_EXPORTER_OTLP_ENDPOINT", an_http_url),
         drain_seconds=source.read("DRAIN_SECONDS", a_number(0, 600), 2),
         rate_limit_url=source.read("RATE_LIMIT_URL", a_word, None),
         limits=_limits(source),

@@ -43,6 +43,15 @@ class Source:
             self.errors.append(f"{PREFIX}{name} is missing: {reason}.")
         return value[0] if value else None
 
+    def read_foreign(self, name: str, parse: Callable[[str], _T]) -> _T | None:
+        """A variable of the environment that isn't ours alone, by its whole name; None if it is absent or wrong."""
+        text = self._environ.get(name, "").strip()
+        try:
+            return parse(text) if text else None
+        except ValueError as error:
+            self.errors.append(f"{name} {error}.")
+            return None
+
     def refuse_unknown_in_file(self) -> None:
         """A misspelt name in the file would silently do nothing."""
         for name in self._from_file.keys() - self._asked:
@@ -125,6 +134,18 @@ def a_base_url(text: str) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("must begin with https:// unless it names this machine (localhost)")
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def an_http_url(text: str) -> str:
+    """A URL of a service; what is wrong with it isn't repeated, since it may hold a password."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is no URL") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError("must be a URL like http://localhost:4318")
+    return text
 
 
 def is_loopback(host: str) -> bool:

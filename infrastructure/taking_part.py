@@ -1,4 +1,4 @@
-"""A process's part in the server that it belongs to: it writes what it counts, and learns when the server is about to end."""
+"""A process's part in the server that it belongs to: it writes what it counts, traces, and learns when the server is about to end."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from application.counting import COUNTS
 from infrastructure.bootstrap import App
 from infrastructure.metrics_files import Writer
 from infrastructure.run_folder import RunFolder, draining
+from infrastructure.tracing import start_tracing
 
 
 def take_part(process: str, app: App, folder: RunFolder | None = None) -> None:
     """Once per process, by those that a supervisor has started (or that have a folder of their own); else there is nothing to take part in."""
+    start_tracing(app.settings, process)
     folder = folder or RunFolder.ours()
     if folder is None:
         return

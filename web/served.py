@@ -8,7 +8,9 @@ from typing import Any
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from infrastructure.settings import Settings
+from infrastructure.tracing import current
 from web.access_log import AccessLog
+from web.tracing import TracedRequests
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -17,4 +19,5 @@ def served(settings: Settings, application: Wsgi, name: str) -> Wsgi:
     """`name` stands in the log's lines. Headers of proxies count only as far as GRANTBOOK_TRUSTED_PROXIES says."""
     hops = settings.trusted_proxies
     inner = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops) if hops else application
-    return AccessLog(inner, name)
+    tracing = current()
+    return AccessLog(inner if tracing is None else TracedRequests(inner, tracing, trusted=bool(hops)), name)

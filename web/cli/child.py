@@ -48,13 +48,17 @@ def gateway_worker() -> object:
     """The gateway's application in a worker process."""
     from infrastructure.bootstrap import bootstrap
     from infrastructure.taking_part import take_part
+    from infrastructure.tracing import current
     from web.mcp.app import create_gateway
+    from web.mcp.tracing import trace_gateway
     from web.served import served
 
     end_with_parent(os.getppid(), gently=False)
     app = bootstrap()
     configure_logs(app.settings.log)
     take_part("gateway", app)
+    if (tracing := current()) is not None:
+        trace_gateway(tracing)
     return served(app.settings, create_gateway(app), "gateway")
 
 
