@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import mmap
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,8 @@ from infrastructure.settings import environment
 
 VARIABLE = "GRANTBOOK_RUN_FOLDER"
 """Set by the supervisor for its children; no setting."""
-_FLAG, _COUNTS = "draining", "counts"
+_FLAG, _COUNTS, _LOCK = "draining", "counts", "lock"
+_PREFIX = "grantbook-run-"
 
 
 class RunFolder:
@@ -25,8 +29,11 @@ class RunFolder:
     @classmethod
     @contextlib.contextmanager
     def made(cls) -> Iterator[RunFolder]:
-        """A new one."""
-        with tempfile.TemporaryDirectory(prefix="grantbook-run-", ignore_cleanup_errors=True) as name:
+        """A new one; first those go that killed servers of this user have left behind."""
+        for left_over in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            _clear_if_abandoned(left_over)
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name, Path(name, _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             folder = cls(Path(name))
             folder.counts.mkdir()
             (folder.path / _FLAG).write_bytes(b"\x00")
@@ -46,6 +53,15 @@ class RunFolder:
     def is_draining(self) -> bool:
         """Whether that was said."""
         return (self.path / _FLAG).read_bytes() != b"\x00"
+
+
+def _clear_if_abandoned(folder: Path) -> None:
+    """A folder of ours whose lock nobody holds; one that is being made has no lock yet, and stays."""
+    with contextlib.suppress(OSError):
+        if folder.lstat().st_uid == os.geteuid() and not folder.is_symlink():
+            with (folder / _LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Draining:
