@@ -13,7 +13,7 @@ from bench.counters import Counters, Sample
 from bench.lag import Lag
 from bench.load import Outcome, Running
 from bench.place import Place, free_port, temporary_folder
-from bench.seed import await_projector
+from bench.seed import await_projector, settle
 from bench.statements import count
 from bench.workloads import NAMES, Workloads
 
@@ -41,7 +41,7 @@ def main() -> None:
         began = time.monotonic()
         with place.database(), place.served() as server:
             workloads = Workloads.seeded_with(place, given.sessions, given.members)
-            await_projector(place)
+            settle(place)
             report.opening(given.sessions, given.members, given.workers, given.threads, time.monotonic() - began)
             with place.superuser() as connection:
                 postmaster = int(place.postmaster().read_text().split("\n", 1)[0])

@@ -85,7 +85,7 @@ def main() -> None:
         seeded = seed.seed(place, given.sessions)
         seed.write_sessions(place, seeded, given.sessions, folder / "sessions.jsonl")
         seed.write_codes(place, seeded, given.codes, folder / "codes.jsonl")
-        seed.await_projector(place)
+        seed.settle(place)
         (folder / "target.json").write_text(json.dumps(target(place, seeded, server, given.name), indent=1))
         print(f"{folder / 'target.json'}: {place.base_url} serves, process {server}", flush=True)
         try:

@@ -83,7 +83,7 @@ class Workloads:
                     "code_verifier": made.code_verifier,
                 }
                 self.codes.append(urlencode({**form, "redirect_uri": made.redirect_uri}).encode())
-        seed.await_projector(self.place)
+        seed.settle(self.place)
 
     def _access_tokens(self) -> list[bytes]:
         """Live access tokens of so many sessions, each refreshed once."""
