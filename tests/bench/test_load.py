@@ -52,14 +52,14 @@ def job(port: int, items: list[bytes], **changes: object) -> Job:
 
 
 def test_each_answer_gives_the_next_token_of_its_session_and_none_is_lost(port: int) -> None:
-    outcome = Running(job(port, [b"a", b"b", b"c", b"d"]), 2, 0.3, 0.1).result()
+    outcome = Running(job(port, [b"a", b"b", b"c", b"d"]), 2, 2.0, 0.1).result()
     assert outcome.good > 0
     assert not outcome.bad
     assert sorted(item[:1] for item in outcome.items) == [b"a", b"b", b"c", b"d"]
 
 
 def test_an_unexpected_answer_is_counted_and_told_and_its_session_is_dropped(port: int) -> None:
-    outcome = Running(job(port, [b"good", b"bad"]), 1, 0.2, 0.0).result()
+    outcome = Running(job(port, [b"good", b"bad"]), 1, 2.0, 0.0).result()
     assert list(outcome.bad.values()) == [1]
     assert "invalid_grant" in next(iter(outcome.bad))
     assert [item[:4] for item in outcome.items] == [b"good"]

@@ -101,8 +101,9 @@ def test_what_has_begun_is_finished(site: Site) -> None:
         with psycopg.connect(site.database.owner_dsn) as blocker:
             blocker.execute("LOCK TABLE rate_counters IN ACCESS EXCLUSIVE MODE")
             waiting = pool.submit(httpx.post, f"{node.url}/oauth/register", json=METADATA, timeout=20)
-            time.sleep(0.4)
-            assert not waiting.done()
+            while not blocker.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+                assert not waiting.done()
+                time.sleep(0.02)
             node.signal()
             time.sleep(0.6)
             assert not waiting.done()

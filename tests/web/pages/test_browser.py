@@ -129,7 +129,8 @@ def test_enter_decides_nothing_and_allow_waits_for_the_person(browser: Browser, 
     sign_in(page, site, "operator")
     page.clock.install()
     page.goto(app.authorize_url()[0])
-    assert page.locator("button[value=approve]").is_disabled()
+    focused = "() => { dispatchEvent(new Event('focus')); return document.querySelector('button[value=approve]').disabled; }"
+    assert page.evaluate(focused)
     page.clock.run_for(HOLD_BACK)
     assert page.locator("button[value=approve]").is_enabled()
     page.locator("input[name=scope]").first.focus()
