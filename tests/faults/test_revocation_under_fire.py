@@ -20,7 +20,6 @@ import pytest
 
 from application import decide_app, end_consent, manage_members
 from application.services import Origin
-from domain.ids import client_stream_from
 from tests.support.http_flow import App
 from tests.support.inside import Code, Inside
 
@@ -214,9 +213,10 @@ def issued_after(database: Any, revocation: Answered) -> list[Any]:
     return [row for row in rows if row[3][0] < revocation.version]
 
 
-def test_the_client_of_a_blocked_app_is_told_that_it_is_no_client_any_more(store: Inside, targets: list[Target]) -> None:
-    blocked = next(t for t in targets if t.kind == "block")
-    form = {"grant_type": "refresh_token", "refresh_token": blocked.refresh_token, "client_id": blocked.code.client_id}
-    answer = httpx.post(f"{store.demo.base_url}/oauth/token", data=form, timeout=30)
+def test_the_client_of_a_blocked_app_is_told_that_it_is_no_client_any_more(store: Inside) -> None:
+    app = App(store.demo.base_url, name="Blocked App")
+    app.register()
+    token = store.exchange(store.code(app.client_id, store.member(9000)), app.http).json()["refresh_token"]
+    decide_app.block(store.services, store.account_id, app.client_id, actor_id=None, origin=ADMIN)
+    answer = app.refresh(token)
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
-    assert client_stream_from(blocked.code.client_id, store.account_id) is not None
