@@ -58,7 +58,9 @@ def test_a_stream_comes_as_it_is_and_is_recorded_by_its_response(gateway: Gatewa
 
 
 def test_a_tool_error_in_a_stream_is_recorded_as_failed(gateway: GatewayWorld) -> None:
-    assert gateway.call("stream", {"error": True}).status_code == 200
+    answer = gateway.call("stream", {"error": True})
+    assert answer.status_code == 200
+    assert "isError" in answer.text
     assert gateway.outcomes() == [("tools/call:stream", "failed", "tool error")]
 
 
