@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
@@ -22,15 +23,26 @@ FLAGS = [
 ]
 
 
+class _Open(threading.local):
+    browser: Browser | None = None
+
+
+_open = _Open()
+
+
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium; the one that this thread has open already, since Playwright runs one loop a thread."""
+    if _open.browser is not None:
+        yield _open.browser
+        return
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needs.chromium(), args=FLAGS)
+        _open.browser = playwright.chromium.launch(executable_path=needs.chromium(), args=FLAGS)
         try:
-            yield browser
+            yield _open.browser
         finally:
-            browser.close()
+            _open.browser, closing = None, _open.browser
+            closing.close()
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,7 @@ def authorize(browser: Browser, url: str, user: tuple[str, str], choices: Choice
 
 
 def authorize_once(url: str, user: tuple[str, str], choices: Choices = Choices()) -> dict[str, str]:
-    """The same in a browser of its own, for clients that run in another thread."""
+    """The same for clients that hold no browser; works in any thread."""
     with chromium() as browser:
         return authorize(browser, url, user, choices)
 

@@ -48,6 +48,7 @@ def account(site: Site) -> Account:
 
 
 def test_settings_are_saved_shown_and_told_in_the_audit_log(site: Site, admin: Person) -> None:
+    save(admin, issuer="https://before.jaffle.example")
     answer = save(admin, client_secret=SECRET, enabled="on", group_roles="data = Developer\na=b = Job Operator\ndata = Member\n")
     assert answer.status_code == 303
     page = admin.http.get("/settings/sso")
