@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from domain import policies
+from domain.account_parts import PLANS, PLANS_WITH_APPS, AppDecision, AppStatus, Resource, project_name
 from domain.base import Context, PersonalField, RecordedCreated, RecordedEvent, Stream, topic
 from domain.errors import AlreadyExists, InvalidInput, NotFound, Refused
 from domain.scopes import DEFAULT_CATALOGUE, Scope
 
-PLANS = ("starter", "team", "enterprise", "enterprise+")
-PLANS_WITH_APPS = frozenset({"enterprise", "enterprise+"})
-AppStatus = Literal["undecided", "approved", "blocked"]
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A protected resource: `operations` maps an operation (an MCP tool) to its scope; `since` is the version that registered it."""
-
-    resource_id: str
-    identifier: str
-    scopes: tuple[str, ...]
-    upstream: str | None
-    operations: dict[str, Any]
-    since: int
-
-
-@dataclass(frozen=True, slots=True)
-class AppDecision:
-    """What admins decided about an app (by fingerprint). `ended` is the version of its last block, which ended its grants for good."""
-
-    status: AppStatus = "undecided"
-    approved: bool = False
-    verified: bool = False
-    ended: int = 0
+__all__ = ["PLANS", "PLANS_WITH_APPS", "Account", "AppDecision", "AppStatus", "Resource"]
 
 
 @topic("account")
@@ -221,19 +198,14 @@ class Account(Stream):
             self.record(self.PlanChanged, context, plan=plan)
 
     def add_project(self, project_id: str, name: str, context: Context) -> None:
-        name = name.strip()
-        if not name or len(name) > 100:
-            raise InvalidInput("A project's name has 1 to 100 characters.", field="name")
-        if name in self.projects.values() or project_id in self.projects:
-            raise AlreadyExists(f"There is a project {name!r} already.", field="name")
+        name = project_name(name, self.projects, of=project_id)
+        if project_id in self.projects:
+            raise AlreadyExists(f"There is a project with the id {project_id!r} already.", field="name")
         self.record(self.ProjectAdded, context, project_id=project_id, name=name)
 
     def rename_project(self, id_or_name: str, name: str, context: Context) -> None:
-        project_id, name = self.project(id_or_name), name.strip()
-        if not name or len(name) > 100:
-            raise InvalidInput("A project's name has 1 to 100 characters.", field="name")
-        if any(n == name and p != project_id for p, n in self.projects.items()):
-            raise AlreadyExists(f"There is a project {name!r} already.", field="name")
+        project_id = self.project(id_or_name)
+        name = project_name(name, self.projects, of=project_id)
         if self.projects[project_id] != name:
             self.record(self.ProjectRenamed, context, project_id=project_id, name=name)
 

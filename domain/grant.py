@@ -5,12 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from domain.base import Context, PersonalField, RecordedCreated, RecordedEvent, Stream, topic
 from domain.extent import Projects, as_projects
+from domain.grant_outcomes import (
+    CodeReplayed,
+    Exchanged,
+    ExchangeOutcome,
+    Invalid,
+    Issue,
+    Pinned,
+    RefreshOutcome,
+    Replayed,
+    ReuseDetected,
+    Rotated,
+)
 from domain.tokens import CODE, REFRESH, Token
 
 if TYPE_CHECKING:
@@ -18,68 +29,13 @@ if TYPE_CHECKING:
 
     from domain.policies import SessionPolicy
 
+__all__ = [
+    "FLAGGED_STREAK", "REVOKERS", "CodeReplayed", "ExchangeOutcome", "Exchanged", "Grant", "Invalid", "Issue", "Pinned", "RefreshOutcome", "Replayed",
+    "ReuseDetected", "Rotated",
+]  # fmt: skip
+
 FLAGGED_STREAK = 5
 REVOKERS = Literal["member", "admin", "client", "system"]
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """One generation of the refresh token: which event issued it, under which key, when."""
-
-    generation: int
-    version: int
-    key_id: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """The versions of the other four streams when the grant was issued; what ended any of them later ends the grant for good."""
-
-    consent: int
-    client: int
-    member: int
-    account: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rotated:
-    """The token is the live one: a successor is recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exchanged:
-    """The code is good: tokens are recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """The immediate predecessor within its grace: the same successor again. `recorded`: an event notes it, else it was noted before."""
-
-    successor: Issue
-    recorded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ReuseDetected:
-    """A spent refresh token: the grant is over, recorded before it is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class CodeReplayed:
-    """A spent code, otherwise valid: the grant is over, recorded before it is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Invalid:
-    """Refused without an event. `alarm`: the token is genuine but its generation was never recorded (a restored backup)."""
-
-    reason: str
-    alarm: bool = False
-
-
-RefreshOutcome = Rotated | Replayed | ReuseDetected | Invalid
-ExchangeOutcome = Exchanged | CodeReplayed | Invalid
 
 
 @topic("grant")
@@ -325,4 +281,4 @@ class Grant(Stream):
     def revoke(self, by: REVOKERS, context: Context, reason: str | None = None) -> None:
         """End the grant; nothing is recorded if it has ended."""
         if not self.ended:
-            self.record(self.Revoked, context, by=by, reason=context.words(reason))
+            self.record(self.Revoked, context, by=by, reason=context.words(reason, self.member_id))
