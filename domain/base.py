@@ -70,9 +70,9 @@ class Context:
             "salt": self.new_salt(),
         }
 
-    def words(self, text: str | None) -> Personal | None:
-        """What the acting person typed, such as a reason: personal, sealed like the address."""
-        return Personal(self.actor_id or f"account:{self.account_id}", text) if text else None
+    def words(self, text: str | None, about: str | None = None) -> Personal | None:
+        """What the acting person typed, such as a reason: personal, so sealed under the member whom it is about, or else like the address."""
+        return Personal(about or self.actor_id or f"account:{self.account_id}", text) if text else None
 
 
 class RecordedEvent(Aggregate.Event):

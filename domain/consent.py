@@ -119,7 +119,7 @@ class Consent(Stream):
 
     def withdraw(self, context: Context, reason: str | None = None) -> None:
         self._must_be_in_force()
-        self.record(self.Withdrawn, context, reason=context.words(reason))
+        self.record(self.Withdrawn, context, reason=context.words(reason, self.member_id))
 
     def _must_be_in_force(self) -> None:
         if not self.in_force:

@@ -178,12 +178,12 @@ class Member(Stream):
     def deactivate(self, context: Context, reason: str | None = None) -> None:
         self._must_exist()
         if self.active:
-            self.record(self.Deactivated, context, reason=context.words(reason))
+            self.record(self.Deactivated, context, reason=context.words(reason, str(self.id)))
 
     def reactivate(self, context: Context, reason: str | None = None) -> None:
         self._must_exist()
         if not self.active:
-            self.record(self.Reactivated, context, reason=context.words(reason))
+            self.record(self.Reactivated, context, reason=context.words(reason, str(self.id)))
 
     def change_password(self, context: Context) -> None:
         self._must_exist()

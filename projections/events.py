@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from eventsourcing.utils import resolve_topic
 
 from domain.base import Sealed
+from projections.literals import uuid_or_none
 
 
 @dataclass(slots=True)
@@ -56,6 +57,16 @@ class KeysUnavailable(Exception):
     """The keyring can't answer now; nothing is wrong with the event."""
 
 
+class Reason(NamedTuple):
+    """Why somebody did something, in their words. `of`: the member under whom they are sealed, with whose erasure they go."""
+
+    text: str | None
+    of: str | None
+
+
+NO_REASON = Reason(None, None)
+
+
 class PersonalReader:
     """Opens sealed values, and never again those of a member whose erasure was seen; nor ever those of `erased_before`."""
 
@@ -80,9 +91,11 @@ class PersonalReader:
         except Exception as error:
             raise KeysUnavailable(f"personal values can't be opened: {type(error).__name__}") from error
 
-    def reason(self, event: Event) -> str | None:
-        """The reason that a person gave for what the event records; None if there is none, or it can't be read any more."""
-        return self.read(event.facts.get("reason"), event.event_id)
+    def reason(self, event: Event) -> Reason:
+        """The reason that a person gave for what the event records; `NO_REASON` if there is none, or it can't be read any more."""
+        sealed = event.facts.get("reason")
+        text = self.read(sealed, event.event_id)
+        return NO_REASON if text is None else Reason(text, uuid_or_none(sealed["sub"]))
 
     def prepare(self, events: Iterable[Event]) -> None:
         """Fetch the keys of these events' addresses and reasons at once."""

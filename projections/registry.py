@@ -30,11 +30,11 @@ def _projection(name: str, version: int, topics: frozenset[str], view: object) -
 
 
 PROJECTIONS: tuple[Projection, ...] = (
-    _projection("members", 2, members.TOPICS, members_view),
+    _projection("members", 3, members.TOPICS, members_view),
     _projection("integrations", 2, integrations.TOPICS, integrations_view),
-    _projection("consents", 2, consents.TOPICS, consents_view),
-    _projection("sessions", 2, sessions.TOPICS, sessions_view),
-    _projection("audit_log", 2, audit_log.TOPICS, audit_log_view),
+    _projection("consents", 3, consents.TOPICS, consents_view),
+    _projection("sessions", 3, sessions.TOPICS, sessions_view),
+    _projection("audit_log", 3, audit_log.TOPICS, audit_log_view),
 )
 
 BY_NAME: dict[str, Projection] = {p.name: p for p in PROJECTIONS}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from projections.audit_log.event_types import TOPICS, kind_of
-from projections.events import Event, PersonalReader, handle
+from projections.events import NO_REASON, Event, PersonalReader, Reason, handle
 from projections.literals import uuid_or_none
 
 __all__ = ["TOPICS", "Entry", "Folded", "fold"]
@@ -18,7 +18,7 @@ __all__ = ["TOPICS", "Entry", "Folded", "fold"]
 class Entry:
     """The row of an event: `kind` says which entries it holds; `subject_id` is the member concerned where that isn't the actor.
 
-    `reason` is what the actor typed.
+    `reason` is what the actor typed, with the member whose erasure takes it away.
     """
 
     event: Event
@@ -30,7 +30,7 @@ class Entry:
     subject_id: str | None
     grant_id: str | None
     service: str
-    reason: str | None
+    reason: Reason
     context: dict[str, Any]
 
 
@@ -67,7 +67,7 @@ class _Fold:
         ip = None if address is None else self.reader.read(address, event.event_id)
         client = event.stream_id if family == "client" else facts["client_stream"] or facts.get("for_client")
         grant = event.stream_id if family == "grant" else uuid_or_none(facts.get("grant_id"))
-        reason = self.reader.reason(event) if isinstance(facts.get("reason"), dict) else None
+        reason = self.reader.reason(event) if isinstance(facts.get("reason"), dict) else NO_REASON
         actor_type = _actor_type(actor_id, facts["source"], client)
         service = facts["resource"] if topic == "action.performed" else _SERVICES.get(family, family)
         kind = kind_of(topic, facts)

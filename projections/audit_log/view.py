@@ -18,17 +18,17 @@ TABLES = {"audit_log": ("position",)}
 COPIES = True
 
 _COLUMNS = """position, account_id, at, kind, actor_type, actor_id, actor_ip, client_stream, subject_id, grant_id, source, service,
-    reason, context"""
+    reason, reason_of, context"""
 
 _CREATE = """
 CREATE TABLE {audit_log} (
     position bigint NOT NULL, account_id uuid NOT NULL, at timestamptz NOT NULL, kind text NOT NULL,
     actor_type text NOT NULL, actor_id uuid, actor_ip text, client_stream uuid, subject_id uuid, grant_id uuid, source text NOT NULL,
-    service text NOT NULL, reason text, context json NOT NULL
+    service text NOT NULL, reason text, reason_of uuid, context json NOT NULL
 ) PARTITION BY RANGE (at)
 """
 
-# One per question: everything, one kind, one person acting or concerned, one app, one session; newest first within each.
+# One per question: everything, one kind, one person acting or concerned, one app, one session; newest first within each. Then for erasures.
 _INDEXES = (
     ("all", "(account_id, position)", ""),
     ("kind", "(account_id, kind, position)", ""),
@@ -36,6 +36,7 @@ _INDEXES = (
     ("client", "(account_id, client_stream, position)", "WHERE client_stream IS NOT NULL"),
     ("subject", "(account_id, subject_id, position)", "WHERE subject_id IS NOT NULL"),
     ("grant", "(grant_id, position)", "WHERE grant_id IS NOT NULL"),
+    ("reason", "(reason_of)", "WHERE reason_of IS NOT NULL"),
 )
 
 
@@ -85,10 +86,10 @@ def following(month: str) -> str:
     return f"{year + number // 12:04}-{number % 12 + 1:02}"
 
 
-_SCRUB = """
-UPDATE {audit_log} SET actor_ip = NULL, reason = NULL
-WHERE account_id = %s AND actor_id = %s AND position <= %s AND (actor_ip IS NOT NULL OR reason IS NOT NULL)
-"""
+_SCRUB = (
+    "UPDATE {audit_log} SET actor_ip = NULL WHERE account_id = %s AND actor_id = %s AND position <= %s AND actor_ip IS NOT NULL",
+    "UPDATE {audit_log} SET reason = NULL, reason_of = NULL WHERE account_id = %s AND reason_of = %s AND position <= %s",
+)
 
 
 def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
@@ -101,7 +102,8 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
             copy.write(block)
     for account_id, member_id, position in folded.erased:
         if member_id not in reader.erased_before:
-            run(connection, names, _SCRUB, (account_id, member_id, position))
+            for statement in _SCRUB:
+                run(connection, names, statement, (account_id, member_id, position))
 
 
 _encode = msgspec.json.Encoder().encode
@@ -116,7 +118,7 @@ def _line(entry: Entry) -> str:
     return (
         f"{event.position}\t{event.account_id}\t{event.at}\t{entry.kind}\t{entry.actor_type}\t{entry.actor_id or _NULL}\t"
         f"{_escaped(entry.actor_ip)}\t{entry.client_stream or _NULL}\t{entry.subject_id or _NULL}\t{entry.grant_id or _NULL}\t"
-        f"{event.facts['source']}\t{_escaped(entry.service)}\t{_escaped(entry.reason)}\t{context}\n"
+        f"{event.facts['source']}\t{_escaped(entry.service)}\t{_escaped(entry.reason.text)}\t{entry.reason.of or _NULL}\t{context}\n"
     )
 
 

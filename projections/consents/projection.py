@@ -60,7 +60,7 @@ class _Fold:
             approved=facts["approved"], denied=facts["denied"], projects=_projects(facts), keep_alive=facts["keep_alive"], resource=facts["resource"],
             lifetimes=facts["lifetimes"], text=facts["text"], held=facts["held"], grant_id=facts["grant_id"], given=event.time,
             given_position=event.position, changed=event.time, changed_position=event.position, ended=None, ended_by=None, ended_reason=None,
-            ended_position=None,
+            ended_reason_of=None, ended_position=None,
         )  # fmt: skip
 
     def refused(self, event: Event) -> None:
@@ -77,9 +77,10 @@ class _Fold:
         )
 
     def withdrawn(self, event: Event) -> None:
+        reason = self.reader.reason(event)
         self.row(event).update(
             in_force=False, version=event.version, changed=event.time, changed_position=event.position, ended=event.time, ended_by=event.actor_id,
-            ended_reason=self.reader.reason(event), ended_position=event.position,
+            ended_reason=reason.text, ended_reason_of=reason.of, ended_position=event.position,
         )  # fmt: skip
 
     def erased(self, event: Event) -> None:
@@ -100,5 +101,5 @@ def _blank(event: Event) -> Row:
         "version": event.version, "requested": [], "approved": [], "denied": [], "projects": [], "keep_alive": False, "resource": "",
         "lifetimes": {}, "text": "", "held": [], "grant_id": None, "given": None, "given_position": None, "changed": event.time,
         "changed_position": event.position, "refused": None, "refused_position": None, "ended": None, "ended_by": None, "ended_reason": None,
-        "ended_position": None,
+        "ended_reason_of": None, "ended_position": None,
     }  # fmt: skip

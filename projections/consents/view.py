@@ -19,7 +19,7 @@ _COLUMNS = """
     consent_id uuid, account_id uuid, member_id uuid, client_stream uuid, in_force boolean, version bigint, requested text[], approved text[],
     denied text[], projects text[], keep_alive boolean, resource text, lifetimes jsonb, text text, held text[], grant_id uuid, given bigint,
     given_position bigint, changed bigint, changed_position bigint, refused bigint, refused_position bigint, ended bigint, ended_by uuid,
-    ended_reason text, ended_position bigint"""
+    ended_reason text, ended_reason_of uuid, ended_position bigint"""
 
 
 def create(connection: Connection, names: Names) -> None:
@@ -42,11 +42,12 @@ _SAVE = (
     keep_alive = excluded.keep_alive, resource = excluded.resource, lifetimes = excluded.lifetimes, text = excluded.text, held = excluded.held,
     grant_id = excluded.grant_id, given = excluded.given, given_position = excluded.given_position, changed = excluded.changed,
     changed_position = excluded.changed_position, refused = excluded.refused, refused_position = excluded.refused_position,
-    ended = excluded.ended, ended_by = excluded.ended_by, ended_reason = excluded.ended_reason, ended_position = excluded.ended_position
+    ended = excluded.ended, ended_by = excluded.ended_by, ended_reason = excluded.ended_reason,
+    ended_reason_of = excluded.ended_reason_of, ended_position = excluded.ended_position
 """
 )
 
-_SCRUB = "UPDATE {consents} SET ended_reason = NULL WHERE account_id = %s AND ended_by = %s AND ended_reason IS NOT NULL"
+_SCRUB = "UPDATE {consents} SET ended_reason = NULL, ended_reason_of = NULL WHERE account_id = %s AND ended_reason_of = %s"
 
 
 def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:

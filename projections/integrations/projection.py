@@ -90,7 +90,7 @@ class _Fold:
         self.steps.append(step)
 
     def registered(self, event: Event) -> None:
-        row = {**_client(event), "reason": self.reader.reason(event)}
+        row = {**_client(event), "reason": self.reader.reason(event).text}
         if event.version == 1:
             self.rows.registered[event.stream_id] = row
         else:
@@ -100,7 +100,7 @@ class _Fold:
         self.barrier(Changed(_metadata(event), again=False))
 
     def removed(self, event: Event) -> None:
-        reason = self.reader.reason(event)
+        reason = self.reader.reason(event).text
         self.barrier(Removed(event.account_id, event.stream_id, event.time, event.facts["by"], event.actor_id, reason, event.position))
 
     def approved(self, event: Event) -> None:
@@ -125,7 +125,7 @@ class _Fold:
         self.barrier(Scrubbed(event.account_id, event.stream_id))
 
     def _decided(self, event: Event, status: str | None, *, verified: bool | None = None) -> None:
-        reason, print_ = self.reader.reason(event), event.facts["fingerprint"]
+        reason, print_ = self.reader.reason(event).text, event.facts["fingerprint"]
         self.barrier(Decided(event.account_id, print_, status, verified, event.time, event.actor_id, reason, event.position))
 
 

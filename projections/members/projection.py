@@ -54,7 +54,7 @@ class _Fold:
             "email": self.reader.read(facts["email"], event.event_id), "role": facts["role"], "active": True, "erased": False,
             "permissions": _with_role({}, facts), "added": event.time, "added_by": event.actor_id, "added_how": facts["by"],
             "added_position": event.position, "changed_position": event.position, "deactivated": None, "deactivated_by": None,
-            "deactivated_reason": None, "last_sign_in": None,
+            "deactivated_reason": None, "deactivated_reason_of": None, "last_sign_in": None,
         }  # fmt: skip
 
     def role_changed(self, event: Event) -> None:
@@ -72,13 +72,16 @@ class _Fold:
         row.update(permissions={**row["permissions"], permission: _described(extent)}, changed_position=event.position)
 
     def deactivated(self, event: Event) -> None:
+        reason = self.reader.reason(event)
         self.row(event.stream_id).update(
-            active=False, deactivated=event.time, deactivated_by=event.actor_id, deactivated_reason=self.reader.reason(event),
+            active=False, deactivated=event.time, deactivated_by=event.actor_id, deactivated_reason=reason.text, deactivated_reason_of=reason.of,
             changed_position=event.position,
         )  # fmt: skip
 
     def reactivated(self, event: Event) -> None:
-        self.row(event.stream_id).update(active=True, deactivated=None, deactivated_by=None, deactivated_reason=None, changed_position=event.position)
+        self.row(event.stream_id).update(
+            active=True, deactivated=None, deactivated_by=None, deactivated_reason=None, deactivated_reason_of=None, changed_position=event.position
+        )
 
     def profile_changed(self, event: Event) -> None:
         name, email = (self.reader.read(event.facts[field], event.event_id) for field in ("name", "email"))
@@ -90,7 +93,7 @@ class _Fold:
         row = self.row(event.stream_id)
         row.update(
             active=False, erased=True, name=None, email=None, deactivated=row["deactivated"] or event.time, deactivated_reason=None,
-            changed_position=event.position,
+            deactivated_reason_of=None, changed_position=event.position,
         )  # fmt: skip
 
     def signed_in(self, event: Event) -> None:

@@ -17,7 +17,7 @@ TABLES = {"members": ("member_id",)}
 _COLUMNS = """
     member_id uuid, account_id uuid, name text, email text, role text, active boolean, erased boolean, permissions jsonb, added bigint,
     added_by uuid, added_how text, added_position bigint, changed_position bigint, deactivated bigint, deactivated_by uuid,
-    deactivated_reason text, last_sign_in bigint"""
+    deactivated_reason text, deactivated_reason_of uuid, last_sign_in bigint"""
 
 
 def create(connection: Connection, names: Names) -> None:
@@ -37,11 +37,12 @@ _SAVE = (
     + """) ON CONFLICT (member_id) DO UPDATE SET
     name = excluded.name, email = excluded.email, role = excluded.role, active = excluded.active, erased = excluded.erased,
     permissions = excluded.permissions, changed_position = excluded.changed_position, deactivated = excluded.deactivated,
-    deactivated_by = excluded.deactivated_by, deactivated_reason = excluded.deactivated_reason, last_sign_in = excluded.last_sign_in
+    deactivated_by = excluded.deactivated_by, deactivated_reason = excluded.deactivated_reason,
+    deactivated_reason_of = excluded.deactivated_reason_of, last_sign_in = excluded.last_sign_in
 """
 )
 
-_SCRUB = "UPDATE {members} SET deactivated_reason = NULL WHERE account_id = %s AND deactivated_by = %s AND deactivated_reason IS NOT NULL"
+_SCRUB = "UPDATE {members} SET deactivated_reason = NULL, deactivated_reason_of = NULL WHERE account_id = %s AND deactivated_reason_of = %s"
 
 
 def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:

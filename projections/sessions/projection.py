@@ -135,12 +135,12 @@ class _Fold:
             self.moved(grant_id).used_at = event.time
 
     def _end(self, event: Event, reason: str, by: str) -> None:
-        ended = Ended(event.stream_id, event.time, reason, by, event.actor_id, self.reader.reason(event), event.position)
+        ended = Ended(event.stream_id, event.time, reason, by, event.actor_id, *self.reader.reason(event), event.position)
         self.rows.ended.setdefault(event.stream_id, ended)
 
     def _ending(self, event: Event, kind: str, key: str, reason: str, by: str) -> Ending:
         note = self.reader.reason(event)
-        return Ending(event.account_id, kind, key, event.version, event.time, reason, by, event.actor_id, note, event.position)
+        return Ending(event.account_id, kind, key, event.version, event.time, reason, by, event.actor_id, *note, event.position)
 
 
 _HANDLERS = {

@@ -39,6 +39,7 @@ class Ended:
     by: str
     actor: str | None
     note: str | None
+    note_of: str | None
     position: int
 
 
@@ -55,6 +56,7 @@ class Ending:
     by: str
     actor: str | None
     note: str | None
+    note_of: str | None
     position: int
 
 

@@ -34,7 +34,8 @@ _CREATE = (
         exchanged_at timestamptz, issued_at timestamptz, generation bigint NOT NULL DEFAULT 0, access_expires_at timestamptz, scope text,
         refreshes bigint NOT NULL DEFAULT 0, races bigint NOT NULL DEFAULT 0, streak bigint NOT NULL DEFAULT 0, used_at timestamptz,
         user_agent text, expired_at timestamptz, expired_which text,
-        ended_at timestamptz, ended_reason text, ended_by text, ended_actor uuid, ended_note text, ended_position bigint
+        ended_at timestamptz, ended_reason text, ended_by text, ended_actor uuid, ended_note text, ended_note_of uuid,
+        ended_position bigint
     ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)""",
     "CREATE INDEX ON {sessions} (client_stream) WHERE ended_at IS NULL",
     "CREATE INDEX ON {sessions} (consent_id)",
@@ -46,7 +47,7 @@ _CREATE = (
     """
     CREATE TABLE {session_endings} (
         account_id uuid NOT NULL, kind text NOT NULL, key text NOT NULL, version bigint NOT NULL, at bigint NOT NULL, reason text NOT NULL,
-        by text NOT NULL, actor uuid, note text, position bigint NOT NULL, PRIMARY KEY (account_id, kind, key))""",
+        by text NOT NULL, actor uuid, note text, note_of uuid, position bigint NOT NULL, PRIMARY KEY (account_id, kind, key))""",
     """
     CREATE TABLE {session_terms} (
         account_id uuid PRIMARY KEY, has_apps boolean NOT NULL DEFAULT true,
@@ -102,7 +103,7 @@ FROM json_to_recordset(%s::json) AS r (
 _CROSSED = """
 UPDATE {sessions} s SET
     ended_at = 'epoch'::timestamptz + e.at * interval '1 microsecond', ended_reason = e.reason, ended_by = e.by, ended_actor = e.actor,
-    ended_note = e.note, ended_position = e.position
+    ended_note = e.note, ended_note_of = e.note_of, ended_position = e.position
 FROM (
     SELECT DISTINCT ON (n.grant_id) n.grant_id, e.*
     FROM {sessions} n LEFT JOIN {session_clients} c USING (client_stream)
@@ -138,9 +139,9 @@ WHERE s.grant_id = m.grant_id
 _END = """
 UPDATE {sessions} s SET
     ended_at = 'epoch'::timestamptz + e.at * interval '1 microsecond', ended_reason = e.reason, ended_by = e.by, ended_actor = e.actor,
-    ended_note = e.note, ended_position = e.position
-FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::bigint[])
-    AS e (grant_id, at, reason, by, actor, note, position)
+    ended_note = e.note, ended_note_of = e.note_of, ended_position = e.position
+FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::uuid[], %s::bigint[])
+    AS e (grant_id, at, reason, by, actor, note, note_of, position)
 WHERE s.grant_id = e.grant_id AND s.ended_at IS NULL
 """
 
@@ -185,7 +186,8 @@ def _move_arrays(moved: dict[str, Moved]) -> tuple[str, ...]:
 def _end_arrays(ended: list[Ended]) -> tuple[str, ...]:
     return (
         array([e.grant_id for e in ended]), array([e.at for e in ended]), array([e.reason for e in ended]), array([e.by for e in ended]),
-        array([e.actor for e in ended]), text_array([e.note for e in ended]), array([e.position for e in ended]),
+        array([e.actor for e in ended]), text_array([e.note for e in ended]), array([e.note_of for e in ended]),
+        array([e.position for e in ended]),
     )  # fmt: skip
 
 
@@ -197,17 +199,17 @@ def _narrowing(narrowing: Narrowing) -> dict[str, Any]:
 
 
 _KEEP_ENDING = """
-INSERT INTO {session_endings} (account_id, kind, key, version, at, reason, by, actor, note, position)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO {session_endings} (account_id, kind, key, version, at, reason, by, actor, note, note_of, position)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (account_id, kind, key) DO UPDATE SET version = excluded.version, at = excluded.at, reason = excluded.reason, by = excluded.by,
-    actor = excluded.actor, note = excluded.note, position = excluded.position
+    actor = excluded.actor, note = excluded.note, note_of = excluded.note_of, position = excluded.position
 """
 
 _END_ALL = """
 UPDATE {sessions} s SET
     ended_at = 'epoch'::timestamptz + %(at)s * interval '1 microsecond', ended_reason = %(reason)s,
     ended_by = CASE WHEN %(by)s = 'member' AND %(actor)s::uuid IS DISTINCT FROM s.member_id THEN 'admin' ELSE %(by)s END,
-    ended_actor = %(actor)s, ended_note = %(note)s, ended_position = %(position)s
+    ended_actor = %(actor)s, ended_note = %(note)s, ended_note_of = %(note_of)s, ended_position = %(position)s
 WHERE s.ended_at IS NULL AND s.account_id = %(account)s AND {condition}
 """
 
@@ -224,11 +226,11 @@ _END_ALL_OF = {kind: _END_ALL.replace("{condition}", condition) for kind, condit
 
 @_take.register
 def _ending(step: Ending, connection: Connection, names: Names) -> None:
-    facts = (step.account_id, step.kind, step.key, step.version, step.at, step.reason, step.by, step.actor, step.note, step.position)
+    facts = (step.account_id, step.kind, step.key, step.version, step.at, step.reason, step.by, step.actor, step.note, step.note_of, step.position)
     run(connection, names, _KEEP_ENDING, facts)
     values = {
         "account": step.account_id, "key": step.key, "version": step.version, "at": step.at, "reason": step.reason, "by": step.by,
-        "actor": step.actor, "note": step.note, "position": step.position,
+        "actor": step.actor, "note": step.note, "note_of": step.note_of, "position": step.position,
     }  # fmt: skip
     run(connection, names, _END_ALL_OF[step.kind], values)
 
@@ -260,8 +262,8 @@ def _account_terms(step: AccountTerms, connection: Connection, names: Names) -> 
 
 _SCRUB = (
     "UPDATE {sessions} SET user_agent = NULL WHERE account_id = %s AND member_id = %s AND user_agent IS NOT NULL",
-    "UPDATE {sessions} SET ended_note = NULL WHERE account_id = %s AND ended_actor = %s AND ended_note IS NOT NULL",
-    "UPDATE {session_endings} SET note = NULL WHERE account_id = %s AND actor = %s AND note IS NOT NULL",
+    "UPDATE {sessions} SET ended_note = NULL, ended_note_of = NULL WHERE account_id = %s AND ended_note_of = %s",
+    "UPDATE {session_endings} SET note = NULL, note_of = NULL WHERE account_id = %s AND note_of = %s",
 )
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from domain.base import Personal
 from domain.client import Client
+from domain.consent import Consent
+from domain.grant import Grant
 from domain.ids import client_id_for
 from domain.member import Member
 from domain.roles import permissions_of
@@ -237,8 +239,16 @@ UNION ALL SELECT 'log of ' || kind FROM views.audit_log WHERE reason = %(why)s G
 """
 
 
-def _told_everywhere(scene: Scene, admin: Member) -> None:
-    """An admin gives a reason wherever one can be given."""
+_ABOUT_APPS = {"app decided", "app removed", "client removed", "client added"} | {
+    f"log of oauth_client.{kind}" for kind in ["registered", "removed", "approved", "blocked", "unblocked", "verified"]
+}
+_ABOUT_PEOPLE = {"session", "ending", "consent", "member"} | {
+    f"log of {kind}" for kind in ["user.removed", "user.reactivated", "oauth_consent.withdrawn", "oauth_grant.revoked"]
+}
+
+
+def _told_everywhere(scene: Scene, admin: Member, *, as_before: bool) -> list[Member]:
+    """An admin gives a reason wherever one can be given; who the reasons are about. `as_before`: sealed under the admin, as they once were."""
     history = scene.history
 
     def by(client: Client | None = None) -> Any:
@@ -251,43 +261,73 @@ def _told_everywhere(scene: Scene, admin: Member) -> None:
     )  # fmt: skip
     history.append(manual)
     person, removed, blocked = scene.member(), scene.client("Removed"), scene.client("Blocked")
-    revoked, _, withdrawn = scene.grant(person, manual), scene.grant(person, blocked), scene.grant(scene.member(), manual)
-    revoked.revoke("admin", by(manual), WHY)
+    leaving, back = scene.member(), scene.member()
+    revoked, _, withdrawn = scene.grant(person, manual), scene.grant(person, blocked), scene.grant(leaving, manual)
     removed.remove("admin", by(removed), WHY)
     for deed in (history.account.approve_app, history.account.block_app, history.account.unblock_app, history.account.verify_app):
         deed(blocked.fingerprint, blocked.name, by(blocked), reason=WHY)
     consent = next(c for c in history.consents.values() if str(c.id) == withdrawn.consent_id)
-    consent.withdraw(by(manual), WHY)
-    person.deactivate(by(), WHY)
-    back = scene.member()
     back.deactivate(by())
-    back.reactivate(by(), WHY)
+    if as_before:
+        why = Personal(str(admin.id), WHY)
+        revoked.record(Grant.Revoked, by(manual), by="admin", reason=why)
+        consent.record(Consent.Withdrawn, by(manual), reason=why)
+        person.record(Member.Deactivated, by(), reason=why)
+        back.record(Member.Reactivated, by(), reason=why)
+    else:
+        revoked.revoke("admin", by(manual), WHY)
+        consent.withdraw(by(manual), WHY)
+        person.deactivate(by(), WHY)
+        back.reactivate(by(), WHY)
     scene.append(revoked, removed, consent, person, back)
     history.append(history.account)
+    return [person, leaving, back]
 
 
-@pytest.mark.parametrize("in_one_batch", [False, True])
-def test_the_reasons_that_an_erased_member_gave_are_gone_alike_live_and_in_a_rebuild(
-    scene: Scene, owner: Connection, other_connection: Connection, new_reader: Reader, *, in_one_batch: bool
-) -> None:
+def _an_admin(scene: Scene) -> Member:
     member_id = uuid4()
     admin = Member.add(
         member_id, scene.admin(), role="Account Admin", permissions=permissions_of("Account Admin"), projects="*",
         name=Personal(str(member_id), "A"), email=Personal(str(member_id), "a@example.com"),
     )  # fmt: skip
     scene.append(admin)
-    _told_everywhere(scene, admin)
+    return admin
+
+
+def _places(scene: Scene) -> set[str]:
+    scene.told()
+    return {place for (place,) in scene.connection.execute(_PLACES, {"why": WHY}).fetchall()}
+
+
+@pytest.mark.parametrize("in_one_batch", [False, True])
+def test_reasons_about_an_app_go_with_who_gave_them_and_reasons_about_a_person_with_that_person(
+    scene: Scene, owner: Connection, other_connection: Connection, new_reader: Reader, *, in_one_batch: bool
+) -> None:
+    admin = _an_admin(scene)
+    people = _told_everywhere(scene, admin, as_before=False)
     stored = owner.execute("SELECT count(*) FROM events WHERE position(%s::bytea IN state) > 0", (WHY.encode(),)).fetchone()
     assert stored == (0,)
     if not in_one_batch:
-        scene.told()
-        found = {place for (place,) in scene.connection.execute(_PLACES, {"why": WHY}).fetchall()}
-        kinds = "registered removed approved blocked unblocked verified"
-        logged = {f"oauth_client.{kind}" for kind in kinds.split()} | {"user.removed", "user.reactivated", "oauth_consent.withdrawn"}
-        places = {"app decided", "app removed", "client removed", "client added", "session", "ending", "consent", "member"}
-        assert found == places | {f"log of {kind}" for kind in logged | {"oauth_grant.revoked"}}
+        assert _places(scene) == _ABOUT_APPS | _ABOUT_PEOPLE
         assert differences(scene.connection, other_connection, new_reader) == []
     scene.history.erase(admin, owner)
-    scene.told()
-    assert scene.connection.execute(_PLACES, {"why": WHY}).fetchall() == []
+    assert _places(scene) == _ABOUT_PEOPLE
+    assert differences(scene.connection, other_connection, new_reader) == []
+    for person in people:
+        scene.history.erase(person, owner)
+    assert _places(scene) == set()
+    assert differences(scene.connection, other_connection, new_reader) == []
+
+
+@pytest.mark.parametrize("in_one_batch", [False, True])
+def test_reasons_that_were_once_sealed_under_who_gave_them_go_with_that_person(
+    scene: Scene, owner: Connection, other_connection: Connection, new_reader: Reader, *, in_one_batch: bool
+) -> None:
+    admin = _an_admin(scene)
+    _told_everywhere(scene, admin, as_before=True)
+    if not in_one_batch:
+        assert _places(scene) == _ABOUT_APPS | _ABOUT_PEOPLE
+        assert differences(scene.connection, other_connection, new_reader) == []
+    scene.history.erase(admin, owner)
+    assert _places(scene) == set()
     assert differences(scene.connection, other_connection, new_reader) == []
