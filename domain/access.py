@@ -157,10 +157,11 @@ def access(standing: Standing) -> Access:
 
 def _holds(standing: Standing, code: str) -> tuple[str, ...] | Literal[False] | None:
     """The projects where a scope holds, None if it knows no projects, False if it holds nowhere."""
-    grant, consent, pinned = standing.grant, standing.consent, standing.grant.pinned
-    scope = standing.account.scopes.get(code)
-    begun = consent.scopes.get(code)
-    if scope is None or begun is None or begun > pinned.consent or code not in standing.account.resources[grant.resource].scopes:
+    grant, consent, account, pinned = standing.grant, standing.consent, standing.account, standing.grant.pinned
+    scope, begun, served = account.scopes.get(code), consent.scopes.get(code), account.resources[grant.resource].served.get(code)
+    if scope is None or begun is None or served is None:
+        return False
+    if begun > pinned.consent or max(served, account.scopes_since.get(code, 0)) > pinned.account:
         return False
     if scope.permission is None:
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from domain import policies
-from domain.account_parts import PLANS, PLANS_WITH_APPS, AppDecision, AppStatus, Resource, project_name
+from domain import catalogue, policies
+from domain.account_parts import PLANS, PLANS_WITH_APPS, AppDecision, AppStatus, Resource, project_name, served_scopes
 from domain.base import Context, PersonalField, RecordedCreated, RecordedEvent, Stream, topic
 from domain.errors import AlreadyExists, InvalidInput, NotFound, Refused
 from domain.scopes import DEFAULT_CATALOGUE, Scope
@@ -26,6 +27,7 @@ class Account(Stream):
         self.plan = plan
         self.projects: dict[str, str] = {}
         self.scopes: dict[str, Scope] = {s.code: s for s in DEFAULT_CATALOGUE}
+        self.scopes_since: dict[str, int] = {}
         self.registration_policy = policies.RegistrationPolicy()
         self.session_policy = policies.SessionPolicy()
         self.resources: dict[str, Resource] = {}
@@ -79,7 +81,9 @@ class Account(Stream):
         scopes: tuple[dict[str, Any], ...]
 
         def apply(self, aggregate: Account) -> None:
-            aggregate.scopes = {s["code"]: Scope(**s) for s in self.scopes}
+            scopes = {s["code"]: Scope(**s) for s in self.scopes}
+            aggregate.scopes_since = catalogue.since(scopes, aggregate.scopes, aggregate.scopes_since, self.originator_version)
+            aggregate.scopes = scopes
 
     @topic("account.registration_policy_changed")
     class RegistrationPolicyChanged(Event):
@@ -114,13 +118,33 @@ class Account(Stream):
         operations: dict[str, Any]
 
         def apply(self, aggregate: Account) -> None:
-            resource = Resource(self.resource_id, self.identifier, tuple(self.scopes), self.upstream, self.operations, self.originator_version)
+            version, scopes = self.originator_version, tuple(self.scopes)
+            served = dict.fromkeys(scopes, version)
+            resource = Resource(self.resource_id, self.identifier, scopes, self.upstream, self.operations, version, served, version)
+            aggregate.resources = {**aggregate.resources, self.identifier: resource}
+
+    @topic("account.resource_changed")
+    class ResourceChanged(Event):
+        resource_id: str
+        identifier: str
+        scopes: tuple[str, ...]
+        upstream: str | None
+        operations: dict[str, Any]
+
+        def apply(self, aggregate: Account) -> None:
+            before, scopes = aggregate.resources[self.identifier], tuple(self.scopes)
+            served = {s: before.served.get(s, self.originator_version) for s in scopes}
+            resource = replace(before, scopes=scopes, upstream=self.upstream, operations=self.operations, served=served)
             aggregate.resources = {**aggregate.resources, self.identifier: resource}
 
     @topic("account.resource_rotated")
     class ResourceRotated(Event):
         resource_id: str
         identifier: str
+
+        def apply(self, aggregate: Account) -> None:
+            resource = replace(aggregate.resources[self.identifier], secret_since=self.originator_version)
+            aggregate.resources = {**aggregate.resources, self.identifier: resource}
 
     @topic("account.resource_removed")
     class ResourceRemoved(Event):
@@ -213,6 +237,13 @@ class Account(Stream):
         project_id = self.project(id_or_name)
         self.record(self.ProjectRemoved, context, project_id=project_id, name=self.projects[project_id])
 
+    def publish_scopes(self, scopes: Iterable[Scope], context: Context) -> None:
+        """The whole catalogue anew. Sessions lose a scope that is gone or needs another permission now, for good; its words may change."""
+        in_use = catalogue.InUse({r.identifier: r.scopes for r in self.resources.values()}, self.registration_policy.dynamic_scopes)
+        found = catalogue.checked(scopes, self.scopes, in_use)
+        if list(found.items()) != list(self.scopes.items()):
+            self.record(self.ScopeCataloguePublished, context, scopes=tuple(scope.as_fact() for scope in found.values()))
+
     def change_registration_policy(self, changes: dict[str, str], context: Context) -> None:
         policy = policies.changed(self.registration_policy, changes)
         unknown = [s for s in policy.dynamic_scopes if s not in self.scopes]
@@ -237,21 +268,26 @@ class Account(Stream):
         operations: dict[str, Any] | None = None,
     ) -> None:
         if identifier in self.resources:
-            raise AlreadyExists(f"The resource {identifier} is registered already.", field="identifier")
-        unknown = [s for s in scopes if s not in self.scopes]
-        if unknown or not scopes:
-            raise InvalidInput(
-                f"A resource needs scopes of the catalogue ({', '.join(self.scopes)}), not {', '.join(unknown) or 'none'}.", field="scope"
-            )
+            raise AlreadyExists(f"The resource {identifier} is registered already: change it instead, which ends no session.", field="identifier")
         self.record(
             self.ResourceRegistered,
             context,
             resource_id=resource_id,
             identifier=identifier,
-            scopes=scopes,
+            scopes=served_scopes(scopes, self.scopes),
             upstream=upstream,
             operations=operations or {},
         )
+
+    def change_resource(
+        self, identifier: str, scopes: tuple[str, ...], context: Context, *, upstream: str | None, operations: dict[str, Any]
+    ) -> Resource:
+        """What it is now; sessions go on, less the scopes that it serves no longer."""
+        resource = self.resource(identifier)
+        if (scopes, upstream, operations) != (resource.scopes, resource.upstream, resource.operations):
+            facts = {"scopes": served_scopes(scopes, self.scopes), "upstream": upstream, "operations": operations}
+            self.record(self.ResourceChanged, context, resource_id=resource.resource_id, identifier=resource.identifier, **facts)
+        return self.resource(identifier)
 
     def rotate_resource(self, identifier: str, context: Context) -> Resource:
         resource = self.resource(identifier)

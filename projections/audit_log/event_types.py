@@ -16,6 +16,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "account.session_policy_changed": ("policy.changed",),
     "account.auth_provider_changed": ("auth_provider.changed",),
     "account.resource_registered": ("resource.registered",),
+    "account.resource_changed": ("resource.updated",),
     "account.resource_rotated": ("resource.rotated",),
     "account.resource_removed": ("resource.removed",),
     "account.app_approved": ("oauth_client.approved",),

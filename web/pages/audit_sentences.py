@@ -187,6 +187,7 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "policy.changed": _policy,
     "auth_provider.changed": _provider,
     "resource.registered": _named("Registered", "identifier"),
+    "resource.updated": _named("Changed", "identifier"),
     "resource.rotated": _named("New credentials for", "identifier"),
     "resource.removed": _named("Removed", "identifier"),
     "oauth_client.registered": _registered,
