@@ -67,7 +67,7 @@ def rotate(services: Services, account_id: str, resource: str, *, origin: Origin
     def attempt() -> tuple[Resource, Recorded]:
         account = account_of(services, account_id)
         found = account.rotate_resource(resource, services.context(account_id, origin, actor_id=actor_id))
-        return found, services.store.append([account], also=lambda t: t.replace_credential(found.resource_id, secret_hash(secret)))
+        return found, services.store.append_ending([account], also=lambda t: t.replace_credential(found.resource_id, secret_hash(secret)))
 
     found, recorded = until_settled(attempt)
     return ResourceSecret(found.resource_id, secret, found.identifier, found.scopes, recorded)

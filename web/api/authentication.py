@@ -69,7 +69,7 @@ def identify_resource() -> Reporter:
     account_id, account = this_account()
     services = context.services()
     try:
-        identifier = _credentials().identifier(services, account_id, {}, request.headers)
+        identifier = _credentials().check(services, account_id, {}, request.headers)(account)
     except ClientNotAuthenticated as error:
         raise Problem("unauthorized", error.message, headers={"WWW-Authenticate": 'Basic realm="grantbook"'}) from None
     if identifier not in account.resources:

@@ -7,13 +7,15 @@ import binascii
 import hashlib
 import hmac
 import threading
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import unquote_plus
+from uuid import UUID
 
 from application.services import Services
+from domain.account import Account
 from web.oauth.forms import Form, Headers
 
-KEPT_SECONDS = 5.0
 _MOST_KEPT = 1000
 Credential = tuple[str, str, str, bytes]
 
@@ -43,39 +45,78 @@ def public_client_id(form: Form, headers: Headers) -> str:
     return form["client_id"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A secret's hash as it was read, and the version of the account since which it was the resource's."""
+
+    identifier: str
+    digest: bytes
+    since: int
+
+
 class ResourceCredentials:
-    """Checks the secrets of protected resources; what was read is kept for five seconds, a refusal never."""
+    """Checks the secrets of protected resources. What was read is kept for as long as the account says that it is the secret, a refusal never."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, Credential]] = {}
+        self._kept: dict[tuple[str, str], _Kept] = {}
         self._lock = threading.Lock()
 
-    def identifier(self, services: Services, account_id: str, form: Form, headers: Headers) -> str:
-        """The identifier of the resource that calls; `ClientNotAuthenticated` otherwise."""
-        authorization = headers.get("Authorization")
-        if authorization:
-            if "client_secret" in form:
-                raise ClientNotAuthenticated("One way of authentication at a time.", by_header=True)
-            credential_id, secret = _basic(authorization)
-        else:
-            credential_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-        if not credential_id or not secret:
-            raise ClientNotAuthenticated("A protected resource's id and secret are needed.", by_header=True)
+    def check(self, services: Services, account_id: str, form: Form, headers: Headers) -> Callable[[Account | None], str]:
+        """Who calls, to be asked with the account as it is now: the answer is the resource's identifier, or `ClientNotAuthenticated`.
+
+        What is wrong is refused at once where no newer account could tell otherwise.
+        """
+        credential_id, secret = _presented(form, headers)
         digest = hashlib.sha256(secret.encode()).digest()
-        kept = self._kept.get(credential_id)
-        if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS and _proves(kept[1], account_id, digest):
-            return kept[1][2]
+        kept = self._kept.get((account_id, credential_id))
+        if kept is None or not hmac.compare_digest(kept.digest, digest):
+            identifier = self._read(services, account_id, credential_id, digest)
+            return lambda _: identifier
+
+        def judged(account: Account | None) -> str:
+            if account is not None and _since(account, credential_id, kept.identifier) == kept.since:
+                return kept.identifier
+            return self._read(services, account_id, credential_id, digest)
+
+        return judged
+
+    def _read(self, services: Services, account_id: str, credential_id: str, digest: bytes) -> str:
+        """The identifier, if the table holds this secret. The account is remembered before the secret is read: so it is never the younger one."""
+        account = services.store.cached(Account, UUID(account_id))
         found = services.store.tables().credential(credential_id)
         if found is None or not _proves(found, account_id, digest):
             raise ClientNotAuthenticated("The resource's id or secret is wrong.", by_header=True)
-        self._keep(credential_id, found)
-        return found[2]
+        identifier = found[2]
+        since = None if account is None else _since(account, credential_id, identifier)
+        if since is not None:
+            self._keep((account_id, credential_id), _Kept(identifier, digest, since))
+        return identifier
 
-    def _keep(self, credential_id: str, found: Credential) -> None:
+    def _keep(self, key: tuple[str, str], kept: _Kept) -> None:
         with self._lock:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
-            self._kept[credential_id] = (time.monotonic(), found)
+            self._kept[key] = kept
+
+
+def _since(account: Account, credential_id: str, identifier: str) -> int | None:
+    """From which version on the resource has the secret that it has; None if it is gone."""
+    resource = account.resources.get(identifier)
+    return resource.secret_since if resource is not None and resource.resource_id == credential_id else None
+
+
+def _presented(form: Form, headers: Headers) -> tuple[str, str]:
+    """The id and the secret that the caller sent, in the header or in the form."""
+    authorization = headers.get("Authorization")
+    if authorization:
+        if "client_secret" in form:
+            raise ClientNotAuthenticated("One way of authentication at a time.", by_header=True)
+        credential_id, secret = _basic(authorization)
+    else:
+        credential_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+    if not credential_id or not secret:
+        raise ClientNotAuthenticated("A protected resource's id and secret are needed.", by_header=True)
+    return credential_id, secret
 
 
 def _proves(credential: Credential, account_id: str, digest: bytes) -> bool:

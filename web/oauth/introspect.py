@@ -16,9 +16,10 @@ def introspection_answer(services: Services, account_id: str, body: bytes, heade
     """The answer to a form body; it never raises. A hint changes nothing."""
     try:
         form, _ = once(pairs(body))
-        resource = _CREDENTIALS.identifier(services, account_id, form, headers)
+        check = _CREDENTIALS.check(services, account_id, form, headers)
         if "token" not in form:
+            check(None)
             return error_json(400, "invalid_request", "token must be sent.", [], cors=False)
-        return as_json(200, introspect(services, account_id, form["token"], resource_identifier=resource), cors=False)
+        return as_json(200, introspect(services, account_id, form["token"], check), cors=False)
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer in the RFC's form
         return error_answer(error, cors=False)
