@@ -1,4 +1,4 @@
-"""View models of the pages around one person: sign-in, consent, cannot connect, connected apps, set-up, errors."""
+"""View models of the pages around one person: sign-in, consent, cannot connect, connected apps, errors."""
 
 from __future__ import annotations
 
@@ -21,19 +21,6 @@ class SignInView:
     asking_app: str = ""
     problem: str = ""
     sso_url: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetupView:
-    """First-run set-up as typed so far; `token` is the one-time link's secret, carried in the form."""
-
-    token: str
-    account_name: str = ""
-    slug: str = ""
-    name: str = ""
-    email: str = ""
-    minimum_password: int = 12
-    errors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

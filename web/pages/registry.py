@@ -22,6 +22,8 @@ from web.pages import (
     integrations,
     sessions,
     setup,
+    setup_next,
+    setup_steps,
     sign_in,
     sign_ins,
     sso,
@@ -36,9 +38,18 @@ _COOKIE = "gb_form"
 def blueprints() -> tuple[Blueprint, ...]:
     """The blueprints with the settings' pages nested in one, made once: a process may make several apps of them."""
     settings = Blueprint("settings", __name__, url_prefix="/settings")
-    for module in (integrations, sessions, audit, access_urls, sso):
+    for module in (integrations, sessions, audit, access_urls, sso, setup_next):
         settings.register_blueprint(module.blueprint)
-    found = (settings, sign_in.blueprint, setup.blueprint, consent.blueprint, connected_apps.blueprint, sign_ins.blueprint, sso_routes.blueprint)
+    found = (
+        settings,
+        sign_in.blueprint,
+        setup.blueprint,
+        setup_steps.blueprint,
+        consent.blueprint,
+        connected_apps.blueprint,
+        sign_ins.blueprint,
+        sso_routes.blueprint,
+    )
     for blueprint in found:
         blueprint.before_request(refuse_unreadable)
         blueprint.after_request(headers.apply)

@@ -136,6 +136,13 @@ def empty_site(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -
         yield running
 
 
+@pytest.fixture
+def bare_site(cluster: TestCluster, tmp_path: Path) -> Iterator[Site]:
+    """The same for one test that opens the account."""
+    with _running(cluster, tmp_path) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def site(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with the account Jaffle Analytics, for all tests of one file, in any order."""

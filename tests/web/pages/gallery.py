@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.web.pages import samples
 from web.pages import account_models as account
 from web.pages import models
+from web.pages import setup_models as setup
 
 LIST, SESSIONS, AUDIT, URLS = (
     "settings.integrations.list", "settings.sessions.list", "settings.audit.list", "settings.access_urls.show",
@@ -54,12 +55,10 @@ def _account() -> dict[str, Entry]:
     )  # fmt: skip
     pending = samples.consent(redirect_kind="web", redirect_host="cb.example.com", identity_host="id.example.org", pending=True)
     empty = account.ConnectedAppsView(apps=(), ended=(), revoke_all=None, mcp_url=samples.MCP)
-    setup = account.SetupView(token="t", errors={"password": "Use at least 12 characters."})
     return cannot | {
         "sign-in": ("account/sign_in.html", BARE, {"view": SIGN_IN}),
         "sign-in-wrong": ("account/sign_in.html", BARE, {"view": PROBLEM}),
         "sign-out": ("account/sign_out.html", OWN, {"next": "/connected-apps"}),
-        "setup": ("account/setup.html", BARE, {"view": setup}),
         "consent": ("account/consent.html", OWN, {"view": samples.consent()}),
         "consent-remote": ("account/consent.html", OWN, {"view": remote}),
         "consent-scheme": ("account/consent.html", OWN, {"view": scheme}),
@@ -87,4 +86,28 @@ def _evidence() -> dict[str, Entry]:
     }  # fmt: skip
 
 
-GALLERY: dict[str, Entry] = _integrations() | _account() | _evidence()
+def _first_run() -> dict[str, Entry]:
+    step = models.Page(titles=("Set up, step 3 of 4",), viewer=samples.MEMBER, lag=samples.LAG)
+    scopes = tuple(models.Choice(value=s, words=s, chosen=s != "jobs:run") for s in ("account:read", "projects:query", "jobs:run"))
+    account_step = setup.AccountStep(token="t", account_name="Jaffle", slug="Jaffle!", errors={"account": "An account's short name has letters."})
+    admin = setup.AdminStep(token="t", account_name="Jaffle", slug="jaffle", errors={"password": "Use at least 12 characters."})
+    resource = setup.ResourceStep(registered=(samples.MCP,), mcp_url=samples.MCP, scopes=scopes, errors={"scope": "Choose one."})
+    secret = setup.NewSecret(identifier="https://api.jaffle.example", resource_id="res_1", secret="s" * 43)
+    app = setup.AppStep(mcp_url=samples.MCP, registers=True, scopes=scopes, secret=secret)
+    closed = setup.AppStep(mcp_url=samples.MCP, registers=False, scopes=scopes, errors={"redirect_uris": "“javascript:” is not allowed."})
+    todo = (
+        setup.NextStep(words="Connect an app", detail="Give it this URL.", done=False, url="/settings/integrations", link="Apps", copy=samples.MCP),
+        setup.NextStep(words="Let your people in", detail="Connect your identity provider.", done=True, url="/settings/sso", link="SSO"),
+    )  # fmt: skip
+    first = setup.FirstStepsView(steps=todo, app_name=samples.EVIL.name, client_id="app_1")
+    return {
+        "setup-account": ("setup/account.html", BARE, {"view": account_step}),
+        "setup-admin": ("setup/admin.html", BARE, {"view": admin}),
+        "setup-resource": ("setup/resource.html", step, {"view": resource}),
+        "setup-app": ("setup/app.html", step, {"view": app}),
+        "setup-app-closed": ("setup/app.html", step, {"view": closed}),
+        "first-steps": ("settings/first_steps.html", samples.page("First steps", "settings.first_steps.show"), {"view": first}),
+    }  # fmt: skip
+
+
+GALLERY: dict[str, Entry] = _integrations() | _account() | _evidence() | _first_run()

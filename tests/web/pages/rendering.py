@@ -13,7 +13,8 @@ from web.pages import environment
 WEB = Path(environment.__file__).parent.parent
 ROUTES = {
     "sign_in.show": "/sign-in", "sign_in.sign_out": "/sign-out", "sign_in.ask_to_sign_out": "/sign-out",
-    "setup.show": "/setup", "consent.show": "/consent",
+    "setup.show": "/setup", "setup.admin": "/setup/admin", "setup_steps.resource": "/setup/resource", "setup_steps.app": "/setup/app",
+    "settings.first_steps.show": "/settings/start", "consent.show": "/consent",
     "connected_apps.list": "/connected-apps", "connected_apps.receipt": "/connected-apps/receipts/<int:position>",
     "connected_apps.change": "/connected-apps/<consent_id>/narrow", "connected_apps.narrow": "/connected-apps/<consent_id>/narrow",
     "settings.integrations.list": "/settings/integrations", "settings.integrations.new": "/settings/integrations/new",

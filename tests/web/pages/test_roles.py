@@ -8,7 +8,10 @@ from tests.support.http_flow import Person, hidden
 from tests.web.pages.conftest import Site, connected, settled, signed_in
 from web.app import create_app
 
-ANYONE = {"sign_in.show", "sign_in.submit", "sign_in.start", "sign_in.sign_out", "setup.show", "setup.submit", "sso.start", "sso.callback"}
+ANYONE = {
+    "sign_in.show", "sign_in.submit", "sign_in.start", "sign_in.sign_out", "setup.show", "setup.submit", "setup.admin", "setup.submit_admin",
+    "sso.start", "sso.callback",
+}  # fmt: skip
 SIGNED_IN = {
     "sign_in.ask_to_sign_out", "consent.show", "consent.decide", "connected_apps.list", "connected_apps.revoke", "connected_apps.revoke_all",
     "connected_apps.receipt", "connected_apps.change", "connected_apps.narrow",
@@ -16,13 +19,13 @@ SIGNED_IN = {
 }  # fmt: skip
 READERS = {
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
-    "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show",
+    "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
 }  # fmt: skip
 ADMINS = {
     "settings.integrations.new", "settings.integrations.add", "settings.integrations.approve", "settings.integrations.deny",
     "settings.integrations.block", "settings.integrations.verify",
     "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
-    "settings.sessions.revoke_many",
+    "settings.sessions.revoke_many", "setup_steps.resource", "setup_steps.add_resource", "setup_steps.app", "setup_steps.add_app",
     "settings.sso.save", "settings.sso.test", "settings.sso.tested", "settings.sso.add_domain", "settings.sso.prove_domain",
     "settings.sso.remove_domain", "settings.sso.unlink", "settings.sso.make_token", "settings.sso.remove_token", "settings.sso.token_page",
     "settings.sso.unlink_page", "settings.sso.add_domain_page", "settings.sso.prove_domain_page", "settings.sso.remove_domain_page",
@@ -32,7 +35,7 @@ MAY = {"admin": SIGNED_IN | READERS | ADMINS, "viewer": SIGNED_IN | READERS, "an
 
 def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     """Endpoint, path with stand-ins, methods; of all pages."""
-    pages = ("settings.", "sign_in.", "setup.", "consent.", "connected_apps.", "sign_ins.", "sso.")
+    pages = ("settings.", "sign_in.", "setup.", "setup_steps.", "consent.", "connected_apps.", "sign_ins.", "sso.")
     values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none"}
     adapter = create_app(site.app).url_map.bind("localhost")
     found = []
@@ -96,7 +99,7 @@ def test_a_viewer_sees_pages_without_buttons(site: Site, people: dict[str, Perso
 @pytest.mark.parametrize("who", ["admin", "operator"])
 def test_no_form_is_taken_without_its_token(site: Site, people: dict[str, Person], who: str) -> None:
     for endpoint, path, methods in routes(site):
-        if "POST" not in methods or endpoint in ("sign_in.submit", "setup.submit") or endpoint not in MAY[who] | ANYONE:
+        if "POST" not in methods or endpoint in ("sign_in.submit", "setup.submit", "setup.submit_admin") or endpoint not in MAY[who] | ANYONE:
             continue
         before = people[who].http.get("/connected-apps").status_code
         answer = people[who].http.post(path, data={"grant_id": "x"})
