@@ -24,6 +24,14 @@ class Changed:
     warnings: tuple[str, ...]
 
 
+def registration_changes(changes: Mapping[str, str]) -> dict[str, str]:
+    """The changes, if they are of the registration policy only."""
+    unknown = [name for name in changes if name not in REGISTRATION]
+    if unknown:
+        raise InvalidInput(f"{unknown[0]!r} is no setting of the registration policy. Settings: {', '.join(sorted(REGISTRATION))}.", field=unknown[0])
+    return dict(changes)
+
+
 def change_policy(services: Services, account_id: str, changes: Mapping[str, str], *, origin: Origin, actor_id: str | None = None) -> Changed:
     """Apply textual changes, registration and session settings mixed (`registration=approval refresh_grace=30s`), all or none."""
     unknown = [name for name in changes if name not in REGISTRATION | SESSION]

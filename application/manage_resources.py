@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from application.lookups import account_of
@@ -58,6 +58,36 @@ def add(
         return services.store.append([account], also=with_credential)
 
     return ResourceSecret(resource_id, secret, identifier, wanted, until_settled(attempt))
+
+
+def change(
+    services: Services,
+    account_id: str,
+    resource: str,
+    *,
+    origin: Origin,
+    scopes: Sequence[str] | None = None,
+    upstream: str | Literal[False] | None = None,
+    operations: Mapping[str, Any] | None = None,
+    actor_id: str | None = None,
+) -> Recorded | None:
+    """Change a resource in place, given by id or identifier: what is None stays, `upstream=False` takes it away.
+
+    Its sessions go on, less the scopes that it serves no longer; its secret stays. None: nothing was to change.
+    """
+    address = _upstream(upstream) if upstream else None
+
+    def attempt() -> Recorded | None:
+        account = account_of(services, account_id)
+        before = account.resource(resource)
+        wanted = before.scopes if scopes is None else tuple(dict.fromkeys(scopes))
+        checked = _operations(before.operations if operations is None else operations, wanted)
+        after = before.upstream if upstream is None else address
+        context = services.context(account_id, origin, actor_id=actor_id)
+        account.change_resource(before.identifier, wanted, context, upstream=after, operations=checked)
+        return services.store.append_ending([account]) if account.pending_events else None
+
+    return until_settled(attempt)
 
 
 def rotate(services: Services, account_id: str, resource: str, *, origin: Origin, actor_id: str | None = None) -> ResourceSecret:

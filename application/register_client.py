@@ -43,10 +43,8 @@ def _register_dynamic(services: Services, account_id: str, metadata: Mapping[str
 
     def attempt(account: Account) -> Client:
         nonlocal counted
-        _check_policy(account)
-        facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
+        facts = admitted(account, metadata)
         contacts = client_metadata.contacts_of(metadata)
-        _check_app(account, facts)
         if not counted:
             _count(services, account, origin)
             counted = True
@@ -90,6 +88,17 @@ def dynamic_scopes(account: Account) -> tuple[str, ...]:
     """The scopes that a client which registers by itself may ask for: the policy's, else those the catalogue marks so."""
     named = account.registration_policy.dynamic_scopes
     return tuple(s for s in named if s in account.scopes) or tuple(s.code for s in account.scopes.values() if s.dynamic)
+
+
+def admitted(account: Account, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts to store of a client that may register by itself, limits apart; `RegistrationError` if plan, policy or a block forbid it.
+
+    `policy what-if` asks here, too, of an account with another policy.
+    """
+    _check_policy(account)
+    facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
+    _check_app(account, facts)
+    return facts
 
 
 def _check_policy(account: Account) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from application.policy_what_if import RegisteredApp
 from projections.connection import Connection
 from projections.integrations.reads import view
 from projections.literals import uuid_or_none
@@ -101,6 +102,12 @@ def registrations(connection: Connection, account_id: str, fingerprint: str, *, 
     """The registrations of an app, newest first; `before` is the last row's `created_position`."""
     rows = view.registrations(connection, account_id, fingerprint, _NO_POSITION if before is None else before, limit)
     return [_registration(row) for row in rows]
+
+
+def registered_since(connection: Connection, account_id: str, since: datetime, limit: int) -> list[RegisteredApp]:
+    """Apps with a dynamic registration since then that are not blocked, by their newest one, the last registered first."""
+    rows = view.registered_since(connection, account_id, since, limit)
+    return [RegisteredApp(*row[:5], row[5] == "approved", frozenset(row[6])) for row in rows]
 
 
 def _integration(row: tuple[Any, ...]) -> IntegrationRow:

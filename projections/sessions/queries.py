@@ -139,3 +139,13 @@ def _session(row: tuple[Any, ...], marks: tuple[Tick, ...]) -> SessionRow:
 def expired_grants(connection: Connection, account_id: str, now: datetime, limit: int) -> list[str]:
     """Grants that are over by time but not said to be: what the sweep asks the write side about."""
     return view.expired(connection, account_id, now, limit)
+
+
+def sessions_by_scope(connection: Connection, account_id: str) -> dict[str, int]:
+    """How many live sessions have each scope."""
+    return dict(view.by_scope(connection, account_id))
+
+
+def sessions_over_under(connection: Connection, account_id: str, *, idle_window: int, absolute_lifetime: int) -> tuple[int, int]:
+    """Live sessions that would be over at once with these lifetimes (seconds), and the people who have them."""
+    return view.over_under(connection, account_id, idle_window, absolute_lifetime)

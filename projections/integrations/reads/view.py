@@ -89,3 +89,22 @@ ORDER BY created_position LIMIT %s
 def unused(connection: Connection, account_id: str, registered_before: Any, limit: int) -> list[str]:
     rows = connection.execute(_UNUSED, (account_id, registered_before, limit)).fetchall()
     return [row[0] for row in rows]
+
+
+_LATELY = """
+WITH lately AS (
+    SELECT DISTINCT ON (fingerprint) fingerprint, client_stream, client_id, name, metadata, created_at FROM views.clients
+    WHERE account_id = %(account)s AND registration = 'dynamic' AND created_at >= %(since)s ORDER BY fingerprint, created_position DESC),
+people AS (
+    SELECT c.fingerprint, array_agg(DISTINCT k.member_id::text) AS members FROM views.consents k JOIN views.clients c USING (client_stream)
+    WHERE k.account_id = %(account)s AND k.in_force AND c.fingerprint IN (SELECT fingerprint FROM lately) GROUP BY 1)
+SELECT l.client_stream::text, l.client_id, coalesce(nullif(l.name, ''), l.client_id), l.metadata, l.created_at, a.decision, coalesce(p.members, '{}')
+FROM lately l JOIN views.integrations a ON a.account_id = %(account)s AND a.fingerprint = l.fingerprint
+LEFT JOIN people p ON p.fingerprint = l.fingerprint
+WHERE a.decision <> 'blocked' ORDER BY l.created_at DESC LIMIT %(limit)s
+"""
+
+
+def registered_since(connection: Connection, account_id: str, since: Any, limit: int) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = connection.execute(_LATELY, {"account": account_id, "since": since, "limit": limit}).fetchall()
+    return rows

@@ -89,6 +89,39 @@ def counts(connection: Connection, account_id: str) -> tuple[int, int, int]:
     return row
 
 
+# A session's scopes are those that it was given; what it may do now is asked of the write side.
+_BY_SCOPE = """
+SELECT scope, count(*) FROM views.sessions s LEFT JOIN views.session_terms t USING (account_id) CROSS JOIN LATERAL unnest(s.scopes) AS scope
+WHERE s.account_id = %s AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL
+    AND (s.refreshable OR s.access_expires_at > now())
+    AND s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' > now()
+    AND (NOT s.keep_alive OR s.issued_at + least(s.idle_window, t.idle_window) * interval '1 second' > now())
+GROUP BY 1
+"""
+
+
+def by_scope(connection: Connection, account_id: str) -> list[tuple[str, int]]:
+    """How many live sessions have each scope."""
+    rows: list[tuple[str, int]] = connection.execute(_BY_SCOPE, (account_id,)).fetchall()
+    return rows
+
+
+_OVER_UNDER = """
+SELECT count(*), count(DISTINCT s.member_id) FROM views.sessions s LEFT JOIN views.session_terms t USING (account_id)
+CROSS JOIN LATERAL (SELECT s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' AS absolute,
+    CASE WHEN s.keep_alive THEN s.issued_at + least(s.idle_window, t.idle_window) * interval '1 second' END AS idle) x
+WHERE s.account_id = %(account)s AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL
+    AND (s.refreshable OR s.access_expires_at > now()) AND x.absolute > now() AND (x.idle IS NULL OR x.idle > now())
+    AND (s.created_at + %(absolute)s * interval '1 second' <= now() OR (s.keep_alive AND s.issued_at + %(idle)s * interval '1 second' <= now()))
+"""
+
+
+def over_under(connection: Connection, account_id: str, idle_window: int, absolute_lifetime: int) -> tuple[int, int]:
+    """Live sessions that would be over with these lifetimes, and the people who have them."""
+    row: tuple[int, int] = connection.execute(_OVER_UNDER, {"account": account_id, "idle": idle_window, "absolute": absolute_lifetime}).fetchone()
+    return row
+
+
 _EXPIRED = """
 SELECT s.grant_id::text FROM views.sessions s JOIN views.session_terms t USING (account_id)
 WHERE s.account_id = %(account)s AND s.ended_at IS NULL AND s.expired_at IS NULL AND (
