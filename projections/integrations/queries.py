@@ -107,7 +107,10 @@ def registrations(connection: Connection, account_id: str, fingerprint: str, *, 
 def registered_since(connection: Connection, account_id: str, since: datetime, limit: int) -> list[RegisteredApp]:
     """Apps with a dynamic registration since then that are not blocked, by their newest one, the last registered first."""
     rows = view.registered_since(connection, account_id, since, limit)
-    return [RegisteredApp(*row[:5], row[5] == "approved", frozenset(row[6])) for row in rows]
+    return [
+        RegisteredApp(stream, client_id, name, metadata, at, decision == "approved", frozenset(people))
+        for stream, client_id, name, metadata, at, decision, people in rows
+    ]
 
 
 def _integration(row: tuple[Any, ...]) -> IntegrationRow:
