@@ -22,6 +22,8 @@ from projections.members import projection as members
 from projections.members import view as members_view
 from projections.sessions import projection as sessions
 from projections.sessions import view as sessions_view
+from projections.usage import projection as usage
+from projections.usage import view as usage_view
 
 
 def _projection(name: str, version: int, topics: frozenset[str], view: object) -> Projection:
@@ -34,6 +36,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     _projection("integrations", 2, integrations.TOPICS, integrations_view),
     _projection("consents", 3, consents.TOPICS, consents_view),
     _projection("sessions", 3, sessions.TOPICS, sessions_view),
+    _projection("usage", 1, usage.TOPICS, usage_view),
     _projection("audit_log", 3, audit_log.TOPICS, audit_log_view),
 )
 

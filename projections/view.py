@@ -103,12 +103,14 @@ def advance(connection: Connection, name: str, old: int, new: int, suffix: str) 
     return bool(moved.rowcount == 1)
 
 
-def advance_all(connection: Connection, suffixes: Mapping[str, str], old: int, new: int) -> Any:
-    """The fence for several at once: a cursor with a row for each that moved."""
-    return connection.execute(
-        """UPDATE projections p SET position = %s, updated_at = now() FROM unnest(%s::text[], %s::text[]) AS w (name, suffix)
-        WHERE p.name = w.name AND p.table_suffix = w.suffix AND p.position = %s AND p.state = 'live' RETURNING p.name""",
-        (new, list(suffixes), list(suffixes.values()), old),
+def advance_all(connection: Connection, suffixes: Mapping[str, str], old: int, new: int) -> None:
+    """The fence for several at once: fails where one of them stands elsewhere, so that nothing after it in a pipeline is done."""
+    connection.execute(
+        """WITH moved AS (
+            UPDATE projections p SET position = %s, updated_at = now() FROM unnest(%s::text[], %s::text[]) AS w (name, suffix)
+            WHERE p.name = w.name AND p.table_suffix = w.suffix AND p.position = %s AND p.state = 'live' RETURNING p.name)
+        SELECT 1 / (count(*) = %s)::int FROM moved""",
+        (new, list(suffixes), list(suffixes.values()), old, len(suffixes)),
         prepare=True,
     )
 

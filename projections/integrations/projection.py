@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from projections.events import Event, PersonalReader, handle
+from projections.events import Event, PersonalReader
+from projections.folding import Folding
 
 
 @dataclass(slots=True)
@@ -66,29 +67,10 @@ Step = Rows | Changed | Removed | Decided | Scrubbed
 
 def fold(events: Sequence[Event], reader: PersonalReader) -> list[Step]:
     """The steps to take, one after the other."""
-    folding = _Fold(reader)
-    handle(events, folding.handlers)
-    folding.flush()
-    return folding.steps
+    return _Fold(reader, Rows, _HANDLERS).fold(events)
 
 
-class _Fold:
-    def __init__(self, reader: PersonalReader) -> None:
-        self.reader = reader
-        self.steps: list[Step] = []
-        self.rows = Rows()
-        self.handlers: dict[str, Callable[[Event], None]] = {topic: getattr(self, name) for topic, name in _HANDLERS.items()}
-
-    def flush(self) -> None:
-        if self.rows:
-            self.steps.append(self.rows)
-            self.rows = Rows()
-
-    def barrier(self, step: Step) -> None:
-        """A step that must see everything before it and nothing after it."""
-        self.flush()
-        self.steps.append(step)
-
+class _Fold(Folding[Rows]):
     def registered(self, event: Event) -> None:
         row = {**_client(event), "reason": self.reader.reason(event).text}
         if event.version == 1:

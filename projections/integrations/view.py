@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import singledispatch
-from typing import Any
-
 from projections.connection import Connection
 from projections.definition import Names
-from projections.events import Event, PersonalReader
+from projections.folding import SteppedView
 from projections.integrations.projection import Changed, Decided, Removed, Rows, Scrubbed, fold
 from projections.literals import array, json_text
 from projections.view import run
@@ -40,25 +36,8 @@ _CREATE = (
 _INDEX = ("CREATE INDEX {how} ON {clients} (account_id, client_id)",)
 
 
-def create(connection: Connection, names: Names) -> None:
-    for statement in _CREATE:
-        connection.execute(statement.format(**names))
-
-
-def index(connection: Connection, names: Names, how: str) -> None:
-    for statement in _INDEX:
-        connection.execute(statement.format(how=how, **names))
-
-
-def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
-    for step in fold(events, reader):
-        _take(step, connection, names)
-
-
-@singledispatch
-def _take(step: Any, connection: Connection, names: Names) -> None:
-    raise TypeError(f"no SQL for {type(step).__name__}")
-
+_view = SteppedView(_CREATE, _INDEX, fold)
+create, index, apply = _view.create, _view.index, _view.apply
 
 _CLIENT_ROWS = """
 FROM json_to_recordset(%s::json) AS r (
@@ -103,7 +82,7 @@ WHERE a.account_id = u.account_id AND a.fingerprint = u.fingerprint
 """
 
 
-@_take.register
+@_view.takes(Rows)
 def _rows(step: Rows, connection: Connection, names: Names) -> None:
     if step.registered:
         rows = json_text(list(step.registered.values()))
@@ -152,7 +131,7 @@ ON CONFLICT (account_id, fingerprint) DO UPDATE SET
 """
 
 
-@_take.register
+@_view.takes(Changed)
 def _changed(step: Changed, connection: Connection, names: Names) -> None:
     row = {**step.row, "redirect_uris": json_text(step.row["redirect_uris"]), "metadata": json_text(step.row["metadata"])}
     run(connection, names, _LEAVE, {"client_stream": row["client_stream"]})
@@ -176,7 +155,7 @@ WHERE account_id = %(account_id)s AND fingerprint = %(fingerprint)s
 """
 
 
-@_take.register
+@_view.takes(Removed)
 def _removed(step: Removed, connection: Connection, names: Names) -> None:
     values = {
         "client_stream": step.client_stream, "at": step.at, "by": step.by, "actor": step.actor, "reason": step.reason, "position": step.position,
@@ -201,7 +180,7 @@ ON CONFLICT (account_id, fingerprint) DO UPDATE SET
 _DECIDE = _DECIDE.replace("%(status)s", "%(status)s::text").replace("%(verified)s", "%(verified)s::boolean")
 
 
-@_take.register
+@_view.takes(Decided)
 def _decided(step: Decided, connection: Connection, names: Names) -> None:
     values = {
         "account_id": step.account_id, "fingerprint": step.fingerprint, "status": step.status, "verified": step.verified, "at": step.at,
@@ -219,7 +198,7 @@ _SCRUB = tuple(
 )  # fmt: skip
 
 
-@_take.register
+@_view.takes(Scrubbed)
 def _scrubbed(step: Scrubbed, connection: Connection, names: Names) -> None:
     for statement in _SCRUB:
         run(connection, names, statement, (step.account_id, step.member_id))

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from domain.account import PLANS_WITH_APPS
 from domain.policies import SessionPolicy, session_policy
-from projections.events import Event, PersonalReader, handle
+from projections.events import Event, PersonalReader
+from projections.folding import Folding
 from projections.literals import uuid_or_none
 from projections.sessions.steps import AccountTerms, Ended, Ending, Moved, Narrowing, Relabelled, Rows, Scrubbed, Step
 
 
 def fold(events: Sequence[Event], reader: PersonalReader) -> list[Step]:
     """The steps to take, one after the other."""
-    folding = _Fold(reader)
-    handle(events, folding.handlers)
-    folding.flush()
-    return folding.steps
+    return _Fold(reader, Rows, _HANDLERS).fold(events)
 
 
-class _Fold:
-    def __init__(self, reader: PersonalReader) -> None:
-        self.reader = reader
-        self.steps: list[Step] = []
-        self.rows = Rows()
-        self.handlers: dict[str, Callable[[Event], None]] = {topic: getattr(self, name) for topic, name in _HANDLERS.items()}
-
-    def flush(self) -> None:
-        if self.rows:
-            self.steps.append(self.rows)
-            self.rows = Rows()
-
-    def barrier(self, step: Step) -> None:
-        """A step that must see everything before it and nothing after it."""
-        self.flush()
-        self.steps.append(step)
-
+class _Fold(Folding[Rows]):
     def moved(self, grant_id: str) -> Moved:
         found = self.rows.moved.get(grant_id)
         if found is None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import singledispatch
 from typing import Any
 
 from projections.connection import Connection
 from projections.definition import Names
-from projections.events import Event, PersonalReader
+from projections.folding import SteppedView
 from projections.literals import array, json_text, text_array
 from projections.sessions.projection import fold
 from projections.sessions.steps import AccountTerms, Ended, Ending, Moved, Narrowing, Relabelled, Rows, Scrubbed
@@ -61,25 +59,8 @@ _INDEX = (
 )
 
 
-def create(connection: Connection, names: Names) -> None:
-    for statement in _CREATE:
-        connection.execute(statement.format(**names))
-
-
-def index(connection: Connection, names: Names, how: str) -> None:
-    for statement in _INDEX:
-        connection.execute(statement.format(how=how, **names))
-
-
-def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
-    for step in fold(events, reader):
-        _take(step, connection, names)
-
-
-@singledispatch
-def _take(step: Any, connection: Connection, names: Names) -> None:
-    raise TypeError(f"no SQL for {type(step).__name__}")
-
+_view = SteppedView(_CREATE, _INDEX, fold)
+create, index, apply = _view.create, _view.index, _view.apply
 
 _ADD_CLIENTS = """
 INSERT INTO {session_clients} (client_stream, account_id, fingerprint)
@@ -157,7 +138,7 @@ WHERE s.consent_id = n.consent_id AND s.pinned_consent < n.version AND (s.ended_
 """
 
 
-@_take.register
+@_view.takes(Rows)
 def _rows(step: Rows, connection: Connection, names: Names) -> None:
     if step.clients:
         accounts, fingerprints = zip(*step.clients.values(), strict=True)
@@ -224,7 +205,7 @@ _CONDITIONS = {
 _END_ALL_OF = {kind: _END_ALL.replace("{condition}", condition) for kind, condition in _CONDITIONS.items()}
 
 
-@_take.register
+@_view.takes(Ending)
 def _ending(step: Ending, connection: Connection, names: Names) -> None:
     facts = (step.account_id, step.kind, step.key, step.version, step.at, step.reason, step.by, step.actor, step.note, step.note_of, step.position)
     run(connection, names, _KEEP_ENDING, facts)
@@ -241,13 +222,13 @@ ON CONFLICT (client_stream) DO UPDATE SET fingerprint = excluded.fingerprint
 """
 
 
-@_take.register
+@_view.takes(Relabelled)
 def _relabelled(step: Relabelled, connection: Connection, names: Names) -> None:
     run(connection, names, _RELABEL, (step.client_stream, step.account_id, step.fingerprint))
     run(connection, names, _CROSSED_CLIENTS, (array([step.client_stream]),))
 
 
-@_take.register
+@_view.takes(AccountTerms)
 def _account_terms(step: AccountTerms, connection: Connection, names: Names) -> None:
     columns = ", ".join(step.values)
     marks = ", ".join(["%s"] * len(step.values))
@@ -267,7 +248,7 @@ _SCRUB = (
 )
 
 
-@_take.register
+@_view.takes(Scrubbed)
 def _scrubbed(step: Scrubbed, connection: Connection, names: Names) -> None:
     for statement in _SCRUB:
         run(connection, names, statement, (step.account_id, step.member_id))
