@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import re
 import time
@@ -20,12 +19,7 @@ class Answer:
     status: int
     body: bytes
     ms: float
-    location: str = ""
-
-    @property
-    def zipped(self) -> int:
-        """Bytes as a proxy that compresses sends them."""
-        return len(gzip.compress(self.body, 6))
+    kind: str
 
 
 class Browser:
@@ -62,4 +56,4 @@ class Browser:
             name, _, value = given.partition(";")[0].partition("=")
             self._cookies[name] = value
         self.cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        return Answer(answer.status, content, took, answer.headers.get("Location", ""))
+        return Answer(answer.status, content, took, answer.headers.get_content_type())

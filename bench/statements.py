@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,20 +36,34 @@ class Counted:
 def count(place: Place, workloads: Workloads, name: str) -> Counted:
     """Send one workload over one connection for a moment with statement logging on. Only the deciding connections are counted."""
     job = workloads.job(name, _SECONDS)
+    with logged(place) as lines:
+        outcome = Running(job, 1, _SECONDS, 0.0).result()
+        workloads.take_back(name, outcome.items)
+    return counted(lines, len(outcome.latencies) + sum(outcome.bad.values()))
+
+
+@contextlib.contextmanager
+def logged(place: Place) -> Iterator[list[str]]:
+    """Statement logging is on within; afterwards the list holds the log's new lines."""
+    lines: list[str] = []
     with place.superuser() as connection:
         for setting in _ON:
             connection.execute(f"ALTER SYSTEM SET {setting}")
         connection.execute("SELECT pg_reload_conf()")
         time.sleep(0.3)
         sizes = {path: path.stat().st_size for path in _logs(place)}
-        outcome = Running(job, 1, _SECONDS, 0.0).result()
-        workloads.take_back(name, outcome.items)
+        yield lines
         for setting in _ON:
             connection.execute(f"ALTER SYSTEM RESET {setting.split(' ', 1)[0]}")
         connection.execute("SELECT pg_reload_conf()")
         time.sleep(0.3)
-    lines = [line for path in _logs(place) for line in _grown(path, sizes.get(path, 0))]
-    return counted(lines, len(outcome.latencies) + sum(outcome.bad.values()))
+    lines += [line for path in _logs(place) for line in _grown(path, sizes.get(path, 0))]
+
+
+def reading(lines: list[str], who: Sequence[str]) -> list[str]:
+    """The statements that read or write, of connections with these application names; BEGIN, COMMIT and settings are not among them."""
+    found = (match for match in map(_LINE.match, lines) if match is not None and match["who"] in who)
+    return [match["text"] for match in found if not _CONTROL.match(match["text"])]
 
 
 def counted(lines: list[str], requests: int) -> Counted:
