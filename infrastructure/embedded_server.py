@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 import psycopg
 from psycopg import pq, sql
@@ -63,7 +64,7 @@ class Server:
         self._clear_leftovers()
         arguments = [f"--{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
         command: list[str | Path] = [programs / "postgres", "-D", self.cluster, "-k", self._socket_dir, *arguments]
-        with log.open("wb") as out:
+        with _anew(log) as out:
             self._child = user.launch(command, out)
         if not self._await(lambda: self.answers() or not self.running, _PATIENCE_S) or not self.running:
             self.end()
@@ -165,3 +166,10 @@ def make_roles(superuser_dsn: str, owner: str, web: str, database: str) -> None:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(owner)))
     except psycopg.Error as error:
         raise EmbeddedError(f"The embedded PostgreSQL can't be set up: {first_line(error)}") from error
+
+
+def _anew(log: Path) -> IO[bytes]:
+    """The log of a start, begun anew and readable by us alone, also where an earlier release left one that others could read."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "wb")

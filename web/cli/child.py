@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 
@@ -12,7 +13,16 @@ from infrastructure.settings import Settings, SettingsError, load_settings
 
 GATEWAY_THREADS = 128
 """Each waits for an upstream or holds a stream open; those that ask the database are few (`web.mcp.deciders`)."""
+WEB_THREADS = 8
+"""As many wait for commits together without waiting for the interpreter, as measured (docs/decisions/0011)."""
 _BACKPRESSURE, _GATEWAY_BACKPRESSURE = 128, 512
+
+
+class _MeantThreads(logging.Filter):
+    """granian warns of more threads than cores can compute with; ours wait, and their number was measured. Of more than that it may warn."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "Python threads" not in record.getMessage()
 
 
 def main() -> None:
@@ -66,6 +76,8 @@ def _serve(target: str, host: str, port: int, workers: int, threads: int, backpr
     from granian import Granian
     from granian.constants import Interfaces
 
+    if threads <= (GATEWAY_THREADS if target.endswith(":gateway_worker") else WEB_THREADS):
+        logging.getLogger("_granian").addFilter(_MeantThreads())
     Granian(
         target,
         address=host,

@@ -4,6 +4,7 @@ import contextlib
 import re
 import signal
 import socket
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,8 @@ def test_an_empty_store_is_set_up_in_the_browser_by_a_link_that_works_once(tmp_p
             assert browser.get(link).headers["location"] == "/setup/resource"
         assert httpx.get(link).status_code == 404
         assert [row["slug"] for row in Grantbook(clean_environment(), tmp_path)("account", "list")] == ["acme"]
+    assert "warning" not in (tmp_path / "errors").read_text()
+    assert stat.S_IMODE((tmp_path / ".grantbook/postgres-start.log").stat().st_mode) == 0o600
     with serving(tmp_path, "--workers", "1", "--threads", "2", "--no-projector", empty=False) as (url, _):
         ready = httpx.get(f"{url}/readyz").json()
         assert ready["ready"]
