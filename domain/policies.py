@@ -12,6 +12,9 @@ RegistrationMode = Literal["open", "approval", "allow-list", "off"]
 TPolicy = TypeVar("TPolicy", "RegistrationPolicy", "SessionPolicy")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d{1,9})([smhdw]?)\Z")
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9._-]{0,252}[a-z0-9_])?\.?|::1|[a-z][a-z0-9+.-]{0,60}:)\Z")
+_LARGEST = {"reap_unused_after_days": 36_500}
+_MOST_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,22 @@ def _parsed(name: str, text: str, current: Any, *, session: bool) -> Any:
             raise InvalidInput(f"{name} is one of {', '.join(get_args(RegistrationMode))}, not {text!r}.", field=name)
         return text
     if isinstance(current, tuple):
-        return tuple(part for part in re.split(r"[,\s]+", text) if part)
-    if not text.isascii() or not text.isdigit():
-        raise InvalidInput(f"{name} takes a whole number, not {text!r}.", field=name)
+        return _listed(name, text)
+    largest = _LARGEST.get(name, 1_000_000_000)
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) > largest:
+        raise InvalidInput(f"{name} takes a whole number up to {largest:,}, not {text[:40]!r}.", field=name)
     return int(text)
+
+
+def _listed(name: str, text: str) -> tuple[str, ...]:
+    """Each once; hosts in lower case, and only what a redirect URI can match."""
+    parts = tuple(dict.fromkeys(part for part in re.split(r"[,\s]+", text.lower() if name == "allowed_redirect_hosts" else text) if part))
+    if len(parts) > _MOST_LISTED or any(len(part) > 255 for part in parts):
+        raise InvalidInput(f"{name} takes up to {_MOST_LISTED:,} values of up to 255 characters.", field=name)
+    for part in parts if name == "allowed_redirect_hosts" else ():
+        if not _HOST.match(part):
+            raise InvalidInput(f"{part!r} is no host: write it alone, such as claude.ai, or a scheme with its colon, such as cursor:.", field=name)
+    return parts
 
 
 def warnings(policy: SessionPolicy) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from domain.account import PLANS
 from domain.policies import RegistrationMode
@@ -75,15 +75,18 @@ class RegistrationPolicy(Shape):
     reap_unused_after_days = number(30, "When a registration that nobody used is removed.")
 
 
-def _words(example: str, description: str) -> fields.List[Any]:
-    item = pattern(r"^[^\s,\u0000-\u001f\u007f]{1,255}$", example, "", optional=True)
-    return fields.List(item, metadata={"examples": [[example]], "description": description})
+HOST_PATTERN = r"^([a-z0-9_]([a-z0-9._-]{0,252}[a-z0-9_])?|[a-z][a-z0-9+.-]{0,60}:)$"
+
+
+def _words(example: str, description: str, allowed: str = r"^[^\s,\u0000-\u001f\u007f]{1,255}$") -> fields.List[Any]:
+    item = pattern(allowed, example, "", optional=True)
+    return fields.List(item, validate=validate.Length(max=1000), metadata={"examples": [[example]], "description": description})
 
 
 class RegistrationChange(Shape):
     registration = choice(MODES, "approval", "Dynamic registration.", optional=True)
     metadata_documents = choice(MODES, "open", "Client ID metadata documents.", optional=True)
-    allowed_redirect_hosts = _words("app.example.com", "Replaces the list.")
+    allowed_redirect_hosts = _words("app.example.com", "Replaces the list: hosts alone, or schemes with their colon.", HOST_PATTERN)
     allowed_software_ids = _words("4NRB1-0XZABZI9E6-5SM3R", "Replaces the list.")
     registrations_per_hour = number(1000, "For the account.", optional=True, least=0, most=1_000_000_000)
     registrations_total = number(100_000, "Registrations that were not removed.", optional=True, least=0, most=1_000_000_000)
