@@ -130,10 +130,10 @@ def begin(
     return request
 
 
-def pending(services: Services, request_id: str) -> PendingRequest | None:
-    """The request that waits under this id; None if there is none, it is too old, or it was decided."""
+def pending(services: Services, account_id: str, request_id: str) -> PendingRequest | None:
+    """The account's request that waits under this id; None if there is none, it is too old, or it was decided."""
     row = services.store.tables().authorization_request(request_id, services.clock()) if _REQUEST_ID.match(request_id) else None
-    if row is None:
+    if row is None or row["account_id"] != account_id:
         return None
     facts: dict[str, Any] = {**row["parameters"], "scopes": tuple(row["parameters"]["scopes"])}
     return PendingRequest(

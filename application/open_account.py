@@ -50,9 +50,10 @@ def open_account(
 
     `own_resources`: register this server's MCP endpoint and API as resources, for all scopes; an upstream comes later.
 
-    A second account is `Refused` unless this store holds `several` (by host). Without a password the admin can't sign in by one yet.
+    A second account is `Refused` unless this store holds `several` (by host, so the name must fit there).
+    Without a password the admin can't sign in by one yet.
     """
-    slug = checked_slug(slug)
+    slug = checked_slug(slug, in_host=several)
     if plan not in PLANS:
         raise InvalidInput(f"There is no plan {plan!r}. Plans: {', '.join(PLANS)}.", field="plan")
     stream_id = ids.account_stream(slug)
@@ -99,11 +100,13 @@ def setup_link_valid(services: Services, token: str) -> bool:
     return services.store.tables().setup_link_valid(_hashed(token), services.clock())
 
 
-def checked_slug(slug: str) -> str:
-    """The slug, lower case; `InvalidInput` says what it may hold."""
+def checked_slug(slug: str, *, in_host: bool = False) -> str:
+    """The slug, lower case; `InvalidInput` says what it may hold. `in_host`: it will be a part of a host name."""
     slug = slug.strip().lower()
     if not ids.is_slug(slug):
         raise InvalidInput("An account's short name has 1 to 63 lower-case letters, digits and hyphens, such as `acme`.", field="account")
+    if in_host and slug[2:4] == "--":  # RFC 5891 4.2.3.1: such labels stand for other spellings
+        raise InvalidInput("A short name that is part of a host name can't have two hyphens in the third and fourth place.", field="account")
     return slug
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
@@ -19,12 +20,13 @@ from application.services import Services
 from domain.tokens import Token, TokenCodec
 from infrastructure import clock as system
 from infrastructure.database import VIEWS, connect, with_parameters
+from infrastructure.directory import Directory, HostDirectory
 from infrastructure.embedded import EmbeddedPostgres
 from infrastructure.identity import identity_tools
 from infrastructure.login_keys import LoginKeys
 from infrastructure.passwords import Argon2Passwords
 from infrastructure.readiness import Readiness, readiness
-from infrastructure.settings import Settings, SettingsError, load_settings
+from infrastructure.settings import Settings, load_settings
 from infrastructure.signing import JwtAccessTokens
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.store import PostgresStore
@@ -37,7 +39,10 @@ _VIEWS_TIMEOUT_MS = 10_000
 
 @dataclass(frozen=True)
 class App:
-    """One per process. It connects at first use, so it may be made before the database answers."""
+    """One per process. It connects at first use, so it may be made before the database answers.
+
+    What answers for one account uses `directory.services_of(account_id)`: where accounts have hosts of their own, `services` has no URLs.
+    """
 
     settings: Settings
     services: Services
@@ -74,26 +79,6 @@ class App:
         self.store.close()
 
 
-class Directory:
-    """Which account a host belongs to: the store's only one. It is looked for until it is there, then remembered."""
-
-    def __init__(self, store: PostgresStore) -> None:
-        self._store = store
-        self._only: str | None = None
-
-    def account_for(self, host: str) -> str | None:  # noqa: ARG002  # hosts tell accounts apart where a store holds several
-        """The account's id, or None before the set-up."""
-        if self._only is None:
-            accounts = self._store.tables().accounts()
-            self._only = accounts[0][0] if accounts else None
-        return self._only
-
-    @staticmethod
-    def stream(account_id: str) -> UUID:
-        """The account's stream."""
-        return UUID(account_id)
-
-
 class StoreCodec:
     """`application.ports.Codec` whose epoch stands in the store and is read at the first token."""
 
@@ -119,12 +104,10 @@ def bootstrap(
 ) -> App:
     """Wire one process, from the environment's settings if none are given. `dsn`: the web role's database; fakes come in as arguments."""
     settings = settings or load_settings()
-    if "{account}" in settings.base_url:
-        raise SettingsError(["GRANTBOOK_BASE_URL: several accounts by host are not served yet; name one host without {account}."])
     dsn = dsn or web_dsn(settings)
     keyring = Keyring(dsn, settings.wrapping_keys)
     store = PostgresStore(dsn, keyring, clock=clock)
-    tokens = JwtAccessTokens(settings.base_url, settings.secret_keys, lambda: _all_signing_keys(store))
+    tokens = JwtAccessTokens(settings.base_url, settings.secret_keys, lambda: store.tables().signing_keys(None))
     services = Services(
         issuer=settings.base_url,
         mcp_url=settings.gateway_url + MCP_PATH,
@@ -144,7 +127,13 @@ def bootstrap(
         options=(("timezone", "UTC"), ("default_transaction_read_only", "on")),
     )
     identity = identity_tools(settings.base_url, settings.secret_keys, keyring)
-    return App(settings, services, store, keyring, tokens, identity, Directory(store), dsn, read_dsn, threading.local())
+    return App(settings, services, store, keyring, tokens, identity, _directory(settings, services, tokens), dsn, read_dsn, threading.local())
+
+
+def _directory(settings: Settings, services: Services, tokens: JwtAccessTokens) -> Directory:
+    if not settings.by_host:
+        return Directory(services)
+    return HostDirectory(services, tokens.issued_by, urlsplit(settings.base_url).hostname or "")
 
 
 def web_dsn(settings: Settings) -> str:
@@ -165,8 +154,3 @@ def _limits(settings: Settings) -> application.Limits:
         registrations_per_address=ours.registration_per_address,
         loopback_factor=ours.loopback_factor,
     )
-
-
-def _all_signing_keys(store: PostgresStore) -> list[dict[str, Any]]:
-    tables = store.tables()
-    return [key for account_id, _, _ in tables.accounts() for key in tables.signing_keys(account_id)]

@@ -11,6 +11,7 @@ from domain.base import PersonalField, Sealed
 from infrastructure.oidc import OidcProvider
 from infrastructure.outbound import Outbound, OutboundFailed
 from infrastructure.secret_box import KeySealedBox
+from infrastructure.settings_source import is_loopback
 from infrastructure.store.keyring import Keyring
 
 _DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")
@@ -24,7 +25,7 @@ def identity_tools(base_url: str, secret_keys: tuple[bytes, ...], keyring: Keyri
     def opened(value: PersonalField, event_id: str) -> str | None:
         return keyring.open(value, event_id) if isinstance(value, Sealed) else None
 
-    outbound = Outbound(loopback=host in ("localhost", "127.0.0.1", "::1"))
+    outbound = Outbound(loopback=is_loopback(host))
     return IdentityTools(OidcProvider(outbound), KeySealedBox(secret_keys), DomainProofs(), keyring.seal, opened)
 
 

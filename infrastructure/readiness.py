@@ -57,9 +57,9 @@ def readiness(dsn: str, services: Services) -> Readiness:
 
 def _load_keys(services: Services) -> None:
     services.login_key("", "")
-    for account_id, slug, _ in services.store.tables().accounts():
+    for account_id, _, _ in services.store.tables().accounts():  # not named: whoever reaches this node reads what it says
         if not services.access_tokens.jwks(account_id)["keys"]:
-            raise LoginKeyLost(f"The account {slug} has no signing key: run `grantbook keys rotate`.")
+            raise LoginKeyLost("An account has no signing key: see `grantbook keys list`, run `grantbook keys rotate`.")
 
 
 def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:

@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.data_dir import DataDirError
 from infrastructure.root_keys import RootKeys, kept_root_keys, parse_keys
-from infrastructure.settings_source import Source, a_base_url, a_connection_string, a_number, a_word, an_http_url, one_of
+from infrastructure.settings_source import ACCOUNT, Source, a_base_url, a_connection_string, a_number, a_word, an_http_url, one_of
 
 _NO_KEYS: tuple[bytes, ...] = ()
 _NEEDED = "it is required with GRANTBOOK_DATABASE_URL, make a key with `openssl rand -base64 32`"
@@ -69,6 +69,11 @@ class Settings:
         return self.database_url is None
 
     @property
+    def by_host(self) -> bool:
+        """Whether each account has a host of its own: the URLs below then hold `{account}` in the place of its short name."""
+        return ACCOUNT in self.base_url
+
+    @property
     def gateway_url(self) -> str:
         """The origin under which clients reach the MCP gateway: its own port on this machine, else where a proxy joins it."""
         parts = urlsplit(self.base_url)
@@ -80,7 +85,7 @@ class Settings:
     @property
     def ledger_origin(self) -> str:
         """The ledger's name in checkpoints: a URL without its scheme."""
-        return self.ledger_origin_override or f"{urlsplit(self.base_url).netloc}/ledger"
+        return self.ledger_origin_override or f"{urlsplit(self.base_url).netloc.replace(f'{ACCOUNT}.', '')}/ledger"
 
 
 def load_settings(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:

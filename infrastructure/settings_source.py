@@ -13,6 +13,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 PREFIX = "GRANTBOOK_"
+ACCOUNT = "{account}"
+"""Stands in the base URL for an account's short name, where each has a host of its own."""
 _T = TypeVar("_T")
 
 
@@ -129,11 +131,17 @@ def a_base_url(text: str) -> str:
         raise ValueError("must be a URL like https://auth.example.com")
     if parts.path or parts.query or parts.fragment or parts.username is not None:
         raise ValueError("must be scheme, host and port only, without a path, query or user")
-    if "{" in text.replace("{account}", "") or ("{account}" in host and "{account}" not in host.split(".")) or host.count("{") > 1:
-        raise ValueError("may hold `{account}` once, as a whole part of the host name")
+    if "{" in text.replace(ACCOUNT, "") or "}" in text.replace(ACCOUNT, "") or (ACCOUNT in host and not _one_part(host)):
+        raise ValueError("may hold `{account}` once, as a whole part of a host name that has others: https://{account}.example.com")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("must begin with https:// unless it names this machine (localhost)")
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _one_part(host: str) -> bool:
+    """Whether `{account}` is one of the labels before the last one, which is no number: addresses have no names below them."""
+    labels = host.split(".")
+    return labels[:-1].count(ACCOUNT) == 1 and all(labels) and ACCOUNT not in labels[-1] and not labels[-1].isdigit()
 
 
 def an_http_url(text: str) -> str:

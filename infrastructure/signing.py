@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -26,14 +27,24 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class JwtAccessTokens:
-    """`application.ports.AccessTokens`. `rows` reads the table `signing_keys` of all accounts."""
+    """`application.ports.AccessTokens`. `rows` reads the table `signing_keys` of all accounts.
+
+    Of one issuer; where each account is one, each has its own by `issued_by`, and all share what was read.
+    """
 
     def __init__(self, issuer: str, secret_keys: tuple[bytes, ...], rows: Callable[[], list[dict[str, Any]]]) -> None:
         self.issuer = issuer
+        self.account_id: str | None = None
         self._ring = KeyRing(secret_keys, rows)
         self._headers: dict[tuple[str, str], bytes] = {}
         self._proven: dict[str, tuple[str, dict[str, Any]]] = {}
         self._lock = threading.Lock()
+
+    def issued_by(self, issuer: str, account_id: str) -> JwtAccessTokens:
+        """The tokens of one account that is an issuer by itself: those of other accounts are none of its own, whoever signed them."""
+        found = copy(self)
+        found.issuer, found.account_id = issuer, account_id
+        return found
 
     def issue(self, standing: Standing, access: Access, *, token_id: str, now: datetime, ttl: int) -> str:
         """Sign an access token for what is effective now; `Busy` if the account has no key."""
@@ -56,7 +67,7 @@ class JwtAccessTokens:
         proven = self._proven.get(text)
         if proven is None:
             proven = self._prove(text)
-        elif self._ring.find(proven[0], "token") is None:
+        elif self._ring.find(proven[0], "token") is None or proven[1]["iss"] != self.issuer:
             return None
         if proven is None or proven[1]["exp"] <= now.timestamp():
             return None
@@ -101,7 +112,7 @@ class JwtAccessTokens:
         if header.get("alg") != "ES256" or header.get("typ") != TOKEN_TYPE or not isinstance(kid, str) or "crit" in header:
             return None
         key = self._ring.find(kid, "token", unknown_is_new=True)
-        if key is None or not _signature_holds(key, f"{parts[0]}.{parts[1]}".encode(), signature):
+        if key is None or self.account_id not in (None, key.account_id) or not _signature_holds(key, f"{parts[0]}.{parts[1]}".encode(), signature):
             return None
         if claims.get("iss") != self.issuer or type(claims.get("exp")) is not int:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,13 +57,18 @@ class KeyRing:
         self._wrapping = [derive(k, _LABEL) for k in secret_keys]
         self._rows = rows
         self._keys: dict[str, Key] = {}
+        self._of_account: dict[str, list[Key]] = {}
         self._read_at = float("-inf")
         self._lock = threading.Lock()
 
     def signing(self, account_id: str, use: str, now: datetime) -> Key | None:
         """The newest key that the account may sign with."""
-        key = self._newest(self._current(), account_id, use, now)
-        return key or self._newest(self._current(_UNKNOWN_REREAD_SECONDS), account_id, use, now)
+        self._current()
+        key = self._newest(account_id, use, now)
+        if key is None:
+            self._current(_UNKNOWN_REREAD_SECONDS)
+            key = self._newest(account_id, use, now)
+        return key
 
     def find(self, kid: str, use: str, *, unknown_is_new: bool = False) -> Key | None:
         """The key of this id and use that still verifies; an unknown one may be newer than what was read."""
@@ -74,7 +79,8 @@ class KeyRing:
 
     def public(self, account_id: str) -> list[Key]:
         """The account's keys that are not retired, oldest first."""
-        return [k for k in self._current().values() if k.account_id == account_id]
+        self._current()
+        return self._of_account.get(account_id, [])
 
     def forget(self) -> None:
         self._read_at = float("-inf")
@@ -87,11 +93,10 @@ class KeyRing:
         scalar = private.private_numbers().private_value.to_bytes(32, "big")
         return NewSigningKey("ES256", msgspec.json.encode(jwk).decode(), aes_key_wrap(self._wrapping[0], scalar))
 
-    @staticmethod
-    def _newest(keys: dict[str, Key], account_id: str, use: str, now: datetime) -> Key | None:
+    def _newest(self, account_id: str, use: str, now: datetime) -> Key | None:
         newest: Key | None = None
-        for key in keys.values():
-            if key.account_id == account_id and key.use == use and key.usable(now):
+        for key in self._of_account.get(account_id, ()):
+            if key.use == use and key.usable(now):
                 newest = key
         return newest
 
@@ -100,6 +105,7 @@ class KeyRing:
             with self._lock:
                 if time.monotonic() - self._read_at > older_than:
                     self._keys = self._read()
+                    self._of_account = _by_account(self._keys.values())
                     self._read_at = time.monotonic()
         return self._keys
 
@@ -130,6 +136,13 @@ class KeyRing:
                 continue
             return ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1())
         return None
+
+
+def _by_account(keys: Iterable[Key]) -> dict[str, list[Key]]:
+    found: dict[str, list[Key]] = {}
+    for key in keys:
+        found.setdefault(key.account_id, []).append(key)
+    return found
 
 
 def rewrapped(secret_keys: tuple[bytes, ...], wrapped: bytes) -> bytes | None:

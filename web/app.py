@@ -11,7 +11,7 @@ from infrastructure.bootstrap import App, bootstrap
 from infrastructure.database import ConnectionLost, DatabaseUnavailable, ViewsMissing
 from infrastructure.logs import configure_logs
 from infrastructure.taking_part import take_part
-from web import health, wellknown
+from web import health, hosts, wellknown
 from web.access_log import REQUEST_ID
 from web.api import registry as api
 from web.front import Front
@@ -47,6 +47,7 @@ def create_app(app: App | None = None) -> Flask:
         flask.register_blueprint(blueprint)
     api.register(flask, pages.http_error)
     flask.before_request(_name_request)
+    hosts.install(flask, app)
     flask.after_request(_secured if secure else _plain)
     flask.register_error_handler(ConnectionLost, _database_gone)
     flask.register_error_handler(DatabaseUnavailable, _database_gone)

@@ -53,12 +53,13 @@ class Front:
 
     def _answer(self, path: str, account_id: str, body: bytes, environ: dict[str, Any]) -> Answer:
         headers = _EnvironHeaders(environ)
+        services = self._app.directory.services_of(account_id)
         if path == "/oauth/introspect":
-            return introspection_answer(self._app.services, account_id, body, headers)
+            return introspection_answer(services, account_id, body, headers)
         origin = Origin("oauth", environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT"))
         if path == _REGISTRATION:
-            return registration_answer(self._app.services, account_id, body, environ.get("CONTENT_TYPE", ""), origin)
-        return token_answer(self._app.services, account_id, body, headers, origin)
+            return registration_answer(services, account_id, body, environ.get("CONTENT_TYPE", ""), origin)
+        return token_answer(services, account_id, body, headers, origin)
 
 
 def _body(environ: dict[str, Any]) -> bytes | None:

@@ -40,11 +40,11 @@ class Documents:
         account_id = self._app.directory.account_for(host)
         if account_id is None:
             return None
-        path = path.rstrip("/")
-        elsewhere = _elsewhere(self._app.services, host) if path.startswith(_RESOURCE) else ""
+        path, services = path.rstrip("/"), self._app.directory.services_of(account_id)
+        elsewhere = _elsewhere(services, host) if path.startswith(_RESOURCE) else ""
         kept = self._kept.get((account_id, path, elsewhere))
         if kept is None or time.monotonic() - kept[0] >= KEPT_SECONDS:
-            found = self._made(account_id, path, elsewhere)
+            found = self._made(services, account_id, path, elsewhere)
             if found is None:
                 return None
             kept, place = found
@@ -54,9 +54,9 @@ class Documents:
             return Answer(304, [h for h in answer.headers if h[0] != "Content-Type"], b"")
         return answer
 
-    def _made(self, account_id: str, path: str, elsewhere: str) -> tuple[tuple[float, Answer, str], str] | None:
+    @staticmethod
+    def _made(services: Services, account_id: str, path: str, elsewhere: str) -> tuple[tuple[float, Answer, str], str] | None:
         """The document, and the other host that it is kept for: only one that a resource has, whatever is asked for."""
-        services = self._app.services
         account = services.store.load(Account, UUID(account_id))
         payload = None if account is None else _payload(services, account, path, elsewhere)
         if payload is None:

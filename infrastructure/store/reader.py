@@ -76,6 +76,13 @@ def head(connection: psycopg.Connection[Any]) -> int:
     return 0 if row is None else int(row[0])
 
 
+def before_newest(connection: psycopg.Connection[Any], account_id: str, number: int) -> int:
+    """The position after which the account's newest `number` events stand."""
+    sql = "SELECT position FROM positions WHERE account_id = %s ORDER BY position DESC OFFSET %s LIMIT 1"
+    row = connection.execute(sql, (account_id, number)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def stream_events(connection: psycopg.Connection[Any], mapper: EventMapper, stream_id: UUID) -> Iterator[Any]:
     """All events of a stream in order, decoded, positioned or not."""
     version = 0

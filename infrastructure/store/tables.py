@@ -109,8 +109,10 @@ class PostgresTables(SessionTables, IdempotencyTables, IdentityTables):
         VALUES (%s, %s, %s, %s, %s, %s, 'published', %s, %s)"""
         self._run(sql, kid, account_id, use, alg, public_jwk, private_wrapped, now, activate_at)
 
-    def signing_keys(self, account_id: str) -> list[dict[str, Any]]:
-        rows = self._run(f"SELECT {', '.join(_SIGNING_KEY)} FROM signing_keys WHERE account_id = %s ORDER BY created_at, kid", account_id)
+    def signing_keys(self, account_id: str | None) -> list[dict[str, Any]]:
+        """An account's keys; without one, those of all accounts."""
+        columns, of_account = ", ".join(_SIGNING_KEY), "WHERE account_id = %s " if account_id else ""
+        rows = self._run(f"SELECT {columns} FROM signing_keys {of_account}ORDER BY created_at, kid", *([account_id] if account_id else []))
         keys = [dict(zip(_SIGNING_KEY, row, strict=True)) for row in rows]
         return [{**k, "account_id": str(k["account_id"]), "private_wrapped": bytes(k["private_wrapped"])} for k in keys]
 

@@ -16,7 +16,7 @@ from domain.tokens import REFRESH
 from infrastructure.bootstrap import App, bootstrap
 from infrastructure.database import ConnectionLost
 from infrastructure.login_keys import LoginKeyLost
-from infrastructure.settings import Settings, SettingsError, load_settings
+from infrastructure.settings import Settings, load_settings
 from projections.preparing import prepare
 from tests.support.oauth_world import KEYS, PlainPasswords
 from tests.support.postgres import Database
@@ -156,8 +156,3 @@ sys.exit(os.waitstatus_to_exitcode(status))
     environment = clean_environment(GRANTBOOK_DATABASE_URL=database.web_dsn, **dict(zip(NAMES, KEYS, strict=True)))
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_several_accounts_by_host_are_refused_with_a_sentence() -> None:
-    with pytest.raises(SettingsError, match="not served yet"):
-        bootstrap(settings_for("host=/nowhere", GRANTBOOK_BASE_URL="https://{account}.example.com"))

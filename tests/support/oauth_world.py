@@ -146,7 +146,7 @@ class World:
         assert response.status_code == 303, response.text
         where = urlsplit(response.headers["Location"])
         assert where.path == "/consent", response.headers["Location"]
-        found = begin_authorization.pending(self.services, parse_qs(where.query)["request"][0])
+        found = begin_authorization.pending(self.services, self.account_id, parse_qs(where.query)["request"][0])
         assert found is not None
         return found
 

@@ -14,6 +14,7 @@ from application.services import Origin, Services
 from domain.account import Account, Resource
 from domain.member import Member
 from infrastructure.bootstrap import App
+from web import hosts
 
 PREFIX = "/api/v1"
 
@@ -56,7 +57,8 @@ def grantbook() -> App:
 
 
 def services() -> Services:
-    return grantbook().services
+    """What use cases are handed, under the names of this host's account."""
+    return hosts.services()
 
 
 def caller() -> Caller:

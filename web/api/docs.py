@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flask import Blueprint, current_app, render_template
+from flask import Blueprint, render_template
 
+from web import hosts
 from web.api import openapi, problems
 from web.pages import headers
 from web.pages.models import Page
@@ -55,7 +56,7 @@ def show() -> str:
     from web.api.registry import document  # noqa: PLC0415  # the registry takes this page in
 
     spec = document()
-    services = current_app.extensions["grantbook"].services
+    services = hosts.services()
     codes = [(code, status, title) for code, (status, title) in problems.CODES.items()]
     return render_template(
         "api/docs.html", page=Page(titles=("API",)), platform="Grantbook", groups=groups(spec), codes=codes, api_url=services.api_url,

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from application.ports import Busy
 from domain import errors as domain
 from infrastructure.database import ConnectionLost, DatabaseUnavailable, ViewsMissing
+from web import hosts
 
 CONTENT_TYPE: Final = "application/problem+json"
 CODES: Final[Mapping[str, tuple[int, str]]] = {
@@ -22,6 +23,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "insufficient-scope": (403, "The access token lacks a scope."),
     "not-permitted": (403, "You lack a permission."),
     "not-found": (404, "There is no such thing."),
+    "unknown-host": (404, hosts.NOBODY),
     "method-not-allowed": (405, "This method is not served here."),
     "not-acceptable": (406, "This can't be answered in that form."),
     "already-exists": (409, "Such a thing exists already."),
@@ -102,7 +104,9 @@ def answer(error: Exception) -> Response:
 
 
 def _issuer() -> str:
-    return str(current_app.extensions["grantbook"].services.issuer)
+    """Nothing where the host is no account's: then the type is a reference to this host itself."""
+    issuer = hosts.services().issuer
+    return "" if "{" in issuer else issuer
 
 
 def _domain(error: domain.DomainError) -> Problem:

@@ -11,11 +11,14 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from web import hosts
 from web.api import account, audit, consents, docs, integrations, members, openapi, policies, preconditions, problems, resources, sessions
 from web.api.context import PREFIX
 from web.schemas.common import Problem
 
 _VERSION = "1"
+_DESCRIPTIONS = 100
+"""As many are remembered; further ones are made anew each time."""
 _MODULES = (account, integrations, sessions, consents, members, policies, resources, audit)
 _DESCRIPTION = (
     """Everything that the pages can do. Call it with an access token whose resource is this API; the page /api/docs says how to get one."""
@@ -49,12 +52,15 @@ def description() -> Response:
 
 
 def document() -> dict[str, Any]:
-    """The whole description of this process's API."""
-    found: dict[str, Any] | None = current_app.extensions.get("grantbook.openapi")
+    """The whole description of the API, made once for each account's names."""
+    kept: dict[str, dict[str, Any]] = current_app.extensions.setdefault("grantbook.openapi", {})
+    issuer = hosts.services().issuer
+    found = kept.get(issuer)
     if found is None:
-        issuer = current_app.extensions["grantbook"].services.issuer
         described: Described = current_app.extensions["grantbook.api"]
-        found = current_app.extensions["grantbook.openapi"] = openapi.finished(described.spec.to_dict(), issuer)
+        found = openapi.finished(described.spec.to_dict(), issuer)
+        if len(kept) < _DESCRIPTIONS:
+            kept[issuer] = found
     return found
 
 

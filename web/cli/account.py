@@ -22,8 +22,8 @@ def list_accounts(cli: Cli) -> None:
     from application.lookups import account_of
 
     rows: list[dict[str, Any]] = []
-    for account_id, slug, name in cli.services.store.tables().accounts():
-        found = account_of(cli.services, account_id)
+    for account_id, slug, name in cli.app.store.tables().accounts():
+        found = account_of(cli.app.services, account_id)
         rows.append({"slug": slug, "name": name, "plan": found.plan, "projects": len(found.projects), "account_id": account_id})
     columns = {"slug": "Account", "name": "Name", "plan": "Plan", "projects": "Projects", "account_id": "Id"}
     cli.out.rows(rows, columns, "There is no account yet: run `grantbook init`.")

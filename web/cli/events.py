@@ -34,7 +34,8 @@ def show(cli: Cli, stream: str) -> None:
 
     stream_id = _stream_id(cli, stream)
     with connect(cli_dsn(cli.app.dsn)) as connection:
-        found = [_described(cli, event, None) for event in stream_events(connection, cli.app.store.mapper, stream_id)]
+        stream = stream_events(connection, cli.app.store.mapper, stream_id)
+        found = [_described(cli, event, None) for event in stream if event.account_id == cli.account_id]
     if not found:
         raise NotFound(f"There is no stream {stream}.")
     if cli.out.as_json:
@@ -50,17 +51,18 @@ def show(cli: Cli, stream: str) -> None:
 def tail(cli: Cli, follow: bool, number: int) -> None:
     from infrastructure.catch_up import catch_up
     from infrastructure.database import cli_dsn, connect
-    from infrastructure.store.reader import head, read_events
+    from infrastructure.store.reader import before_newest, read_events
 
     catch_up(cli.app)
     with connect(cli_dsn(cli.app.dsn)) as connection:
-        last = max(0, head(connection) - number)
+        last = before_newest(connection, cli.account_id, number)
         while True:
             found = read_events(connection, cli.app.store.mapper, last, _PAGE)
             for positioned in found:
-                described = _described(cli, positioned.event, positioned.position)
-                print_line(to_json(described) if cli.out.as_json else _line(described))
                 last = positioned.position
+                if positioned.account_id == cli.account_id:
+                    described = _described(cli, positioned.event, positioned.position)
+                    print_line(to_json(described) if cli.out.as_json else _line(described))
             if len(found) < _PAGE and not follow:
                 return
             if not found:

@@ -27,8 +27,10 @@ def init(
 
     with open_cli(Output(as_json), data_dir, slug, create=True) as cli:
         password, made = given_password(password_stdin)
+        directory = cli.app.directory
+        services = directory.services_named(slug.strip().lower())
         opened = open_account(
-            cli.services,
+            services,
             slug=slug,
             name=name,
             admin_email=admin_email,
@@ -36,8 +38,9 @@ def init(
             password=password,
             plan=plan,
             origin=cli.origin,
+            several=directory.by_host,
         )
-        issuer = cli.services.issuer
+        issuer = services.issuer
         secret = {"password": password} if made else {}
         cli.out.say(
             f"The account {opened.account.name} ({opened.account.slug}) is open.",

@@ -12,6 +12,7 @@ from web.cli.output import Output, print_line
 from web.cli.store import database, overrides, prepare_schema
 
 if TYPE_CHECKING:
+    from application.services import Services
     from infrastructure.settings import Settings
 
 _SETTING_OF = {"host": "GRANTBOOK_HOST", "port": "GRANTBOOK_PORT", "workers": "GRANTBOOK_WORKERS", "threads": "GRANTBOOK_THREADS"}
@@ -32,6 +33,7 @@ def serve(data_dir: Path | None, no_projector: bool, migrate: bool, **given: str
     settings = _settings(wanted)
     stack = Stack(settings, wanted, projector=not no_projector)
     with stack.held(migrate=migrate):
+        _refuse_several_under_one_host(settings)
         notes = _notes(settings)
 
         def ready() -> None:
@@ -87,19 +89,44 @@ def _settings(wanted: dict[str, str]) -> Settings:
 
 def _notes(settings: Settings) -> list[str]:
     """What the person who starts the server should know: the one-time link of an empty store, a resource that clients will miss."""
-    from application.lookups import account_of
     from application.open_account import make_setup_link
     from infrastructure.bootstrap import bootstrap
 
     app = bootstrap(settings)
     try:
-        accounts = app.services.store.tables().accounts()
+        accounts = app.store.tables().accounts()
+        if settings.by_host:
+            notes = [note for account_id, slug, _ in accounts for note in _missing(app.directory.services_of(account_id), account_id, slug)]
+            return notes if accounts else [f"No account yet: open one with `grantbook init --account SLUG`, at {settings.base_url}."]
         if not accounts:
             link = f"{settings.base_url}/setup?token={make_setup_link(app.services)}"
             return [f"No account yet. Open this link once, within a day, to set it up: {link}"]
-        if app.services.mcp_url not in account_of(app.services, accounts[0][0]).resources:
-            add = f"grantbook resource add --identifier {app.services.mcp_url} --scope …"
-            return [f"Clients that name no resource mean {app.services.mcp_url}, which is not registered: run `{add}`."]
-        return []
+        return _missing(app.services, accounts[0][0])
     finally:
         app.close()
+
+
+def _missing(services: Services, account_id: str, slug: str = "") -> list[str]:
+    """The resource that clients mean who name none, if the account lacks it: its URL has changed, or it was removed."""
+    from application.lookups import account_of
+
+    if services.mcp_url in account_of(services, account_id).resources:
+        return []
+    add = f"grantbook resource add {f'--account {slug} ' if slug else ''}--identifier {services.mcp_url} --scope …"
+    return [f"Clients that name no resource mean {services.mcp_url}, which is not registered: run `{add}`."]
+
+
+def _refuse_several_under_one_host(settings: Settings) -> None:
+    """Which of them a request means could not be told."""
+    from infrastructure.bootstrap import bootstrap
+    from infrastructure.settings import SettingsError
+
+    app = bootstrap(settings)
+    try:
+        slugs = [slug for _, slug, _ in app.store.tables().accounts()]
+    finally:
+        app.close()
+    if len(slugs) > 1 and not settings.by_host:
+        raise SettingsError(
+            [f"GRANTBOOK_BASE_URL must hold {{account}} in its host, such as https://{{account}}.example.com: the store has {len(slugs)} accounts."]
+        )

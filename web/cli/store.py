@@ -34,9 +34,11 @@ class Cli:
     out: Output
     wanted_account: str | None = None
 
-    @property
+    @cached_property
     def services(self) -> Services:
-        return self.app.services
+        """What use cases are handed, under the names of the command's account where each has its own."""
+        directory = self.app.directory
+        return directory.services_of(self.account_id) if directory.by_host else self.app.services
 
     @property
     def origin(self) -> Origin:
@@ -49,7 +51,7 @@ class Cli:
         """The account that `--account` names, or the store's only one."""
         from domain.errors import NotFound, Refused
 
-        accounts = self.services.store.tables().accounts()
+        accounts = self.app.store.tables().accounts()
         if not accounts:
             raise Refused("There is no account yet: run `grantbook init --account SLUG --name NAME --admin-email EMAIL`.")
         if self.wanted_account is None and len(accounts) > 1:
@@ -71,7 +73,7 @@ class Cli:
 
     def position(self, recorded: Recorded | None) -> int | None:
         """Wake the projector; the event's position, if a projector runs and is quick."""
-        return None if recorded is None else self.services.store.position_of(recorded, EVENT_PATIENCE_S)
+        return None if recorded is None else self.app.store.position_of(recorded, EVENT_PATIENCE_S)
 
     def changed(self, recorded: Recorded | None, sentence: str, unchanged: str = "Nothing was to change.", **facts: Any) -> None:
         """Tell what was recorded, or that nothing was to change."""

@@ -20,6 +20,7 @@ from web.mcp.wiring import Wiring
 blueprint = Blueprint("mcp", __name__)
 METHODS = ["POST", "GET", "DELETE", "OPTIONS"]
 _NOTHING_HERE = "There is no protected resource at this address."
+_OTHER_HOST = "This host name is not served here."
 _YEAR_OF_TLS = "max-age=31536000"
 
 
@@ -54,12 +55,14 @@ def call(path: str) -> Response:
     if request.method == "OPTIONS":
         return origins.preflight(request.headers)
     account_id = wiring.account_id(request.host)
+    if account_id is None and current_app.extensions["grantbook"].directory.by_host:
+        return answers.refused(421, _OTHER_HOST)
     resources = [] if account_id is None else wiring.resources_at(account_id, path)
     if account_id is None or not resources:
         return answers.refused(404, _NOTHING_HERE)
     resource = next((r for r in resources if origins.host_allowed(request.host, r.identifier)), None)
     if resource is None:
-        return answers.refused(421, "This host name is not served here.")
+        return answers.refused(421, _OTHER_HOST)
     return _judged(wiring, account_id, resource)
 
 

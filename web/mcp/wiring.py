@@ -69,7 +69,7 @@ class Wiring:
 
     def judge(self, account_id: str, token: str) -> Judged | None:
         """The token on the newest state."""
-        services = self.app.services
+        services = self.app.directory.services_of(account_id)
         return self.deciders.do(lambda: introspect_token.judge(services, account_id, token, services.clock()))
 
     def close(self) -> None:
@@ -79,7 +79,7 @@ class Wiring:
 
     def parts(self, account_id: str, address: str | None, user_agent: str) -> gateway.Parts:
         """The gateway's parts for a request from there."""
-        services = self.app.services
+        services = self.app.directory.services_of(account_id)
         acts = Acts(self, account_id, Origin("mcp", address, user_agent or None))
         return gateway.Parts(
             issuer=services.issuer,
@@ -106,7 +106,7 @@ class Acts:
 
     def judge_again(self, judged: gateway.Judged) -> Judged | None:
         """The grant as it stands now, even if the token is over."""
-        services = self.wiring.app.services
+        services = self.wiring.app.directory.services_of(self.account_id)
         return self.wiring.deciders.do(lambda: introspect_token.judge_claims(services, self.account_id, judged.claims, services.clock()))
 
     def record(self, judged: gateway.Judged, operation: Operation, projects: tuple[str, ...], outcome: Any, detail: str | None) -> None:

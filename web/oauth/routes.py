@@ -31,7 +31,8 @@ def authorize() -> Response:
     if account_id is None:
         return _response(_not_set_up())
     raw = request.query_string if request.method == "GET" else _body()
-    return authorization_response(app.services, account_id, raw if raw is not None else b"x" * (LARGEST + 1), _origin())
+    services = app.directory.services_of(account_id)
+    return authorization_response(services, account_id, raw if raw is not None else b"x" * (LARGEST + 1), _origin())
 
 
 @blueprint.route("/token", methods=_METHODS)
@@ -74,7 +75,7 @@ def _endpoint(work: Work) -> Response:
     body = _body()
     if body is None:
         return _response(error_json(413, "invalid_request", f"The request has more than {LARGEST} bytes.", []))
-    return _response(work(app.services, account_id, body))
+    return _response(work(app.directory.services_of(account_id), account_id, body))
 
 
 def _body() -> bytes | None:

@@ -61,8 +61,7 @@ def decide() -> Response:
 
 
 def _waiting(request_id: str) -> PendingRequest | None:
-    found = pending(context.services(), request_id)
-    return found if found and found.account_id == context.account_id() else None
+    return pending(context.services(), context.account_id(), request_id)
 
 
 def _asked(waiting: PendingRequest, person: SignedInMember) -> Asked:

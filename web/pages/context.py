@@ -11,6 +11,7 @@ from flask import current_app, g, request
 from application.services import Origin, Services
 from domain.account import Account
 from infrastructure.bootstrap import App
+from web import hosts
 
 
 class NoAccount(Exception):
@@ -22,7 +23,8 @@ def grantbook() -> App:
 
 
 def services() -> Services:
-    return grantbook().services
+    """What use cases are handed, under the names of this host's account."""
+    return hosts.services()
 
 
 def account_id() -> str:

@@ -89,7 +89,7 @@ def _asking_app(wanted: str) -> str:
     request_id = parse_qs(parts.query).get("request", [""])[0]
     if parts.path != url_for("consent.show") or not request_id:
         return ""
-    waiting = pending(context.services(), request_id)
+    waiting = pending(context.services(), context.account_id(), request_id)
     client = context.services().store.load(Client, UUID(waiting.client_stream)) if waiting else None
     return client.name if client else ""
 

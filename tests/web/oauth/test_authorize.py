@@ -190,9 +190,9 @@ def test_a_form_post_begins_an_authorization_too(shared: World, client_id: str) 
 def test_a_request_is_kept_for_ten_minutes(world: World) -> None:
     request_id = world.pending(world.client_id()).request_id
     world.later(minutes=9)
-    assert begin_authorization.pending(world.services, request_id)
+    assert begin_authorization.pending(world.services, world.account_id, request_id)
     world.later(minutes=2)
-    assert begin_authorization.pending(world.services, request_id) is None
+    assert begin_authorization.pending(world.services, world.account_id, request_id) is None
 
 
 def test_a_removed_and_a_blocked_client_get_a_page(world: World) -> None:
