@@ -106,3 +106,18 @@ def test_over_tls_cookies_and_transport_are_strict(database: Database, tmp_path:
     response = Client(wrapped(app, create_app(app))).get("/healthz", base_url="https://auth.example.com")
     assert response.headers["Strict-Transport-Security"]
     app.close()
+
+
+@pytest.mark.parametrize("path", ["/.well-known/nothing", "/.well-known/openid-configuration", "/oauth/nothing", "/metrics", "/ledger/nothing"])
+def test_a_program_that_asks_for_what_is_not_there_gets_a_problem_that_it_can_read(world: World, path: str) -> None:
+    response = world.front.get(path)
+    assert (response.status_code, response.headers["Content-Type"]) == (404, "application/problem+json")
+    assert (response.get_json()["code"], response.get_json()["status"]) == ("not-found", 404)
+    assert response.headers.get("Access-Control-Allow-Origin") == ("*" if path.startswith("/.well-known/") else None)
+    assert ("GRANTBOOK_METRICS_PORT" in response.text) == (path == "/metrics")
+
+
+def test_a_wrong_method_is_told_with_the_right_ones(world: World) -> None:
+    response = world.front.post("/healthz")
+    assert (response.status_code, response.get_json()["code"]) == (405, "method-not-allowed")
+    assert "GET" in response.headers["Allow"]

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from flask import Flask, current_app, make_response, render_template, request, url_for
 from werkzeug.exceptions import BadHost, HTTPException
+from werkzeug.exceptions import NotFound as NotFoundHere
 from werkzeug.wrappers import Response
 
 from application.ports import Busy
 from domain.errors import DomainError, NotFound
+from web.api import problems
 from web.pages import context, frame, headers
 from web.pages.account_models import ErrorView
 from web.pages.csrf import StaleForm
@@ -20,6 +22,9 @@ from web.pages.session import NotAllowedHere, current_member
 
 _MACHINES: Final = ("/oauth/", "/api/", "/scim/", "/.well-known/", "/healthz", "/readyz", "/metrics", "/ledger/")
 _AUTHORIZE: Final = "/oauth/authorize"
+_DISCOVERY: Final = "/.well-known/"
+_METRICS: Final = "/metrics"
+_METRICS_ELSEWHERE: Final = "Metrics are served on a port of their own, that of GRANTBOOK_METRICS_PORT, and never on this one."
 _UNCHANGED: Final = "Nothing was changed."
 _SETTINGS: Final = "/settings/"
 _HEADINGS: Final = {
@@ -100,13 +105,24 @@ def _busy(error: Busy) -> Response:
 
 
 def http_error(error: HTTPException) -> Response | HTTPException:
-    if not is_page(request.path) or error.code is None or error.code < 400 or isinstance(error, BadHost):
+    if error.code is None or error.code < 400 or isinstance(error, BadHost):
         return error  # without a host there are no URLs, so there is no page of ours
+    if not is_page(request.path):
+        return _for_programs(error)
     heading = _HEADINGS.get(error.code, "This did not work.")
     response = error_page(error.code, heading, advice=_ADVICE.get(error.code, ""))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
+    return response
+
+
+def _for_programs(error: HTTPException) -> Response:
+    """RFC 9457, readable for scripts of other sites where discovery is."""
+    elsewhere = request.path == _METRICS
+    response = problems.answer(problems.Problem("not-found", _METRICS_ELSEWHERE) if elsewhere and isinstance(error, NotFoundHere) else error)
+    if request.path.startswith(_DISCOVERY):
+        response.headers["Access-Control-Allow-Origin"] = "*"
     return response
 
 
@@ -133,7 +149,7 @@ def install(app: Flask) -> None:
 
 def _unexpected_500(error: HTTPException) -> Response | HTTPException:
     if not is_page(request.path):
-        return error
+        return problems.answer(error)
     original = getattr(error, "original_exception", None) or error
     return _unexpected(original)
 
