@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,10 +14,15 @@ from domain.extent import Extent, Projects, as_projects
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+ASK_AGAIN_AFTER = timedelta(days=1)
+
 
 @topic("consent")
 class Consent(Stream):
-    """State of a consent stream. `ended` is the version of the last withdrawal, which ended every grant for good."""
+    """State of a consent stream. `ended` is the version of the last withdrawal, which ended every grant for good.
+
+    `asked_at` is when the member last asked the admins to approve the app, for `asked_scopes`.
+    """
 
     TOPIC: ClassVar[str]
 
@@ -28,6 +34,8 @@ class Consent(Stream):
         self.keep_alive = False
         self.in_force = False
         self.ended = 0
+        self.asked_at: datetime | None = None
+        self.asked_scopes: tuple[str, ...] = ()
 
     class Event(RecordedAnyTime):
         STREAM = "consent"
@@ -71,6 +79,20 @@ class Consent(Stream):
     class Refused(Decision):
         pass
 
+    @topic("consent.approval_requested")
+    class ApprovalRequested(Event):
+        """The member asked the admins to approve an app that waits for them; `reason` in the member's own words. Grants nothing."""
+
+        member_id: str
+        for_client: str
+        requested: tuple[str, ...]
+        resource: str
+        reason: PersonalField
+
+        def apply(self, aggregate: Consent) -> None:
+            aggregate.member_id, aggregate.for_client = self.member_id, self.for_client
+            aggregate.asked_at, aggregate.asked_scopes = self.timestamp, tuple(self.requested)
+
     @topic("consent.narrowed")
     class Narrowed(Event):
         """What is left after the member took something back."""
@@ -101,6 +123,16 @@ class Consent(Stream):
     def refuse(self, context: Context, **facts: Any) -> None:
         """Facts: those of `Decision`."""
         self.record(self.Refused, context, **facts)
+
+    def ask_approval(self, context: Context, *, reason: str | None = None, **facts: Any) -> None:
+        """Facts: those of `ApprovalRequested`. Asking for the same again within a day records nothing."""
+        if self.asked_recently(facts["requested"], context.now):
+            return
+        self.record(self.ApprovalRequested, context, reason=context.words(reason), **facts)
+
+    def asked_recently(self, requested: tuple[str, ...], now: datetime) -> bool:
+        """Whether the admins were asked for all of this within a day."""
+        return self.asked_at is not None and now - self.asked_at < ASK_AGAIN_AFTER and set(requested) <= set(self.asked_scopes)
 
     def narrow(self, approved: tuple[str, ...], projects: Projects, context: Context) -> None:
         """Keep only these scopes and projects; widening is `InvalidInput`."""

@@ -33,7 +33,7 @@ def _projection(name: str, version: int, topics: frozenset[str], view: object) -
 
 PROJECTIONS: tuple[Projection, ...] = (
     _projection("members", 3, members.TOPICS, members_view),
-    _projection("integrations", 2, integrations.TOPICS, integrations_view),
+    _projection("integrations", 3, integrations.TOPICS, integrations_view),
     _projection("consents", 3, consents.TOPICS, consents_view),
     _projection("sessions", 3, sessions.TOPICS, sessions_view),
     _projection("usage", 1, usage.TOPICS, usage_view),

@@ -42,6 +42,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "client.removed": ("oauth_client.removed",),
     "consent.given": ("oauth_client.authorized", "oauth_client.authorization_approved"),
     "consent.refused": ("oauth_client.authorized", "oauth_client.authorization_denied"),
+    "consent.approval_requested": ("oauth_client.approval_requested",),
     "consent.narrowed": ("oauth_consent.narrowed",),
     "consent.withdrawn": ("oauth_consent.withdrawn",),
     "grant.code_issued": ("authorization_code.issued",),

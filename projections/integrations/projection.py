@@ -12,13 +12,14 @@ from projections.folding import Folding
 
 @dataclass(slots=True)
 class Rows:
-    """Changes that don't depend on each other's order: first registrations, and when clients were last used (microseconds)."""
+    """Changes that don't depend on each other's order: first registrations, when clients were last used (microseconds), who asked for approval."""
 
     registered: dict[str, dict[str, Any]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
+    asked: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.registered or self.used)
+        return bool(self.registered or self.used or self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,13 @@ class _Fold(Folding[Rows]):
         if client:
             self.rows.used[client] = max(event.time, self.rows.used.get(client, 0))
 
+    def asked(self, event: Event) -> None:
+        facts = event.facts
+        self.rows.asked[facts["for_client"], facts["member_id"]] = {
+            "account_id": event.account_id, "client_stream": facts["for_client"], "member_id": facts["member_id"], "requested": facts["requested"],
+            "reason": self.reader.reason(event).text, "asked": event.time, "position": event.position,
+        }  # fmt: skip
+
     def erased(self, event: Event) -> None:
         self.reader.forget(event.stream_id)
         self.barrier(Scrubbed(event.account_id, event.stream_id))
@@ -122,6 +130,7 @@ _HANDLERS = {
     "grant.code_exchanged": "used",
     "grant.tokens_refreshed": "used",
     "action.performed": "used",
+    "consent.approval_requested": "asked",
     "member.erased": "erased",
 }
 

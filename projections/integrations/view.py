@@ -9,7 +9,7 @@ from projections.integrations.projection import Changed, Decided, Removed, Rows,
 from projections.literals import array, json_text
 from projections.view import run
 
-TABLES = {"integrations": ("account_id", "fingerprint"), "clients": ("client_stream",)}
+TABLES = {"integrations": ("account_id", "fingerprint"), "clients": ("client_stream",), "approval_requests": ("client_stream", "member_id")}
 
 # integrations: one row per app (account and fingerprint). waiting: live registrations that need approval.
 _CREATE = (
@@ -31,9 +31,16 @@ _CREATE = (
         removed_at timestamptz, removed_by text, removed_actor uuid, removed_reason text, removed_position bigint
     ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)""",
     "CREATE INDEX ON {clients} (account_id, fingerprint, created_position)",
+    """
+    CREATE TABLE {approval_requests} (
+        account_id uuid NOT NULL, client_stream uuid NOT NULL, member_id uuid NOT NULL, requested text[] NOT NULL, reason text,
+        asked_at timestamptz NOT NULL, position bigint NOT NULL, PRIMARY KEY (client_stream, member_id))""",
 )
 
-_INDEX = ("CREATE INDEX {how} ON {clients} (account_id, client_id)",)
+_INDEX = (
+    "CREATE INDEX {how} ON {clients} (account_id, client_id)",
+    "CREATE INDEX {how} ON {approval_requests} (account_id, position)",
+)
 
 
 _view = SteppedView(_CREATE, _INDEX, fold)
@@ -81,6 +88,16 @@ FROM (SELECT c.account_id, c.fingerprint, max(u.at) AS at FROM unnest(%s::uuid[]
 WHERE a.account_id = u.account_id AND a.fingerprint = u.fingerprint
 """
 
+# The last time that each person asked.
+_ASK = """
+INSERT INTO {approval_requests} AS a (account_id, client_stream, member_id, requested, reason, asked_at, position)
+SELECT account_id, client_stream, member_id, requested, reason, 'epoch'::timestamptz + asked * interval '1 microsecond', position
+FROM json_to_recordset(%s::json) AS r (
+    account_id uuid, client_stream uuid, member_id uuid, requested text[], reason text, asked bigint, position bigint)
+ON CONFLICT (client_stream, member_id) DO UPDATE SET
+    requested = excluded.requested, reason = excluded.reason, asked_at = excluded.asked_at, position = excluded.position
+"""
+
 
 @_view.takes(Rows)
 def _rows(step: Rows, connection: Connection, names: Names) -> None:
@@ -92,6 +109,8 @@ def _rows(step: Rows, connection: Connection, names: Names) -> None:
         used = (array(step.used), array(step.used.values()))
         run(connection, names, _USED_CLIENTS, used)
         run(connection, names, _USED_APPS, used)
+    if step.asked:
+        run(connection, names, _ASK, (json_text(list(step.asked.values())),))
 
 
 # Leaving an app: its counts, and its first registration if that was this one.
@@ -194,6 +213,7 @@ _SCRUB = tuple(
     for table, reason, by in (
         ("{integrations}", "decision_reason", "decided_by"), ("{integrations}", "removed_reason", "removed_actor"),
         ("{clients}", "removed_reason", "removed_actor"), ("{clients}", "reason", "registered_by"),
+        ("{approval_requests}", "reason", "member_id"),
     )
 )  # fmt: skip
 

@@ -192,6 +192,15 @@ class History:
         )  # fmt: skip
         self.append(activity)
 
+    def ask_approval(self) -> None:
+        client, member = self.random.choice(self.clients), self.random.choice(self.members)
+        consent_id = consent_stream(self.account_id, str(member.id), str(client.id))
+        context = self.context(str(member.id), str(client.id))
+        consent = self.consents.setdefault(consent_id, Consent.blank(consent_id, context))
+        facts: dict[str, Any] = {"member_id": str(member.id), "for_client": str(client.id), "requested": SCOPES, "resource": MCP}
+        consent.ask_approval(context, reason=self.random.choice([None, "I need\tit"]), **facts)
+        self.append(consent)
+
     def end_consent(self) -> None:
         consent = self.random.choice([c for c in self.consents.values() if c.in_force])
         context = self.context(consent.member_id if self.random.random() < 0.7 else self.admin, consent.for_client)
@@ -271,8 +280,8 @@ class History:
         """So many random deeds; those that the domain refuses change nothing."""
         deeds: list[tuple[Callable[[], Any], int]] = [
             (self.add_member, 3), (self.register, 6), (self.change_client, 2), (self.remove_client, 2), (self.decide, 4), (self.authorize, 14),
-            (self.issue, 25), (self.touch_grant, 5), (self.act, 10), (self.end_consent, 3), (self.change_member, 4), (self.sign_in, 4),
-            (self.change_account, 3), (self.keep_books, 1),
+            (self.issue, 25), (self.touch_grant, 5), (self.act, 10), (self.end_consent, 3), (self.ask_approval, 3),
+            (self.change_member, 4), (self.sign_in, 4), (self.change_account, 3), (self.keep_books, 1),
         ]  # fmt: skip
         for deed in self.random.choices([d for d, _ in deeds], [w for _, w in deeds], k=steps):
             self.now += timedelta(seconds=self.random.randrange(1, 3600))

@@ -32,6 +32,7 @@ def test_any_sizes_of_batches_give_equal_rows(
     assert all(s.state == "live" for s in view.standings(connection).values())
     expected = contents(connection)
     assert all(expected[table] for table in ("sessions", "clients", "integrations", "consents", "members", "audit_log", "session_endings"))
+    assert all(expected[table] for table in ("usage_days", "usage_account_days", "usage_scopes", "approval_requests"))
     sizes = random.Random(seed)
     for most in (1, 2, 7, 40):
         forget_everything(connection)

@@ -78,6 +78,8 @@ class ConsentView:
     email: str
     allowed_before_at: datetime | None = None
     pending: bool = False
+    asked_at: datetime | None = None
+    reason: str = ""
     errors: dict[str, str] = field(default_factory=dict)
 
     @property

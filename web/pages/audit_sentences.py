@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from domain.scopes import OFFLINE_ACCESS
 from web.pages.formatting import counted, duration, listed, number, sentence
 
 Facts = Mapping[str, Any]
@@ -55,13 +56,18 @@ def _verified(facts: Facts, _: Known, __: str) -> str:
 
 
 def _approved(facts: Facts, known: Known, _: str) -> str:
-    approved, requested = facts.get("approved") or (), facts.get("requested") or ()
+    approved = facts.get("approved") or ()
+    requested = [scope for scope in facts.get("requested") or () if scope != OFFLINE_ACCESS]
     alive = "keep alive on" if facts.get("keep_alive") else "keep alive off"
     return f"{len(approved)} of {counted(len(requested), 'permission')} in {known.places(facts.get('projects'))}, {alive}"
 
 
 def _shown(facts: Facts, _: Known, __: str) -> str:
     return f"Was asked for {', '.join(facts.get('requested') or ()) or 'nothing'}"
+
+
+def _asked(facts: Facts, _: Known, __: str) -> str:
+    return f"Asked the admins to approve it, for {listed(list(facts.get('requested') or ())) or 'nothing'}"
 
 
 def _narrowed(facts: Facts, known: Known, _: str) -> str:
@@ -125,6 +131,9 @@ def _sign_in_failed(facts: Facts, _: Known, __: str) -> str:
     count = int(facts.get("count") or 1)
     times = f"{number(count)} failed sign-ins" if count > 1 else "Failed sign-in"
     return f"{times}: {_WHY_NOT.get(str(facts.get('reason')), facts.get('reason') or 'refused')}"
+
+
+_ENDED: Final = {"ended_by_member": "Ended from another browser", "ended_by_admin": "Ended a sign-in of {}"}
 
 
 def _user(verb: str) -> Callable[[Facts, Known, str], str]:
@@ -200,6 +209,7 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "oauth_client.authorized": _shown,
     "oauth_client.authorization_approved": _approved,
     "oauth_client.authorization_denied": lambda _, __, ___: "Nothing was shared",
+    "oauth_client.approval_requested": _asked,
     "oauth_consent.narrowed": _narrowed,
     "oauth_consent.withdrawn": lambda _, __, ___: "Took the consent back; its sessions ended",
     "authorization_code.issued": lambda facts, known, _: f"For {', '.join(facts.get('scopes') or ())} in {known.places(facts.get('projects'))}",
@@ -214,7 +224,7 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "login.sso.succeeded": _signed_in("SSO"),
     "login.password.failed": _sign_in_failed,
     "login.sso.failed": _sign_in_failed,
-    "login.ended": lambda facts, _, __: "Ended from another browser" if facts.get("reason") == "ended_by_member" else "Signed out",
+    "login.ended": lambda facts, _, subject: _ENDED.get(str(facts.get("reason")), "Signed out").format(subject),
     "password.changed": lambda _, __, subject: f"Password of {subject} changed" if subject != "someone" else "Password changed",
     "user.added": _user("Added"),
     "user.role_changed": lambda facts, _, subject: f"{sentence(subject)} is now {facts.get('role', '')}",

@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from flask import Blueprint, make_response, redirect, request
+from flask import Blueprint, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from application import approve_consent
+from application import approve_consent, ask_approval
 from application.begin_authorization import PendingRequest, consent_state, pending
 from domain.errors import InvalidInput, NotFound, Refused
 from projections.integrations import queries
 from web.pages import context, csrf, headers
 from web.pages.account_models import CannotConnectVariant
 from web.pages.cannot_connect import cannot_connect
+from web.pages.confirmations import reason_from
 from web.pages.consent_view import Asked, Choices, approved_scopes, choices, consent_view, problems, text_shown
+from web.pages.deeds import done
 from web.pages.frame import account_page
 from web.pages.people import viewer_of
 from web.pages.session import SignedInMember, for_everyone, signed_in
@@ -25,6 +27,7 @@ blueprint = Blueprint("consent", __name__)
 _STALE: Final = "This page is out of date, nothing was changed. Look at your choices and decide again."
 _VARIANTS: Final[dict[str, CannotConnectVariant]] = {"client_removed": "removed", "app_blocked": "blocked", "app_pending": "pending"}
 _UNDECIDED: Final = "Choose Allow or Deny."
+_NOT_ASKED: Final = "Press “Ask an admin”, or go back to the app."
 
 
 @blueprint.get("/consent")
@@ -55,8 +58,10 @@ def decide() -> Response:
     decision = request.form.get("decision", "")
     if decision == "deny":
         return _denied(waiting, asked)
+    if decision == "ask" and asked.pending:
+        return _ask(waiting, asked)
     if decision != "approve":
-        return _page(asked, chosen, {"decision": _UNDECIDED}, status=400)
+        return _page(asked, chosen, {"decision": _NOT_ASKED if asked.pending else _UNDECIDED}, status=400)
     return _approved(waiting, asked, chosen)
 
 
@@ -121,6 +126,19 @@ def _denied(waiting: PendingRequest, asked: Asked) -> Response:
     except Refused:
         return cannot_connect("expired")
     return redirect(url, 303)
+
+
+def _ask(waiting: PendingRequest, asked: Asked) -> Response:
+    """Ask the admins; the request stays, so that this page can be answered once they have decided."""
+    try:
+        recorded = ask_approval.ask(
+            context.services(), waiting, signed_in().member_id, reason=reason_from(request.form.get("reason", "")), origin=context.origin()
+        )
+    except approve_consent.AppRefused as error:
+        return _refused(asked, error.why)
+    if recorded is not None:
+        done(recorded, "The admins were asked.", linked=False)
+    return redirect(url_for("consent.show", request=waiting.request_id), 303)
 
 
 def _approved(waiting: PendingRequest, asked: Asked, chosen: Choices) -> Response:

@@ -44,6 +44,16 @@ class Asked:
         return consent if consent is not None and consent.in_force else None
 
     @property
+    def pending(self) -> bool:
+        """Whether the app waits for an admin's approval."""
+        return self.state.refusal == "app_pending"
+
+    def asked_at(self, now: datetime) -> datetime | None:
+        """When the person asked the admins for this; None where they may ask."""
+        consent = self.state.consent
+        return consent.asked_at if consent is not None and consent.asked_recently(self.waiting.scopes, now) else None
+
+    @property
     def offers(self) -> dict[str, ScopeOffer]:
         """The requested scopes that have a box, in the catalogue's order."""
         found = {offer.scope.code: offer for offer in self.state.scopes}
@@ -97,7 +107,9 @@ def consent_view(asked: Asked, *, email: str, now: datetime, chosen: Choices | N
         terms=terms(account, now),
         email=email,
         allowed_before_at=asked.before.modified_on if asked.before else None,
-        pending=state.refusal == "app_pending",
+        pending=asked.pending,
+        asked_at=asked.asked_at(now),
+        reason=request.form.get("reason", "")[:200],
         errors=errors or {},
     )
 

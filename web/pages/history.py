@@ -24,6 +24,7 @@ _LOOKS: Final[dict[str, tuple[str, Kind]]] = {
     "oauth_client.registered": ("plug", ""),
     "oauth_client.authorization_approved": ("check", "ok"),
     "oauth_client.authorization_denied": ("cross", "warn"),
+    "oauth_client.approval_requested": ("gate", "warn"),
     "oauth_consent.withdrawn": ("cross", "warn"),
     "oauth_consent.narrowed": ("info", "warn"),
     "oauth_grant.revoked": ("cross", "warn"),

@@ -78,6 +78,20 @@ def registrations(connection: Connection, account_id: str, fingerprint: str, bef
     return rows
 
 
+_ASKED = """
+SELECT q.client_stream::text, c.client_id, c.fingerprint, q.member_id::text, m.name, q.requested, q.reason, q.asked_at, q.position
+FROM views.approval_requests q JOIN views.clients c USING (client_stream) LEFT JOIN views.members m ON m.member_id = q.member_id
+WHERE q.account_id = %(account)s AND c.account_id = %(account)s AND c.fingerprint = ANY(%(fingerprints)s)
+ORDER BY q.position DESC LIMIT %(limit)s
+"""
+
+
+def asked(connection: Connection, account_id: str, fingerprints: Sequence[str], limit: int) -> list[tuple[Any, ...]]:
+    values = {"account": account_id, "fingerprints": list(fingerprints), "limit": limit}
+    rows: list[tuple[Any, ...]] = connection.execute(_ASKED, values).fetchall()
+    return rows
+
+
 _UNUSED = """
 SELECT client_stream::text FROM views.clients
 WHERE account_id = %s AND registration = 'dynamic' AND removed_at IS NULL AND last_used_at IS NULL AND created_at < %s
