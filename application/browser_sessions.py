@@ -1,4 +1,4 @@
-"""Browser sessions: opened by a sign-in of either kind, listed and ended by whom they belong to."""
+"""Browser sessions: opened by a sign-in of either kind, listed and ended by whom they belong to, ended by an admin."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from typing import cast
 from uuid import UUID
 
 from application.counting import count
+from application.lookups import member_of
 from application.ports import Recorded, Tables
 from application.retrying import until_settled
 from application.services import Origin, Services
-from domain.base import PersonalField, Stream
+from domain.base import Context, PersonalField, Stream
 from domain.errors import NotFound
 from domain.member import Member
 from domain.sign_in import Method, SignIn
 
 SESSION_LIFE = timedelta(days=7)
+BY_MEMBER, BY_ADMIN = "ended_by_member", "ended_by_admin"
+"""Why a sign-in ended, where it was from another browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,37 +95,49 @@ def sessions_of(
 def end_session(services: Services, account_id: str, member_id: str, sign_in_id: UUID, origin: Origin) -> Recorded:
     """End one of a person's own sessions, at once; `NotFound` if it is not theirs or over."""
 
+    context = services.context(account_id, origin, actor_id=member_id)
+
     def attempt() -> Recorded:
         rows = services.store.tables().browser_sessions_of(account_id, member_id)
         stream = services.store.load(SignIn, sign_in_id) if any(UUID(str(row["sign_in_id"])) == sign_in_id for row in rows) else None
         if stream is None or not stream.live:
             raise NotFound("You have no such session; it may have ended.")
-        return _end(services, account_id, member_id, [stream], origin)
+        return _end(services, member_id, [stream], context, BY_MEMBER)
 
     return until_settled(attempt)
 
 
 def end_other_sessions(services: Services, account_id: str, member_id: str, keep: UUID, origin: Origin) -> tuple[Recorded | None, int]:
     """End all of a person's sessions but one; what was recorded last, and how many ended."""
+    return _end_all(services, member_id, services.context(account_id, origin, actor_id=member_id), BY_MEMBER, keep)
 
+
+def end_sessions_of(
+    services: Services, account_id: str, member_id: str | UUID, *, origin: Origin, actor_id: str | None = None
+) -> tuple[Recorded | None, int]:
+    """End all browser sessions of a member, as an admin; what was recorded last, and how many ended. Their apps stay connected."""
+    member = member_of(services, account_id, member_id)
+    return _end_all(services, str(member.id), services.context(account_id, origin, actor_id=actor_id), BY_ADMIN)
+
+
+def _end_all(services: Services, member_id: str, context: Context, why: str, keep: UUID | None = None) -> tuple[Recorded | None, int]:
     def attempt() -> tuple[Recorded | None, int]:
-        rows = services.store.tables().browser_sessions_of(account_id, member_id)
+        rows = services.store.tables().browser_sessions_of(context.account_id, member_id)
         ids = [found for row in rows if (found := UUID(str(row["sign_in_id"]))) != keep]
         live = [stream for stream in services.store.load_many([(SignIn, sign_in_id) for sign_in_id in ids]) if stream is not None and stream.live]
-        return (_end(services, account_id, member_id, live, origin) if live else None), len(live)
+        return (_end(services, member_id, live, context, why) if live else None), len(live)
 
     return until_settled(attempt)
 
 
-def _end(services: Services, account_id: str, member_id: str, streams: Iterable[SignIn], origin: Origin) -> Recorded:
-    context = services.context(account_id, origin, actor_id=member_id)
+def _end(services: Services, member_id: str, streams: Iterable[SignIn], context: Context, why: str) -> Recorded:
     ending = [stream.copy() for stream in streams]
     for stream in ending:
-        stream.end(context, "ended_by_member")
+        stream.end(context, why)
 
     def with_sessions(tables: Tables) -> None:
         for stream in ending:
-            tables.remove_browser_session_of(account_id, member_id, str(stream.id))
+            tables.remove_browser_session_of(context.account_id, member_id, str(stream.id))
 
     return services.store.append(ending, also=with_sessions)
 

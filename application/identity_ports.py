@@ -44,6 +44,15 @@ class DirectoryUser:
 
 
 @dataclass(frozen=True, slots=True)
+class SignsInWith:
+    """How a member can sign in, and whether a directory looks after them."""
+
+    password: bool = False
+    sso: bool = False
+    directory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who the provider says has signed in. `groups` is None where the provider sent no such claim."""
 
@@ -109,6 +118,7 @@ class IdentityTables(Protocol):
     def use_sso_request(self, state_hash: bytes, account_id: str, now: datetime) -> SsoRequest | None: ...
     def password_set(self, account_id: str, member_id: str) -> bool: ...
     def sso_linked(self, account_id: str, member_id: str, issuer: str) -> bool: ...
+    def signing_in(self, account_id: str, member_ids: Sequence[str]) -> dict[str, SignsInWith]: ...
     def remove_sso_logins(self, account_id: str, member_id: str) -> None: ...
     def move_login(self, account_id: str, member_id: str, key: bytes) -> None: ...  # AlreadyExists
     def remove_browser_session_of(self, account_id: str, member_id: str, sign_in_id: str) -> None: ...

@@ -43,11 +43,16 @@ def append_ending(
     services: Services, member: Member, *, managed: bool, actor_id: str | None = None, also: Callable[[Tables], None] | None = None
 ) -> Recorded:
     """Append a member's pending events as an ending; `managed` says whether the member held `MANAGE` before them. `Conflict` to try again."""
-    if not managed or member.holds(MANAGE):
+    other = who_else_manages(services, member, managed=managed, actor_id=actor_id)
+    if other is None:
         return services.store.append_ending([member], also=also)
     account_id = member.account_id
-    other = _other_admin(services, account_id, member, actor_id)
     return services.store.append_ending([member], [other], also=lambda tables: _beside(tables, account_id, other, also))
+
+
+def who_else_manages(services: Services, member: Member, *, managed: bool, actor_id: str | None = None) -> Member | None:
+    """Another admin, where this member has just lost `MANAGE`; None where they hold it still or never did. `Refused` where there is nobody."""
+    return _other_admin(services, member.account_id, member, actor_id) if managed and not member.holds(MANAGE) else None
 
 
 def _beside(tables: Tables, account_id: str, other: Member, also: Callable[[Tables], None] | None) -> None:
@@ -56,6 +61,18 @@ def _beside(tables: Tables, account_id: str, other: Member, also: Callable[[Tabl
         raise Conflict
     if also is not None:
         also(tables)
+
+
+def is_only_admin(services: Services, account_id: str, member_id: str | UUID, *, actor_id: str | None = None) -> bool:
+    """Whether the account would have no admin without this member, who then keeps `MANAGE` and stays active."""
+    member = member_of(services, account_id, member_id)
+    if not member.holds(MANAGE):
+        return False
+    try:
+        _other_admin(services, account_id, member, actor_id)
+    except Refused:
+        return True
+    return False
 
 
 def _other_admin(services: Services, account_id: str, member: Member, actor_id: str | None) -> Member:

@@ -22,6 +22,9 @@ from domain.roles import permissions_of
 PASSWORD = "password"  # noqa: S105  # the kind of login
 _NAME_LIMIT = 200
 
+Decision = Callable[[Member], None]
+"""Records on a member what was decided."""
+
 
 @dataclass(frozen=True, slots=True)
 class Added:
@@ -105,16 +108,49 @@ def project_ids(account: Account, projects: Sequence[str]) -> Projects:
     return tuple(dict.fromkeys(account.project(p) for p in projects)) if projects else "*"
 
 
-def change_role(
-    services: Services, account_id: str, member_id: UUID, role: str, *, origin: Origin, projects: Sequence[str] = (), actor_id: str | None = None
-) -> Recorded | None:
-    """Give the member this role in place of the old one, for all projects or the named ones; the only admin can't be demoted."""
+def role_change(
+    services: Services, account_id: str, role: str, *, origin: Origin, projects: Sequence[str] = (), actor_id: str | None = None
+) -> Decision:
+    """What giving a member this role is, to be carried out or only foreseen."""
     permissions = permissions_of(role)
 
     def decide(member: Member) -> None:
         where = project_ids(account_of(services, account_id), projects)
         member.change_role(role, permissions, where, services.context(account_id, origin, actor_id=actor_id))
 
+    return decide
+
+
+def permission_change(
+    services: Services,
+    account_id: str,
+    record: Callable[[Member, str, Projects, Context], None],
+    permission: str,
+    *,
+    origin: Origin,
+    projects: Sequence[str] = (),
+    actor_id: str | None = None,
+) -> Decision:
+    """What granting or taking one permission (`record`: `Member.permit` or `Member.forbid`) is, to be carried out or only foreseen."""
+
+    def decide(member: Member) -> None:
+        where = project_ids(account_of(services, account_id), projects)
+        record(member, permission, where, services.context(account_id, origin, actor_id=actor_id))
+
+    return decide
+
+
+def deactivation(services: Services, account_id: str, *, origin: Origin, reason: str | None = None, actor_id: str | None = None) -> Decision:
+    """What deactivating a member is, to be carried out or only foreseen."""
+    return lambda member: member.deactivate(services.context(account_id, origin, actor_id=actor_id), reason)
+
+
+def change_role(
+    services: Services, account_id: str, member_id: UUID, role: str, *, origin: Origin, projects: Sequence[str] = (), actor_id: str | None = None
+) -> Recorded | None:
+    """Give the member this role in place of the old one, for all projects or the named ones; None if nothing of it is new. The only admin can't
+    be demoted."""
+    decide = role_change(services, account_id, role, origin=origin, projects=projects, actor_id=actor_id)
     return take_access(services, account_id, member_id, decide, actor_id=actor_id)
 
 
@@ -129,11 +165,7 @@ def permit(
     actor_id: str | None = None,
 ) -> Recorded | None:
     """Grant one permission beside the role; None if the member holds it there already."""
-
-    def decide(member: Member) -> None:
-        where = project_ids(account_of(services, account_id), projects)
-        member.permit(permission, where, services.context(account_id, origin, actor_id=actor_id))
-
+    decide = permission_change(services, account_id, Member.permit, permission, origin=origin, projects=projects, actor_id=actor_id)
     return _change(services, account_id, member_id, decide)
 
 
@@ -148,11 +180,7 @@ def forbid(
     actor_id: str | None = None,
 ) -> Recorded | None:
     """Take one permission away, for all projects or the named ones, felt by the next request; the only admin keeps `account.manage`."""
-
-    def decide(member: Member) -> None:
-        where = project_ids(account_of(services, account_id), projects)
-        member.forbid(permission, where, services.context(account_id, origin, actor_id=actor_id))
-
+    decide = permission_change(services, account_id, Member.forbid, permission, origin=origin, projects=projects, actor_id=actor_id)
     return take_access(services, account_id, member_id, decide, actor_id=actor_id)
 
 
@@ -161,12 +189,10 @@ def deactivate(
 ) -> Recorded | None:
     """End everything of a member at once: grants, browser sessions, sign-ins to come. The only admin is `Refused`."""
 
-    def decide(member: Member) -> None:
-        member.deactivate(services.context(account_id, origin, actor_id=actor_id), reason)
-
     def signed_out(tables: Tables) -> None:
         tables.remove_browser_sessions_of(account_id, str(member_id))
 
+    decide = deactivation(services, account_id, origin=origin, reason=reason, actor_id=actor_id)
     return take_access(services, account_id, member_id, decide, actor_id=actor_id, also=signed_out)
 
 
@@ -197,5 +223,5 @@ def set_password(
     return until_settled(attempt)
 
 
-def _change(services: Services, account_id: str, member_id: UUID, decide: Callable[[Member], None]) -> Recorded | None:
+def _change(services: Services, account_id: str, member_id: UUID, decide: Decision) -> Recorded | None:
     return change(services, lambda: member_of(services, account_id, member_id), decide)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from application.lookups import account_of, change
 from application.ports import Recorded
 from application.retrying import until_settled
 from application.services import Origin, Services
+from domain.account import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,12 @@ def rename(services: Services, account_id: str, project: str, name: str, *, orig
     )
 
 
+def removal(services: Services, account_id: str, project: str, *, origin: Origin, actor_id: str | None = None) -> Callable[[Account], None]:
+    """What removing a project is, to be carried out or only foreseen."""
+    return lambda account: account.remove_project(project, services.context(account_id, origin, actor_id=actor_id))
+
+
 def remove(services: Services, account_id: str, project: str, *, origin: Origin, actor_id: str | None = None) -> Recorded | None:
     """Remove a project, given by id or name; no grant reaches it from the next request on."""
-
-    return change(
-        services,
-        lambda: account_of(services, account_id),
-        lambda account: account.remove_project(project, services.context(account_id, origin, actor_id=actor_id)),
-        ending=True,
-    )
+    decide = removal(services, account_id, project, origin=origin, actor_id=actor_id)
+    return change(services, lambda: account_of(services, account_id), decide, ending=True)

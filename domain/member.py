@@ -159,7 +159,9 @@ class Member(Stream):
 
     def change_role(self, role: str, permissions: tuple[str, ...], projects: Projects, context: Context) -> None:
         self._must_exist()
-        self.record(self.RoleChanged, context, role=role, permissions=permissions, projects=projects)
+        then = _role_extents(self.held, permissions, projects, self.version + 1)
+        if role != self.role or then != {p: extent for p, extent in self.held.items() if not extent.empty}:
+            self.record(self.RoleChanged, context, role=role, permissions=permissions, projects=projects)
 
     def permit(self, permission: str, projects: Projects, context: Context) -> None:
         self._must_exist()

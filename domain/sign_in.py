@@ -46,7 +46,10 @@ class SignIn(Stream):
 
     @topic("sign_in.ended")
     class Ended(Event):
+        """`member_id`: whose sign-in it was; None in events of before it was recorded."""
+
         reason: str
+        member_id: str | None = None
 
         def apply(self, aggregate: SignIn) -> None:
             aggregate.live = False
@@ -60,4 +63,4 @@ class SignIn(Stream):
 
     def end(self, context: Context, reason: str) -> None:
         if self.live:
-            self.record(self.Ended, context, reason=reason)
+            self.record(self.Ended, context, reason=reason, member_id=self.member_id)

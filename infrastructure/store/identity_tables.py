@@ -10,11 +10,15 @@ from typing import Any
 
 from psycopg.errors import UniqueViolation
 
-from application.identity_ports import DirectoryUser, SsoRequest
+from application.identity_ports import DirectoryUser, SignsInWith, SsoRequest
 from domain.errors import AlreadyExists
 
 _PEOPLE = """FROM (SELECT DISTINCT account_id, member_id FROM logins WHERE account_id = %s AND kind = 'password') l
 LEFT JOIN directory_users d USING (account_id, member_id) WHERE d.deleted_at IS NULL"""
+_SIGNING_IN = """SELECT l.member_id, bool_or(l.kind = 'password' AND l.secret IS NOT NULL), bool_or(l.kind = 'sso'),
+    bool_or(d.member_id IS NOT NULL AND d.deleted_at IS NULL)
+FROM logins l LEFT JOIN directory_users d USING (account_id, member_id)
+WHERE l.account_id = %s AND l.member_id = ANY(%s::uuid[]) GROUP BY l.member_id"""
 _USER = "SELECT member_id, profile, created_at, changed_at, deleted_at FROM directory_users"
 
 
@@ -63,6 +67,11 @@ class IdentityTables:
     def sso_linked(self, account_id: str, member_id: str, issuer: str) -> bool:
         sql = "SELECT 1 FROM logins WHERE account_id = %s AND member_id = %s AND kind = 'sso' AND issuer = %s"
         return bool(self._run(sql, account_id, member_id, issuer))
+
+    def signing_in(self, account_id: str, member_ids: Sequence[str]) -> dict[str, SignsInWith]:
+        """By member; those without any login are missing."""
+        rows = self._run(_SIGNING_IN, account_id, list(member_ids))
+        return {str(row[0]): SignsInWith(*row[1:]) for row in rows}
 
     def remove_sso_logins(self, account_id: str, member_id: str) -> None:
         self._run("DELETE FROM logins WHERE account_id = %s AND member_id = %s AND kind = 'sso'", account_id, member_id)

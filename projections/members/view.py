@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from projections.connection import Connection
 from projections.definition import Names
 from projections.events import Event, PersonalReader
-from projections.literals import array, clean_values, json_text, uuid_or_none
+from projections.literals import array, json_text, uuid_or_none
 from projections.members.projection import Row, fold, keys
 from projections.view import run
 
@@ -27,6 +26,7 @@ def create(connection: Connection, names: Names) -> None:
 def index(connection: Connection, names: Names, how: str) -> None:
     connection.execute(f"CREATE INDEX {how} ON {names['members']} (account_id, added_position)")
     connection.execute(f"CREATE INDEX {how} ON {names['members']} (account_id, lower(email))")
+    connection.execute(f"CREATE INDEX {how} ON {names['members']} (account_id, lower(coalesce(name, email, '')), member_id)")
 
 
 _LOAD = "SELECT row_to_json(t) FROM {members} t WHERE member_id = ANY(%s::uuid[])"
@@ -54,25 +54,3 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
         run(connection, names, _SAVE, (json_text(list(folded.changed.values())),))
     for erased in folded.erased:
         run(connection, names, _SCRUB, erased)
-
-
-_TIMES = {name: f"'epoch'::timestamptz + m.{name} * interval '1 microsecond'" for name in ("added", "deactivated", "last_sign_in")}
-
-_LIST = (
-    """
-SELECT m.member_id::text, m.name, m.email, m.role, m.active, m.erased, m.permissions, {added}, m.added_by::text, m.added_how, m.added_position,
-    m.changed_position, {deactivated}, m.deactivated_reason, {last_sign_in}
-FROM views.members m WHERE m.account_id = %(account)s AND """.format(**_TIMES)
-    + "{filter} ORDER BY m.added_position LIMIT %(limit)s"
-)
-
-_FILTERS = {"member_id": "m.member_id = %(member_id)s", "email": "lower(m.email) = lower(%(email)s)", "active": "m.active = %(active)s"}
-_FILTERS["after"] = "m.added_position > %(after)s"
-
-
-def select(connection: Connection, account_id: str, *, limit: int, **filters: Any) -> list[tuple[Any, ...]]:
-    """Members in the order they were added."""
-    given = {name: value for name, value in filters.items() if value is not None}
-    query = _LIST.replace("{filter}", " AND ".join(_FILTERS[name] for name in given) or "true")
-    rows: list[tuple[Any, ...]] = connection.execute(query, {"account": account_id, "limit": limit, **clean_values(given)}).fetchall()
-    return rows

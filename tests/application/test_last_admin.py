@@ -66,8 +66,9 @@ def test_somebody_deactivated_or_without_the_permission_is_no_other_admin(world:
 
 
 def test_what_leaves_the_only_admin_one_is_allowed(world: World) -> None:
-    assert manage_members.change_role(world.services, world.account_id, UUID(world.admin_id), "Account Admin", origin=CLI)
+    assert manage_members.change_role(world.services, world.account_id, UUID(world.admin_id), "Account Admin", origin=CLI) is None
     assert manage_members.forbid(world.services, world.account_id, UUID(world.admin_id), "jobs.run", origin=CLI)
+    assert manage_members.change_role(world.services, world.account_id, UUID(world.admin_id), "Account Admin", origin=CLI)
     assert manages(world, world.admin_id)
 
 

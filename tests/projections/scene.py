@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from domain.base import Personal
 from domain.client import Client
 from domain.consent import Consent
 from domain.grant import Grant
 from domain.ids import client_id_for, consent_stream
 from domain.member import Member
+from domain.roles import permissions_of
 from projections.events import PersonalReader
 from projections.integrations.queries import IntegrationRow, integration
 from projections.sessions.queries import SessionRow, session
@@ -42,6 +44,15 @@ class Scene:
 
     def member(self, role: str = "Developer") -> Member:
         return self.history.add_member(role)
+
+    def person(self, name: str, role: str = "Developer", projects: Any = "*") -> Member:
+        """A member with this name."""
+        member_id = uuid4()
+        email = Personal(str(member_id), f"{member_id.hex}@example.com")
+        facts = {"role": role, "permissions": permissions_of(role), "projects": projects, "name": Personal(str(member_id), name), "email": email}
+        member = Member.add(member_id, self.admin(), **facts)  # type: ignore[arg-type]  # what it takes
+        self.history.append(member)
+        return member
 
     def client(self, name: str = "Claude Code", *, kind: Any = "dynamic", port: int = 3118, needs_approval: bool = False) -> Client:
         history, stream_id = self.history, uuid4()

@@ -5,7 +5,18 @@ from uuid import uuid4
 from domain.member import Member
 from domain.roles import permissions_of
 from domain.sign_in import SignIn
-from projections.members.queries import Held, MemberRow, list_members, member, member_by_email
+from projections.members.queries import (
+    Held,
+    MemberRow,
+    Reach,
+    apps_in_use,
+    find_members,
+    list_members,
+    member,
+    member_by_email,
+    member_counts,
+    reach,
+)  # fmt: skip
 from tests.projections.scene import Scene
 
 SALES = "prj_000000000001"
@@ -74,3 +85,47 @@ def test_the_views_name_an_erased_person_no_more(scene: Scene, owner: object) ->
     row = row_of(scene, who)
     assert (row.name, row.email, row.erased, row.active) == (None, None, True, False)
     assert len(list_members(scene.connection, scene.account)) == 2
+
+
+def test_people_are_found_by_name_role_and_status_a_page_at_a_time_in_both_directions(scene: Scene) -> None:
+    names = ("Zoe", "adam", "Bela", "Ada")
+    for name in names:
+        scene.person(name)
+    left = scene.person("Cleo Left")
+    left.deactivate(scene.admin())
+    scene.append(left)
+    scene.told()
+    connection, account = scene.connection, scene.account
+    found = [row.name for row in find_members(connection, account)]
+    assert [name for name in found if name in names] == ["Ada", "adam", "Bela", "Zoe"]
+    first = find_members(connection, account, limit=2)
+    second = find_members(connection, account, limit=2, after=first[-1].member_id)
+    assert find_members(connection, account, limit=2, before=second[0].member_id) == first
+    assert [row.name for row in find_members(connection, account, text="LEFT")] == ["Cleo Left"]
+    assert [row.name for row in find_members(connection, account, text="cleo", status="deactivated")] == ["Cleo Left"]
+    assert find_members(connection, account, text="Cleo", status="active") == []
+    assert find_members(connection, account, text="Zoe", role="Analyst") == []
+    assert find_members(connection, account, text="%") == []
+    assert find_members(connection, account, after="nobody") == []
+    assert member_counts(connection, account).deactivated == 1
+
+
+def test_what_a_project_is_reached_by(scene: Scene) -> None:
+    sales, marketing = tuple(scene.history.account.projects)[:2]
+    before = _reach(scene, sales, marketing)
+    analyst = scene.person("Only Sales", "Analyst", (sales,))
+    scene.consent(analyst, scene.client("Reporter"), ("projects:query",), (sales,))
+    scene.consent(analyst, scene.client("Everywhere"), ("projects:query",), "*")
+    blocked = scene.client("Blocked")
+    scene.consent(analyst, blocked, ("projects:query",), "*")
+    scene.history.account.block_app(blocked.fingerprint, "Blocked", scene.admin())
+    scene.append(scene.history.account)
+    after = _reach(scene, sales, marketing)
+    assert (after[sales].members - before[sales].members, after[marketing].members - before[marketing].members) == (1, 0)
+    assert (after[sales].apps - before[sales].apps, after[marketing].apps - before[marketing].apps) == (2, 1)
+    assert [app.name for app in apps_in_use(scene.connection, scene.account, [str(analyst.id)])[str(analyst.id)]] == ["Everywhere", "Reporter"]
+
+
+def _reach(scene: Scene, *projects: str) -> dict[str, Reach]:
+    scene.told()
+    return reach(scene.connection, scene.account, projects)

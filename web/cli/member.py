@@ -9,6 +9,8 @@ import click
 from web.cli.commands import given_password, password_option, store_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from web.cli.store import Cli
 
 project_option = click.option("--project", "projects", multiple=True, metavar="P", help="Only in this project (id or name); may repeat.")
@@ -87,28 +89,37 @@ def reactivate(cli: Cli, email: str, reason: str | None) -> None:
     cli.changed(recorded, f"{email} is active again.", f"{email} is active.", member_id=str(member_id))
 
 
-@store_command(member, "permit", help="Grant one permission beside the role.")
-@email_argument
-@click.argument("permission")
-@project_option
+def _on_permission(cli: Cli, use_case: Any, email: str, permission: str, projects: tuple[str, ...], *, did: str, was: str) -> None:
+    from application.manage_members import find_member
+
+    member_id = find_member(cli.services, cli.account_id, email)
+    recorded = use_case(cli.services, cli.account_id, member_id, permission, projects=projects, origin=cli.origin)
+    cli.changed(recorded, did, was, member_id=str(member_id))
+
+
+def permission_command(name: str, help_text: str) -> Callable[[Callable[..., None]], click.Command]:
+    """A command about one permission, for all projects or the named ones."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        return store_command(member, name, help=help_text)(email_argument(click.argument("permission")(project_option(function))))
+
+    return decorate
+
+
+@permission_command("permit", "Grant one permission beside the role.")
 def permit(cli: Cli, email: str, permission: str, projects: tuple[str, ...]) -> None:
-    from application import manage_members
+    from application.manage_members import permit
 
-    member_id = manage_members.find_member(cli.services, cli.account_id, email)
-    recorded = manage_members.permit(cli.services, cli.account_id, member_id, permission, projects=projects, origin=cli.origin)
-    cli.changed(recorded, f"{email} holds {permission}.", f"{email} held {permission} there already.", member_id=str(member_id))
+    did, was = f"{email} holds {permission}.", f"{email} held {permission} there already."
+    _on_permission(cli, permit, email, permission, projects, did=did, was=was)
 
 
-@store_command(member, "forbid", help="Take one permission away; felt by the next request.")
-@email_argument
-@click.argument("permission")
-@project_option
+@permission_command("forbid", "Take one permission away; felt by the next request.")
 def forbid(cli: Cli, email: str, permission: str, projects: tuple[str, ...]) -> None:
-    from application import manage_members
+    from application.manage_members import forbid
 
-    member_id = manage_members.find_member(cli.services, cli.account_id, email)
-    recorded = manage_members.forbid(cli.services, cli.account_id, member_id, permission, projects=projects, origin=cli.origin)
-    cli.changed(recorded, f"{permission} is taken from {email}.", f"{email} didn't hold {permission} there.", member_id=str(member_id))
+    did, was = f"{permission} is taken from {email}.", f"{email} didn't hold {permission} there."
+    _on_permission(cli, forbid, email, permission, projects, did=did, was=was)
 
 
 @store_command(member, "role", help="Give a member another role.")
@@ -120,7 +131,7 @@ def role(cli: Cli, email: str, role: str, projects: tuple[str, ...]) -> None:
 
     member_id = manage_members.find_member(cli.services, cli.account_id, email)
     recorded = manage_members.change_role(cli.services, cli.account_id, member_id, role, projects=projects, origin=cli.origin)
-    cli.changed(recorded, f"{email} is {role} now.", member_id=str(member_id), role=role)
+    cli.changed(recorded, f"{email} is {role} now.", f"{email} was {role} there already.", member_id=str(member_id), role=role)
 
 
 @store_command(member, "password", help="Set a member's password and end their browser sessions.")
