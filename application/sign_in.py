@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from application import addresses, emails, password_rules
+from application import emails, password_rules
 from application.browser_sessions import SESSION_LIFE, SignedIn, open_session
 from application.counting import count
 from application.lookups import account_of
@@ -15,13 +15,16 @@ from application.manage_members import PASSWORD
 from application.ports import Recorded
 from application.retrying import until_settled
 from application.services import Origin, Services
+from application.sign_in_limits import WINDOW, Trial, browser_token, count_try, forgive, window_of
 from domain.auth_provider import password_allowed
 from domain.member import Member
 from domain.sign_in import Method, SignIn
 
-__all__ = ["SESSION_LIFE", "SignInRefused", "SignedIn", "end", "failures_bucket", "note_failure", "sign_in_with_password", "window_of"]
+__all__ = [
+    "SESSION_LIFE", "WINDOW", "SignInRefused", "SignedIn", "end", "failures_bucket", "known_browser", "note_failure", "sign_in_with_password",
+    "window_of",
+]  # fmt: skip
 
-WINDOW = timedelta(minutes=15)
 EACH_RECORDED = 30
 """Failures of an account that are recorded one by one in a minute; the rest of the minute becomes one counted event."""
 MINUTE = timedelta(minutes=1)
@@ -36,25 +39,20 @@ class SignInRefused:
     sso_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
-    """What was typed, as far as it may be known, and the counters it runs against."""
+def sign_in_with_password(
+    services: Services, account_id: str, email: str, password: str, origin: Origin, *, known_browsers: Sequence[str] = ()
+) -> SignedIn | SignInRefused:
+    """Sign a member in, and open a browser session (idle limit: the reader's business; absolute limit: `SESSION_LIFE`).
 
-    account_id: str
-    key: bytes
-    origin: Origin
-    now: datetime
-
-
-def sign_in_with_password(services: Services, account_id: str, email: str, password: str, origin: Origin) -> SignedIn | SignInRefused:
-    """Sign a member in, and open a browser session (idle limit: the reader's business; absolute limit: `SESSION_LIFE`)."""
-    key = services.login_key(account_id, emails.looked_up(email))
-    trial = _Try(account_id, key, origin, services.clock())
-    wait = _wait(services, trial)
-    if wait is not None:
-        _note(services, trial, None, "limited")
-        return SignInRefused(wait)
+    `known_browsers`: what the browser kept of earlier sign-ins (`known_browser`).
+    """
+    key = _login_key(services, account_id, email)
+    trial = Trial(account_id, key, origin, services.clock(), known_browsers)
+    counted = count_try(services, trial)
     found = services.store.tables().login(account_id, PASSWORD, "", key)
+    if counted.wait is not None:
+        _note(services, trial, found[0] if found else None, "limited")
+        return SignInRefused(counted.wait)
     member_id, secret = (UUID(found[0]), found[1]) if found else (services.new_id(), None)
     # An unknown address takes the same steps: one password check, one read of a member.
     typed = password_rules.prepared(password) if len(password) <= _MAXIMUM_TYPED else ""
@@ -67,7 +65,7 @@ def sign_in_with_password(services: Services, account_id: str, email: str, passw
         _note(services, trial, str(member_id) if found else None, reason)
         # Where SSO is enforced every refusal says so: another one would tell a right password from a wrong one.
         return SignInRefused(sso_only=not password_allowed(account, ""))
-    _forgive(services, trial)
+    forgive(services, trial, counted)
     return until_settled(lambda: _open(services, trial, member_id, secret))
 
 
@@ -94,13 +92,16 @@ def failures_bucket(account_id: str) -> str:
     return f"sign-in-failed:{account_id}"
 
 
-def window_of(now: datetime, length: timedelta) -> datetime:
-    """The beginning of the window of this length that holds `now`."""
-    seconds = int(length.total_seconds())
-    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, now.tzinfo)
+def known_browser(services: Services, account_id: str, email: str) -> str:
+    """What a browser in which this login has just signed in may keep, so that others' wrong tries don't keep it out."""
+    return browser_token(services, account_id, _login_key(services, account_id, email))
 
 
-def _open(services: Services, trial: _Try, member_id: UUID, secret: str | None) -> SignedIn | SignInRefused:
+def _login_key(services: Services, account_id: str, email: str) -> bytes:
+    return services.login_key(account_id, emails.looked_up(email))
+
+
+def _open(services: Services, trial: Trial, member_id: UUID, secret: str | None) -> SignedIn | SignInRefused:
     """Judged on the member, and on the secret that was compared being the one that counts at that version of the member."""
     member = services.store.load(Member, member_id)
     if member is None or not member.active or services.store.tables().login(trial.account_id, PASSWORD, "", trial.key) != (str(member_id), secret):
@@ -109,25 +110,6 @@ def _open(services: Services, trial: _Try, member_id: UUID, secret: str | None) 
     if not password_allowed(account, str(member_id)):
         return SignInRefused(sso_only=True)
     return open_session(services, trial.account_id, trial.origin, member, method="password", judged=[account])
-
-
-def _wait(services: Services, trial: _Try) -> int | None:
-    """Count this try; the seconds to wait if it is one too many for its address or its login."""
-    limits, start = services.limits, window_of(trial.now, WINDOW)
-    factor = limits.loopback_factor if addresses.is_loopback(trial.origin.address) else 1
-    tables = services.store.tables()
-    over = tables.count(_login_bucket(trial), start) > limits.sign_ins_per_login * factor
-    if trial.origin.address is not None:
-        over |= tables.count(_address_bucket(services, trial), start) > limits.sign_ins_per_address * factor
-    return max(1, math.ceil((start + WINDOW - trial.now).total_seconds())) if over else None
-
-
-def _forgive(services: Services, trial: _Try) -> None:
-    """A right password doesn't count."""
-    start = window_of(trial.now, WINDOW)
-    services.store.tables().count(_login_bucket(trial), start, -1)
-    if trial.origin.address is not None:
-        services.store.tables().count(_address_bucket(services, trial), start, -1)
 
 
 def note_failure(
@@ -143,13 +125,7 @@ def note_failure(
     services.store.append([stream])
 
 
-def _note(services: Services, trial: _Try, member_id: str | None, reason: str) -> None:
-    note_failure(services, trial.account_id, trial.origin, method="password", member_id=member_id, login_key=trial.key, reason=reason)
-
-
-def _login_bucket(trial: _Try) -> str:
-    return f"sign-in:{trial.account_id}:login:{trial.key.hex()}"
-
-
-def _address_bucket(services: Services, trial: _Try) -> str:
-    return f"sign-in:{trial.account_id}:address:{addresses.counted(services, trial.account_id, trial.origin.address or '')}"
+def _note(services: Services, trial: Trial, member_id: str | None, reason: str) -> None:
+    """A member is named, so that erasing them leaves nothing of it; of anybody else stands a hash of the day, which no login is stored under."""
+    unknown = None if member_id else services.login_key(trial.account_id, f"failed:{trial.now:%Y-%m-%d}:{trial.key.hex()}")
+    note_failure(services, trial.account_id, trial.origin, method="password", member_id=member_id, login_key=unknown, reason=reason)

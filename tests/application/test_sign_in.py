@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from application import manage_members, sign_in
+from application import manage_members, sign_in, sign_in_limits
 from application.services import Origin
 from domain.sign_in import SignIn
 from tests.support.oauth_world import CLI, World
@@ -23,8 +24,10 @@ def member_id(world: World) -> UUID:
     return manage_members.add_member(world.services, world.account_id, origin=CLI, **facts).member_id
 
 
-def attempt(world: World, email: str = EMAIL, password: str = PASSWORD, origin: Origin = BROWSER) -> sign_in.SignedIn | sign_in.SignInRefused:
-    return sign_in.sign_in_with_password(world.services, world.account_id, email, password, origin)
+def attempt(
+    world: World, email: str = EMAIL, password: str = PASSWORD, origin: Origin = BROWSER, known: Sequence[str] = ()
+) -> sign_in.SignedIn | sign_in.SignInRefused:
+    return sign_in.sign_in_with_password(world.services, world.account_id, email, password, origin, known_browsers=known)
 
 
 def failures(world: World) -> list[Any]:
@@ -61,8 +64,18 @@ def test_a_right_password_opens_a_session_whose_secret_is_stored_as_a_hash(world
 def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(world: World, member_id: UUID) -> None:
     assert attempt(world, password="wrong but long enough") == attempt(world, "nobody@jaffle.example") == sign_in.SignInRefused()
     known, unknown = sorted(failures(world), key=lambda e: e.member_id is None)
-    assert known.member_id == str(member_id)
+    assert (known.member_id, known.login_key) == (str(member_id), None)
     assert unknown.member_id is None
+    assert unknown.login_key is not None
+
+
+def test_a_members_failures_name_them_and_hold_no_hash_even_beyond_the_limit(world: World, member_id: UUID) -> None:
+    world.limit(sign_ins_per_login=1)
+    attempt(world, password="wrong but long enough")
+    attempt(world, password="wrong but long enough")
+    assert sorted((e.reason, e.member_id, e.login_key) for e in failures(world)) == [
+        ("limited", str(member_id), None), ("wrong", str(member_id), None),
+    ]  # fmt: skip
 
 
 def test_argon2_runs_whether_or_not_the_address_exists(world: World, member_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +88,8 @@ def test_argon2_runs_whether_or_not_the_address_exists(world: World, member_id: 
 def test_what_was_typed_as_a_login_is_recorded_as_a_keyed_hash_only(world: World, member_id: UUID) -> None:
     attempt(world, "My Secret Pass@phrase", "x")
     (event,) = failures(world)
-    assert event.login_key == world.services.login_key(world.account_id, "my secret pass@phrase").hex()
+    assert len(event.login_key) == 64
+    assert event.login_key != world.services.login_key(world.account_id, "my secret pass@phrase").hex()
     assert "secret" not in str({k: v for k, v in vars(event).items() if k != "address"}).lower()
 
 
@@ -97,6 +111,46 @@ def test_too_many_tries_for_one_login_answer_with_the_time_to_wait_even_to_the_r
     assert isinstance(attempt(world, "other@jaffle.example"), sign_in.SignInRefused)
     world.later(seconds=refused.retry_after + 1)
     assert isinstance(attempt(world), sign_in.SignedIn)
+
+
+def test_nobody_can_lock_a_person_out_from_another_network(world: World, member_id: UUID) -> None:
+    world.limit(sign_ins_per_login=2)
+    for _ in range(10):
+        attempt(world, password="wrong but long enough", origin=Origin("ui", "198.51.100.66"))
+    assert isinstance(attempt(world, origin=Origin("ui", "198.51.100.66")), sign_in.SignInRefused)
+    assert isinstance(attempt(world), sign_in.SignedIn)
+
+
+def test_many_networks_together_are_limited_but_not_a_browser_that_is_known(world: World, member_id: UUID) -> None:
+    world.limit(sign_ins_per_login=1)
+    for number in range(sign_in_limits.EVERYWHERE):
+        attempt(world, password="wrong but long enough", origin=Origin("ui", f"198.51.100.{number}"))
+    refused = attempt(world)
+    assert isinstance(refused, sign_in.SignInRefused)
+    assert refused.retry_after
+    token = sign_in.known_browser(world.services, world.account_id, EMAIL.upper())
+    assert isinstance(attempt(world, known=("nonsense", token)), sign_in.SignedIn)
+    for _ in range(2):
+        attempt(world, password="wrong but long enough", known=(token,))
+    assert isinstance(attempt(world, known=(token,)), sign_in.SignInRefused)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda t: t[:-1], lambda t: "x" + t, lambda t: t.replace(".", ""), lambda t: "." + t, lambda _: "é.é", lambda t: t * 9]
+)
+def test_a_token_that_is_not_genuine_or_another_persons_makes_no_browser_known(world: World, member_id: UUID, spoil: Callable[[str], str]) -> None:
+    world.limit(sign_ins_per_login=1)
+    attempt(world, password="wrong but long enough")
+    theirs = sign_in.known_browser(world.services, world.account_id, "eve@jaffle.example")
+    spoilt = spoil(sign_in.known_browser(world.services, world.account_id, EMAIL))
+    assert isinstance(attempt(world, known=(theirs, spoilt)), sign_in.SignInRefused)
+
+
+def test_what_one_counter_refused_burdens_no_other(world: World, member_id: UUID) -> None:
+    world.limit(sign_ins_per_login=1, sign_ins_per_address=2)
+    for _ in range(9):
+        attempt(world, password="wrong but long enough")
+    assert attempt(world, "other@jaffle.example") == sign_in.SignInRefused()
 
 
 def test_an_unknown_login_is_limited_like_a_known_one(world: World) -> None:

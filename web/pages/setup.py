@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from application import open_account, password_rules, sign_in
 from domain.errors import DomainError
-from web.pages import context, csrf, session
+from web.pages import context, csrf, known_browsers, session
 from web.pages.account_models import ErrorView
 from web.pages.deeds import done
 from web.pages.models import Page
@@ -112,6 +112,7 @@ def _opened(token: str, typed: dict[str, str], password: str) -> Response:
     outcome = sign_in.sign_in_with_password(services, str(opened.account.id), typed["email"], password, context.origin())
     if isinstance(outcome, sign_in.SignedIn):
         session.set_cookie(response, outcome.session_secret)
+        known_browsers.remember(response, typed["email"])
     done(opened.recorded, f"{opened.account.name} is open.", "You are its first admin, and signed in.")
     return response
 

@@ -14,7 +14,7 @@ from application.begin_authorization import pending
 from domain.auth_provider import in_force
 from domain.client import Client
 from domain.member import Member
-from web.pages import context, csrf, session
+from web.pages import context, csrf, known_browsers, session
 from web.pages.account_models import SignInView
 from web.pages.errors import start_page_url
 from web.pages.formatting import duration
@@ -48,11 +48,13 @@ def submit() -> Response:
         csrf.check()
     except csrf.StaleForm:
         return form_page(wanted, email=email, problem="This page is out of date, nothing was changed. Sign in again.", status=400)
-    outcome = use_case.sign_in_with_password(context.services(), context.account_id(), email, request.form.get("password", ""), context.origin())
+    password, shown = request.form.get("password", ""), known_browsers.shown()
+    outcome = use_case.sign_in_with_password(context.services(), context.account_id(), email, password, context.origin(), known_browsers=shown)
     if isinstance(outcome, use_case.SignInRefused):
         return _refused(wanted, email, outcome)
     response = redirect(wanted or start_of(outcome.member), 303)
     session.set_cookie(response, outcome.session_secret)
+    known_browsers.remember(response, email)
     return response
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.http_flow import App, Person, hidden
 from tests.web.pages.conftest import PASSWORD, Site, signed_in, text_of
+from web.pages import context
 from web.pages.session import local_path
 
 
@@ -91,10 +94,6 @@ def test_odd_input_is_a_refusal_and_never_a_failure(site: Site) -> None:
 
 
 def test_too_many_tries_say_when_it_opens_again(site: Site) -> None:
-    from dataclasses import replace
-
-    from web.pages import context
-
     services = replace(site.app.services, limits=replace(site.app.services.limits, sign_ins_per_login=2, loopback_factor=1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(context, "services", lambda: services)
@@ -104,3 +103,19 @@ def test_too_many_tries_say_when_it_opens_again(site: Site) -> None:
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
     assert "Too many tries. Signing in opens again in" in answer.text
+
+
+def test_a_browser_that_signed_in_before_is_known_and_shares_nothing_with_scripts(site: Site) -> None:
+    admin = Person(site.base_url, site.email("admin"), PASSWORD)
+    kept = next(cookie for cookie in admin.sign_in().headers.get_list("set-cookie") if cookie.startswith("gb_known="))
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= {part.strip() for part in kept.split(";")}
+    services = replace(site.app.services, limits=replace(site.app.services.limits, sign_ins_per_login=1, loopback_factor=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context, "services", lambda: services)
+        for _ in range(3):
+            stranger, form = form_of(site)
+            stranger.http.post("/sign-in", data={**form, "email": site.email("admin"), "password": "wrong"})
+        assert Person(site.base_url, site.email("admin"), PASSWORD).sign_in().status_code == 429
+        admin.http.post("/sign-out", data=hidden(admin.http.get("/sign-out").text))
+        assert admin.sign_in().status_code == 303
+        assert admin.http.cookies["gb_known"].count("/") == 1
