@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
 
 from projections import view
 from projections.connection import Connection
 from projections.definition import Projection
 from projections.registry import PROJECTIONS
+
+TAnswer = TypeVar("TAnswer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,20 @@ def status(connection: Connection, projections: Sequence[Projection] = PROJECTIO
 
 def wait_until(connection: Connection, position: int, timeout: float, name: str | None = None) -> bool:
     """Wait until a projection (or all that run) holds an event: read your own writes. False if it takes longer than `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    pause = 0.002
-    while True:
-        if view.holds(connection, position, name):
-            return True
+    return _asked(lambda: view.holds(connection, position, name) or None, timeout) is not None
+
+
+def wait_for_event(connection: Connection, account_id: str, stream_id: UUID, version: int, timeout: float) -> int | None:
+    """The position of an account's event, once it has one; None if it takes longer than `timeout` seconds, or is none of the account's."""
+    return _asked(lambda: view.position_of(connection, account_id, stream_id, version), timeout)
+
+
+def _asked(ask: Callable[[], TAnswer | None], timeout: float) -> TAnswer | None:
+    """The answer, asked for at growing intervals until there is one."""
+    deadline, pause = time.monotonic() + timeout, 0.002
+    while (found := ask()) is None:
         if time.monotonic() + pause > deadline:
-            return False
+            return None
         time.sleep(pause)
         pause = min(pause * 1.5, 0.02)
+    return found

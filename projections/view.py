@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -278,3 +279,10 @@ def holds(connection: Connection, position: int, name: str | None) -> bool:
     """Whether a projection, or every one that runs, has come to a position."""
     query = "SELECT coalesce(min(position), 0) >= %s FROM projections WHERE state = 'live' AND (name = %s OR %s)"
     return bool(connection.execute(query, (position, name, name is None), prepare=True).fetchone()[0])
+
+
+def position_of(connection: Connection, account_id: str, stream_id: UUID, version: int) -> int | None:
+    """The position of an account's event; None if it has none yet, or is another account's."""
+    query = "SELECT position FROM positions WHERE originator_id = %s AND originator_version = %s AND account_id = %s"
+    row = connection.execute(query, (stream_id, version, account_id), prepare=True).fetchone()
+    return None if row is None else int(row[0])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from application.ports import Busy
-from infrastructure.bootstrap import Directory
+from infrastructure.directory import Directory
 from tests.support.oauth_world import World
 
 WAYS = [

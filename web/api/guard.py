@@ -38,7 +38,7 @@ def reads(permissions: tuple[str, ...] = ALL) -> Callable[[View], View]:
                 if wanted is not None:
                     if not _POSITION.match(wanted):
                         raise Problem("invalid-input", errors=[{"parameter": "min_position", "detail": "This is no position."}])
-                    positions.wait_for(context.services(), conn, wanted)
+                    positions.wait_for(context.services(), conn, context.account_id(), wanted)
                 told = positions.headers(conn)
                 response: Response = view(*args, **kwargs)
             response.headers.update(told)

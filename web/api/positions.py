@@ -10,7 +10,7 @@ from uuid import UUID
 
 from application.ports import Recorded
 from application.services import Services
-from projections.status import lag, wait_until
+from projections.status import lag, wait_for_event, wait_until
 from web.api.problems import Problem
 
 HEADER: Final = "Grantbook-Position"
@@ -30,10 +30,10 @@ def token(recorded: Recorded) -> str:
     return _TOKEN + base64.urlsafe_b64encode(recorded.stream_id.bytes + recorded.version.to_bytes(8, "big")).decode()
 
 
-def wait_for(services: Services, conn: Any, wanted: str) -> None:
-    """Wait up to a second until the views hold what was asked for."""
+def wait_for(services: Services, conn: Any, account_id: str, wanted: str) -> None:
+    """Wait up to a second until the views hold what was asked for. Another account's event is as unknown as one that was never recorded."""
     begun = time.monotonic()
-    position = _position(services, wanted)
+    position = _position(services, conn, account_id, wanted)
     left = max(0.0, begun + PATIENCE - time.monotonic())
     if position is None or not wait_until(conn, position, left):
         raise Problem("not-yet-visible", "Try again in a moment.", headers={"Retry-After": "1"})
@@ -45,7 +45,7 @@ def headers(conn: Any) -> dict[str, str]:
     return {HEADER: str(found.position), LAG_HEADER: f"{min(found.seconds, 1e9):.3f}"}
 
 
-def _position(services: Services, wanted: str) -> int | None:
+def _position(services: Services, conn: Any, account_id: str, wanted: str) -> int | None:
     if not wanted.startswith(_TOKEN):
         return int(wanted)
     try:
@@ -54,4 +54,6 @@ def _position(services: Services, wanted: str) -> int | None:
         raw = b""
     if len(raw) != 24 or raw[16] & 0x80:
         raise Problem("invalid-input", errors=[{"parameter": "min_position", "detail": "This is no position."}])
-    return services.store.position_of(Recorded(UUID(bytes=raw[:16]), int.from_bytes(raw[16:], "big")), PATIENCE)
+    stream_id, version = UUID(bytes=raw[:16]), int.from_bytes(raw[16:], "big")
+    services.store.position_of(Recorded(stream_id, version), 0)  # wakes the sequencer; whose event it is, is asked below
+    return wait_for_event(conn, account_id, stream_id, version, PATIENCE)

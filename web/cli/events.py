@@ -34,8 +34,8 @@ def show(cli: Cli, stream: str) -> None:
 
     stream_id = _stream_id(cli, stream)
     with connect(cli_dsn(cli.app.dsn)) as connection:
-        stream = stream_events(connection, cli.app.store.mapper, stream_id)
-        found = [_described(cli, event, None) for event in stream if event.account_id == cli.account_id]
+        recorded = stream_events(connection, cli.app.store.mapper, stream_id)
+        found = [_described(cli, event, None) for event in recorded if event.account_id == cli.account_id]
     if not found:
         raise NotFound(f"There is no stream {stream}.")
     if cli.out.as_json:
