@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from projections.integrations.reads import view
 from projections.literals import uuid_or_none
 
 Status = Literal["active", "pending", "blocked", "removed"]
+Sort = Literal["used", "name", "users", "created"]
 _KINDS = {"manual": ("manual",), "dynamic": ("dynamic", "metadata_document")}
 _NO_POSITION = 2**62
 
@@ -76,6 +78,60 @@ class RegistrationRow:
     removed_reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of the apps that match, and how many match in all."""
+
+    rows: tuple[IntegrationRow, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """The last time that somebody asked the admins to approve an app; name and reason are None where the person was erased."""
+
+    client_stream: str
+    client_id: str
+    fingerprint: str
+    member_id: str
+    member_name: str | None
+    requested: tuple[str, ...]
+    reason: str | None
+    asked_at: datetime
+    position: int
+
+
+def find_integrations(
+    connection: Connection,
+    account_id: str,
+    *,
+    registration: Literal["manual", "dynamic"] | None = None,
+    search: str = "",
+    status: Status | None = None,
+    sort: Sort = "used",
+    offset: int = 0,
+    limit: int = 50,
+) -> Found:
+    """Apps by a part of their name, of a redirect URL's host or of a client id. Removed ones only where that status is asked for.
+
+    `used` puts those that wait for approval first.
+    """
+    kinds = None if registration is None else _KINDS[registration]
+    rows = view.find(connection, account_id, registrations=kinds, search=search, status=status, sort=sort, offset=offset, limit=limit)
+    return Found(tuple(_integration(row[:-1]) for row in rows), rows[0][-1] if rows else 0)
+
+
+def waiting_count(connection: Connection, account_id: str) -> int:
+    """How many apps wait for an admin's approval."""
+    return view.waiting(connection, account_id)
+
+
+def approval_requests(connection: Connection, account_id: str, fingerprints: Sequence[str], limit: int = 100) -> list[ApprovalRequest]:
+    """Who asked for these apps, the newest first, whatever was decided since."""
+    rows = view.asked(connection, account_id, fingerprints, limit) if fingerprints else []
+    return [_request(row) for row in rows]
+
+
 def list_integrations(
     connection: Connection,
     account_id: str,
@@ -117,6 +173,12 @@ def _integration(row: tuple[Any, ...]) -> IntegrationRow:
     values = list(row)
     values[4] = tuple(values[4])
     return IntegrationRow(*values)
+
+
+def _request(row: tuple[Any, ...]) -> ApprovalRequest:
+    values = list(row)
+    values[5] = tuple(values[5])
+    return ApprovalRequest(*values)
 
 
 def _registration(row: tuple[Any, ...]) -> RegistrationRow:

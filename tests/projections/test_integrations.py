@@ -1,6 +1,23 @@
 from __future__ import annotations
 
-from projections.integrations.queries import integration, list_integrations, registrations, unused_clients
+from typing import Any
+
+import pytest
+
+from domain.client import Client
+from domain.consent import Consent
+from domain.ids import consent_stream
+from domain.member import Member
+from projections.integrations.queries import (
+    approval_requests,
+    find_integrations,
+    integration,
+    list_integrations,
+    registrations,
+    unused_clients,
+    waiting_count,
+)
+from tests.projections.history import MCP
 from tests.projections.scene import Scene
 
 
@@ -122,3 +139,84 @@ def test_what_is_no_client_of_the_account_is_not_found(scene: Scene) -> None:
     for ref in ("app_x", "", "00000000-0000-4000-8000-000000000000", "\x00", "' OR 1=1"):
         assert integration(scene.connection, scene.account, ref) is None
     assert integration(scene.connection, "00000000-0000-4000-8000-000000000000", client.client_id) is None
+
+
+def found(scene: Scene, **options: Any) -> list[str]:
+    scene.told()
+    return [row.name for row in find_integrations(scene.connection, scene.account, **options).rows]
+
+
+@pytest.mark.parametrize(
+    ("search", "names"), [("CURS", ["Cursor"]), ("one.example", ["One"]), ("/callback", []), ("'; --", []), ("%", []), ("\x00", [])]
+)
+def test_apps_are_found_by_name_and_redirect_host(scene: Scene, search: str, names: list[str]) -> None:
+    scene.client("Cursor")
+    one = scene.client("One")
+    one.change_metadata({"client_name": "One", "redirect_uris": ["https://one.example/cb"]}, scene.history.context(None, str(one.id)))
+    scene.append(one)
+    assert found(scene, search=search) == names
+
+
+def test_apps_are_found_by_the_client_id_of_any_registration_and_by_status(scene: Scene) -> None:
+    scene.client(port=3118)
+    again, blocked, gone = scene.client(port=4711), scene.client("Blocked"), scene.client("Gone")
+    scene.client("Waiting", needs_approval=True)
+    scene.history.account.block_app(blocked.fingerprint, blocked.name, scene.admin())
+    gone.remove("admin", scene.admin())
+    scene.append(scene.history.account, gone)
+    assert found(scene, search=again.client_id[4:20].upper()) == ["Claude Code"]
+    assert [found(scene, status=status) for status in ("active", "pending", "blocked", "removed")] == [
+        ["Claude Code"], ["Waiting"], ["Blocked"], ["Gone"],
+    ]  # fmt: skip
+    assert sorted(found(scene)) == ["Blocked", "Claude Code", "Waiting"]
+    assert found(scene)[0] == "Waiting"
+    assert waiting_count(scene.connection, scene.account) == 1
+
+
+def test_apps_are_sorted_and_paged(scene: Scene) -> None:
+    a, b, c = scene.client("a"), scene.client("B"), scene.client("c", kind="manual")
+    scene.grant(scene.member(), b)
+    scene.grant(scene.member(), b)
+    scene.later(minutes=1)
+    scene.grant(scene.member(), a)
+    assert found(scene, sort="name") == ["a", "B", "c"]
+    assert found(scene, sort="users") == ["B", "a", "c"]
+    assert found(scene, sort="created") == ["c", "B", "a"]
+    assert found(scene, sort="used") == ["a", "B", "c"]
+    page = find_integrations(scene.connection, scene.account, sort="name", offset=1, limit=1)
+    assert ([row.name for row in page.rows], page.total, page.rows[0].users) == (["B"], 3, 2)
+    assert page.rows[0] == scene.app(b)
+    assert find_integrations(scene.connection, scene.account, offset=9).total == 0
+    assert found(scene, registration="manual") == [c.name]
+
+
+def asks(scene: Scene, client: Client, who: Member, reason: str | None) -> None:
+    consent_id, context = consent_stream(scene.account, str(who.id), str(client.id)), scene.history.context(str(who.id), str(client.id))
+    consent = scene.history.consents.setdefault(consent_id, Consent.blank(consent_id, context))
+    consent.ask_approval(context, reason=reason, member_id=str(who.id), for_client=str(client.id), requested=("jobs:run",), resource=MCP)
+    if consent.pending_events:
+        scene.append(consent)
+
+
+def test_who_asked_for_an_app_is_known_with_the_scopes_and_the_reason_until_they_are_erased(scene: Scene) -> None:
+    client, member, other = scene.client(needs_approval=True), scene.member(), scene.member()
+    asks(scene, client, member, "I need it")
+    asks(scene, client, member, "again within a day")
+    asks(scene, client, other, None)
+    print_ = scene.app(client).fingerprint
+    asked = approval_requests(scene.connection, scene.account, [print_])
+    assert [(r.member_name, r.requested, r.reason) for r in asked] == [("Person 2", ("jobs:run",), None), ("Person 1", ("jobs:run",), "I need it")]
+    member.record(Member.Erased, scene.admin(), kids=("k1",), request="7")
+    scene.append(member)
+    scene.told()
+    assert [(r.member_name, r.reason) for r in approval_requests(scene.connection, scene.account, [print_])][1] == (None, None)
+    assert approval_requests(scene.connection, scene.account, []) == []
+
+
+def test_asking_again_after_a_day_or_for_more_is_recorded(scene: Scene) -> None:
+    client, member = scene.client(needs_approval=True), scene.member()
+    asks(scene, client, member, "first")
+    scene.later(hours=25)
+    asks(scene, client, member, "second")
+    asked = approval_requests(scene.connection, scene.account, [scene.app(client).fingerprint])
+    assert [(r.reason, r.asked_at) for r in asked] == [("second", scene.history.now)]

@@ -6,26 +6,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from projections.connection import Connection
-from projections.literals import clean
+from projections.literals import clean, clean_values
 
 # blocked wins over removed: a blocked app stays blocked for whatever registers next.
-_LIST = """
+_STATUS = """CASE WHEN a.decision = 'blocked' THEN 'blocked' WHEN a.live = 0 THEN 'removed'
+    WHEN a.waiting > 0 AND a.decision <> 'approved' THEN 'pending' ELSE 'active' END"""
+_COLUMNS = """
 SELECT f.client_stream::text, f.client_id, a.fingerprint, coalesce(nullif(f.name, ''), f.client_id), f.redirect_uris, f.registration, f.metadata,
     a.registrations, a.live, coalesce(u.users, 0),
-    CASE WHEN a.decision = 'blocked' THEN 'blocked' WHEN a.live = 0 THEN 'removed' WHEN a.waiting > 0 AND a.decision <> 'approved' THEN 'pending'
-        ELSE 'active' END AS status,
+    {status} AS status,
     a.verified, a.created_at, a.created_position, a.last_used_at, a.decision, a.decided_by::text, d.name, a.decided_at, a.decision_reason,
     a.decision_position, f.registered_by::text, r.name, f.reason,
     CASE WHEN a.live = 0 THEN a.removed_at END, CASE WHEN a.live = 0 THEN a.removed_by END, CASE WHEN a.live = 0 THEN a.removed_actor::text END,
-    CASE WHEN a.live = 0 THEN x.name END, CASE WHEN a.live = 0 THEN a.removed_reason END
-FROM views.integrations a JOIN views.clients f ON f.client_stream = a.first_stream
+    CASE WHEN a.live = 0 THEN x.name END, CASE WHEN a.live = 0 THEN a.removed_reason END""".replace("{status}", _STATUS)
+_NAMES = """
 LEFT JOIN views.members d ON d.member_id = a.decided_by
 LEFT JOIN views.members r ON r.member_id = f.registered_by
 LEFT JOIN views.members x ON x.member_id = a.removed_actor
-LEFT JOIN ({users}) u ON u.fingerprint = a.fingerprint
+"""
+_LIST = (
+    _COLUMNS
+    + " FROM views.integrations a JOIN views.clients f ON f.client_stream = a.first_stream"
+    + _NAMES
+    + """LEFT JOIN ({users}) u ON u.fingerprint = a.fingerprint
 WHERE a.account_id = %(account)s AND {filter}
 ORDER BY {order} LIMIT %(limit)s
 """
+)
 _WAITING_FIRST = "(a.waiting > 0 AND a.live > 0 AND a.decision = 'undecided') DESC, a.last_used_at DESC NULLS LAST, a.created_position DESC"
 _NEWEST_FIRST = "a.created_position DESC"
 
@@ -51,6 +58,68 @@ def select(
     values = {"account": account_id, "limit": limit, "registrations": named, "before": before}
     rows: list[tuple[Any, ...]] = connection.execute(query, values).fetchall()
     return rows
+
+
+# Which apps and in which order; the rest is read for these alone.
+_FOUND = (
+    _COLUMNS
+    + """, p.total
+FROM (SELECT a.fingerprint, count(*) OVER () AS total, row_number() OVER (ORDER BY {order}) AS place
+    FROM views.integrations a JOIN views.clients f ON f.client_stream = a.first_stream {counted}
+    WHERE a.account_id = %(account)s AND {filter} ORDER BY place LIMIT %(limit)s OFFSET %(offset)s) p
+JOIN views.integrations a ON a.account_id = %(account)s AND a.fingerprint = p.fingerprint
+JOIN views.clients f ON f.client_stream = a.first_stream"""
+    + _NAMES
+    + """LEFT JOIN LATERAL (SELECT count(DISTINCT k.member_id) AS users FROM views.clients c JOIN views.consents k
+    ON k.account_id = c.account_id AND k.client_stream = c.client_stream
+    WHERE c.account_id = a.account_id AND c.fingerprint = a.fingerprint AND k.in_force) u ON true
+ORDER BY p.place
+"""
+)
+_SORTS = {
+    "used": _WAITING_FIRST,
+    "name": "lower(coalesce(nullif(f.name, ''), f.client_id)), a.created_position",
+    "users": "coalesce(u.users, 0) DESC, a.created_position DESC",
+    "created": _NEWEST_FIRST,
+}
+_SEARCH = """(strpos(lower(f.name), %(search)s) > 0
+    OR EXISTS (SELECT FROM unnest(f.redirect_uris) v (url) WHERE strpos(lower(split_part(v.url, '/', 3)), %(search)s) > 0)
+    OR EXISTS (SELECT FROM views.clients c
+        WHERE c.account_id = a.account_id AND c.fingerprint = a.fingerprint AND strpos(lower(c.client_id), %(search)s) > 0))"""
+
+
+def find(
+    connection: Connection,
+    account_id: str,
+    *,
+    registrations: Sequence[str] | None,
+    search: str,
+    status: str | None,
+    sort: str,
+    offset: int,
+    limit: int,
+) -> list[tuple[Any, ...]]:
+    """A page of the apps that match, each row with how many there are in all as its last column."""
+    conditions = ["(a.live > 0 OR a.decision = 'blocked')" if status is None else f"{_STATUS} = %(status)s"]
+    if registrations is not None:
+        conditions.append("f.registration = ANY(%(registrations)s)")
+    if search:
+        conditions.append(_SEARCH)
+    counted = f"LEFT JOIN ({_USERS}) u ON u.fingerprint = a.fingerprint" if sort == "users" else ""
+    query = _FOUND.replace("{order}", _SORTS[sort]).replace("{counted}", counted).replace("{filter}", " AND ".join(conditions))
+    values = {
+        "account": account_id, "limit": limit, "offset": offset, "registrations": None if registrations is None else list(registrations),
+        "search": search.lower(), "status": status,
+    }  # fmt: skip
+    rows: list[tuple[Any, ...]] = connection.execute(query, clean_values(values)).fetchall()
+    return rows
+
+
+_WAITING = "SELECT count(*) FROM views.integrations WHERE account_id = %s AND waiting > 0 AND live > 0 AND decision = 'undecided'"
+
+
+def waiting(connection: Connection, account_id: str) -> int:
+    return int(connection.execute(_WAITING, (account_id,), prepare=True).fetchone()[0])
 
 
 def select_one(connection: Connection, account_id: str, fingerprint: str) -> tuple[Any, ...] | None:
