@@ -20,6 +20,7 @@ from web.pages import (
     errors,
     headers,
     integrations,
+    policy,
     sessions,
     setup,
     setup_next,
@@ -38,7 +39,7 @@ _COOKIE = "gb_form"
 def blueprints() -> tuple[Blueprint, ...]:
     """The blueprints with the settings' pages nested in one, made once: a process may make several apps of them."""
     settings = Blueprint("settings", __name__, url_prefix="/settings")
-    for module in (integrations, sessions, audit, access_urls, sso, setup_next):
+    for module in (integrations, sessions, audit, access_urls, sso, setup_next, policy):
         settings.register_blueprint(module.blueprint)
     found = (
         settings,

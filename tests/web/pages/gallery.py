@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.web.pages import samples
+from tests.web.pages.gallery_rules import RULES
 from web.pages import account_models as account
 from web.pages import models
 from web.pages import setup_models as setup
@@ -110,4 +111,4 @@ def _first_run() -> dict[str, Entry]:
     }  # fmt: skip
 
 
-GALLERY: dict[str, Entry] = _integrations() | _account() | _evidence() | _first_run()
+GALLERY: dict[str, Entry] = _integrations() | _account() | _evidence() | _first_run() | RULES

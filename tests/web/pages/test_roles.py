@@ -18,10 +18,13 @@ SIGNED_IN = {
     "sign_ins.list", "sign_ins.ask_to_end", "sign_ins.end", "sign_ins.ask_to_end_others", "sign_ins.end_others",
 }  # fmt: skip
 READERS = {
+    "settings.policy.show", "settings.policy.registration",
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
     "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
 }  # fmt: skip
 ADMINS = {
+    "settings.policy.save_registration", "settings.policy.try_registration", "settings.policy.save_session", "settings.policy.registration_page",
+    "settings.policy.what_if_page", "settings.policy.session_page",
     "settings.integrations.new", "settings.integrations.add", "settings.integrations.approve", "settings.integrations.deny",
     "settings.integrations.block", "settings.integrations.verify",
     "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
