@@ -33,7 +33,8 @@ POLICY = {"registrations_per_hour": "1000000", "registrations_total": "1000000",
 _ROLES = tuple(role for role in ROLES if role != "Account Admin")
 _THREADS, _ALIKE, _OWN, _SOME = 4, 10, 12, 20
 
-Item, Made = TypeVar("Item"), TypeVar("Made")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
