@@ -70,28 +70,43 @@ def entries(
     client: str | None = None,
     grant_id: str | None = None,
     before_position: int | None = None,
+    after_position: int | None = None,
     limit: int = 100,
 ) -> list[AuditEntry]:
     """Entries from `since` until before `until`, newest first. `member`: id of who acted or was concerned; `client`: client id or stream id, with
-    all registrations of its app. Never splits an event: the last one's second entry may exceed `limit` by one."""
+    all registrations of its app. With `after_position`: the ones next to it. Never splits an event: its second entry may exceed `limit` by one."""
     if (member is not None and not uuid_or_none(member)) or (grant_id is not None and not uuid_or_none(grant_id)):
         return []
     low = 0 if since is None else view.last_before(connection, since)
     high = _NO_POSITION if until is None else view.last_before(connection, until)
     if before_position is not None:
         high = min(high, before_position - 1)
+    if after_position is not None:
+        low = max(low, after_position)
     wanted = None if event_type is None else {event_type} if isinstance(event_type, str) else set(event_type)
     values = {
         "account": account_id, "low": low, "high": high, "since": since or _BEGINNING, "until": until or _END, "limit": limit,
         "kinds": None if wanted is None else kinds_with(wanted), "member": member, "client": client,
         "client_stream": None if client is None else uuid_or_none(client), "grant": grant_id,
     }  # fmt: skip
+    oldest = after_position is not None
+    rows = view.select(connection, member=member is not None, client=client is not None, values=values, oldest=oldest)
     found: list[AuditEntry] = []
-    for row in view.select(connection, member=member is not None, client=client is not None, values=values):
+    for row in reversed(rows) if oldest else rows:
         if len(found) >= limit:
             break
-        found += [e for e in reversed(_entries(row)) if wanted is None or e.event_type in wanted]
-    return found
+        of_one = [e for e in _entries(row) if wanted is None or e.event_type in wanted]
+        found += of_one if oldest else reversed(of_one)
+    return found[::-1] if oldest else found
+
+
+def entries_about(connection: Connection, account_id: str, member_id: str, event_types: Sequence[str], *, limit: int = 100) -> list[AuditEntry]:
+    """Entries of these types that concern a member, newest first: what was done to them, by whomever."""
+    values = {
+        "account": account_id, "low": 0, "high": _NO_POSITION, "since": _BEGINNING, "until": _END, "limit": limit, "member": member_id,
+        "kinds": kinds_with(event_types),
+    }  # fmt: skip
+    return [e for row in view.select_about(connection, values) for e in reversed(_entries(row)) if e.event_type in event_types]
 
 
 def entry(connection: Connection, account_id: str, position: int) -> list[AuditEntry]:

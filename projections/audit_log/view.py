@@ -162,8 +162,11 @@ WHERE k.account_id = %(account)s AND k.fingerprint = (SELECT fingerprint FROM vi
 _KINDS = "SELECT l.* FROM unnest(%(kinds)s::text[]) y (name) CROSS JOIN LATERAL {branch} l"
 
 
-def select(connection: Connection, *, member: bool, client: bool, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Rows newest first; `values` has account, low, high, since, until, limit, and kinds, member, client, client_stream, grant."""
+def select(connection: Connection, *, member: bool, client: bool, values: dict[str, Any], oldest: bool = False) -> list[tuple[Any, ...]]:
+    """Rows newest first: of all that are found the newest ones, or the `oldest`.
+
+    `values` has account, low, high, since, until, limit, and kinds, member, client, client_stream, grant.
+    """
     kinds, grant = values["kinds"] is not None, values["grant"] is not None
     only_kinds = kinds and not (member or client or grant)
     condition = " AND grant_id = %(grant)s" if grant else ""
@@ -175,6 +178,19 @@ def select(connection: Connection, *, member: bool, client: bool, values: dict[s
     frame = _KINDS if only_kinds else _CLIENTS if client else "{branch}"
     found = " UNION ALL ".join(frame.replace("{branch}", _BRANCH.replace("{condition}", condition + person)) for person in people)
     limited = f"SELECT * FROM ({found}) f ORDER BY position DESC LIMIT %(limit)s"
+    if oldest:
+        limited = limited.replace("ORDER BY position DESC", "ORDER BY position")
+    rows: list[tuple[Any, ...]] = connection.execute(_SELECT.replace("{found}", limited), clean_values(values)).fetchall()
+    return rows
+
+
+_CONCERNED = ("subject_id = %(member)s", "actor_id = %(member)s AND subject_id IS NULL")
+
+
+def select_about(connection: Connection, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Rows of the kinds that concern a member, newest first, not what they did to others; `values` as for `select`."""
+    branches = [_BRANCH.replace("{condition}", f" AND kind = ANY(%(kinds)s) AND {concerned}") for concerned in _CONCERNED]
+    limited = f"SELECT * FROM ({' UNION ALL '.join(branches)}) f ORDER BY position DESC LIMIT %(limit)s"
     rows: list[tuple[Any, ...]] = connection.execute(_SELECT.replace("{found}", limited), clean_values(values)).fetchall()
     return rows
 

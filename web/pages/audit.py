@@ -35,7 +35,7 @@ Rows = list[AuditEntry]
 @blueprint.get("", endpoint="list")
 @for_readers
 def list_all() -> str:
-    return _page(before=_position(request.args.get("before", "")))
+    return _page(before=_position(request.args.get("before", "")), after=_position(request.args.get("after", "")))
 
 
 @blueprint.get("/<int:position>")
@@ -54,7 +54,7 @@ def export(kind: str) -> Response:
     now = context.services().clock()
     found = audit_views.asked(request.args, now, longest=None)
     with context.views() as conn:
-        members = _members(conn, context.account_id(), found)
+        members = _members(conn, context.account_id(), found)[:_PEOPLE]
     person = signed_in()
     file = Export(context.grantbook(), context.account_id(), person.member_id, context.origin(), kind, found, members)
     name = f"audit-{now:%Y-%m-%d}.{kind}"
@@ -67,41 +67,49 @@ def _members(conn: Any, account_id: str, found: audit_views.Asked) -> list[str |
     """The people that the filter means; [None] without one."""
     if not found.user:
         return [None]
-    return [row.member_id for row in matching(list_members(conn, account_id), found.user)[:_PEOPLE]]
+    return [row.member_id for row in matching(list_members(conn, account_id), found.user)]
+
+
+def _left_out(found: audit_views.Asked, people: list[str | None]) -> str:
+    """Said where the person filter finds more people than are shown; an export then has no others either."""
+    return f" Only of the first {_PEOPLE} of {len(people)} people that “{found.user}” finds: type more of the name." if len(people) > _PEOPLE else ""
 
 
 def _position(text: str) -> int | None:
     return min(int(text), _FARTHEST) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
-def _page(*, before: int | None, open_at: int | None = None) -> str:
+def _page(*, before: int | None, after: int | None = None, open_at: int | None = None) -> str:
     account_id, account, now = context.account_id(), context.account(), context.services().clock()
     found = audit_views.asked(request.args, now)
     with context.views() as conn:
         opened = _opened(conn, account_id, open_at) if open_at is not None else None
-        entries = _entries(conn, account_id, found, before)
+        people = _members(conn, account_id, found)
+        entries = _entries(conn, account_id, found, people[:_PEOPLE], before=before, after=after)
+        if after is not None and not entries:
+            after, entries = None, _entries(conn, account_id, found, people[:_PEOPLE], before=None, after=None)
         known = Known(names(conn, account_id), account.projects)
-        shown = audit_views.first_page(entries)
+        shown = audit_views.first_page(entries, from_end=after is not None)
         apps = [(row.client_id, plain_name(row.name)) for row in list_integrations(conn, account_id)]
         view = AuditView(
             filters=audit_views.filters(found, apps),
             filtered=bool(found.given),
-            range_words=audit_views.range_words(found, now),
+            range_words=audit_views.range_words(found, now) + _left_out(found, people),
             rows=tuple(audit_views.row(entry, known, found) for entry in shown),
-            pager=_pager(found, shown, more=len(entries) > len(shown), before=before),
+            pager=_pager(found, shown, more=len(entries) > len(shown), before=before, after=after),
             opened=opened,
+            close_url=f"{url_for(_HERE)}?{found.query(before=open_at + 1)}" if open_at is not None else "",
             exports=tuple((words, _export_url(kind, found)) for words, kind in _EXPORTS),
         )
         title = f"Event {open_at:,}" if open_at is not None else "Audit log"
         return settings_page("settings/audit/list.html", conn, title, *(["Audit log"] if opened else []), here=_HERE, view=view)
 
 
-def _entries(conn: Any, account_id: str, found: audit_views.Asked, before: int | None) -> Rows:
+def _entries(conn: Any, account_id: str, found: audit_views.Asked, people: list[str | None], *, before: int | None, after: int | None) -> Rows:
     """One more than a page, newest first."""
-    limit = audit_views.PAGE_SIZE + 1
     rows = [
         entry
-        for member in _members(conn, account_id, found)
+        for member in people
         for entry in queries.entries(
             conn,
             account_id,
@@ -111,7 +119,8 @@ def _entries(conn: Any, account_id: str, found: audit_views.Asked, before: int |
             member=member,
             client=found.client or None,
             before_position=before,
-            limit=limit,
+            after_position=after,
+            limit=audit_views.PAGE_SIZE + 1,
         )
     ]
     return sorted(rows, key=lambda entry: (-entry.position, entry.ordinal))
@@ -121,10 +130,13 @@ def _export_url(kind: str, found: audit_views.Asked) -> str:
     return f"{url_for('settings.audit.export', kind=kind)}?{found.query()}".rstrip("?")
 
 
-def _pager(found: audit_views.Asked, shown: Rows, *, more: bool, before: int | None) -> Pager:
-    older = f"{url_for(_HERE)}?{found.query(before=shown[-1].position)}" if more and shown else ""
-    newest = f"{url_for(_HERE)}?{found.query()}".rstrip("?") if before is not None else ""
-    return Pager(words=counted(len(shown), "event"), older=older, newer=newest, newer_words="Newest")
+def _pager(found: audit_views.Asked, shown: Rows, *, more: bool, before: int | None, after: int | None) -> Pager:
+    """Older and newer by position. Whether anything is newer than a page that was reached by its end is only known once it is asked for."""
+    has_older, has_newer = more or after is not None, more if after is not None else before is not None
+    here = url_for(_HERE)
+    older = f"{here}?{found.query(before=shown[-1].position)}" if shown and has_older else ""
+    newer = f"{here}?{found.query(after=shown[0].position)}" if shown and has_newer else ""
+    return Pager(words=counted(len(shown), "event"), older=older, newer=newer)
 
 
 def _opened(conn: Any, account_id: str, position: int) -> Any:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
-
-import msgspec
 
 from application.export_audit import record_export
 from application.services import Origin
 from infrastructure.bootstrap import App
 from projections.audit_log import queries
 from projections.audit_log.queries import AuditEntry
+from web.audit_lines import lines
 from web.pages.audit_views import Asked
 
-FIELDS: Final = (
-    *("id", "account_id", "created_at", "event_type", "actor_type", "actor_id", "actor_name", "actor_ip", "client_id", "client_name"),
-    *("grant_id", "source", "service", "event_context", "position"),
-)
 TYPES: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(slots=True)
@@ -43,12 +34,11 @@ class Export:
 
     def lines(self) -> Iterator[str]:
         try:
-            if self.kind == "csv":
-                yield _csv_line(FIELDS)
             with self.app.views() as conn:
-                for entry in self._entries(conn):
-                    self.rows, self.position = self.rows + 1, max(self.position, entry.position)
-                    yield _csv_row(entry) if self.kind == "csv" else _json_line(entry)
+                for line, entry in lines(self.kind, self._entries(conn)):
+                    if entry is not None:
+                        self.rows, self.position = self.rows + 1, max(self.position, entry.position)
+                    yield line
         finally:
             self._record()
 
@@ -83,28 +73,3 @@ class Export:
             origin=self.origin,
             actor_id=self.actor_id,
         )
-
-
-def _json_line(entry: AuditEntry) -> str:
-    return msgspec.json.encode(entry.as_record()).decode() + "\n"
-
-
-def _csv_row(entry: AuditEntry) -> str:
-    record = entry.as_record()
-    return _csv_line([_cell(record[name]) for name in FIELDS])
-
-
-def _csv_line(cells: Any) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue()
-
-
-def _cell(value: Any) -> str:
-    """Text that a spreadsheet takes for text: an app can name itself `=1+1`."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    text = msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -43,3 +43,4 @@ class AuditView:
     pager: Pager
     opened: OpenedEvent | None = None
     exports: tuple[tuple[str, str], ...] = ()
+    close_url: str = ""

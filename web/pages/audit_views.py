@@ -58,10 +58,13 @@ def asked(args: Mapping[str, str], now: datetime, *, longest: timedelta | None =
     )
 
 
-def first_page(entries: list[AuditEntry]) -> list[AuditEntry]:
-    """A page of entries that never splits the two of one event."""
+def first_page(entries: list[AuditEntry], *, from_end: bool = False) -> list[AuditEntry]:
+    """A page of entries, the newest or those at the end, that never splits the two of one event."""
     if len(entries) <= PAGE_SIZE:
         return entries
+    if from_end:
+        first = entries[-PAGE_SIZE].position
+        return [entry for entry in entries if entry.position <= first]
     last = entries[PAGE_SIZE - 1].position
     return [entry for entry in entries if entry.position >= last]
 

@@ -170,6 +170,7 @@ def test_the_audit_log_is_listed_filtered_and_exported_and_the_export_recorded(g
     wanted = {"id", "account_id", "created_at", "actor_type", "actor_ip", "client_id", "grant_id", "service", "event_context", "position"}
     assert wanted <= set(entries[0])
     assert grantbook("audit", "list", "--until", "2020-01-01") == []
+    assert [len(grantbook("audit", "list", "--limit", str(limit))) for limit in range(1, 9)] == list(range(1, 9))
     target = tmp_path / "audit.csv"
     done = grantbook("audit", "export", "--format", "csv", "-o", str(target))
     rows = list(csv.DictReader(io.StringIO(target.read_text())))

@@ -5,12 +5,14 @@ import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 
 from projections.audit_log.event_types import EVENT_TYPES
 from tests.support.http_flow import Person
 from tests.web.pages.conftest import Site, connected, settled, signed_in, text_of
+from web.pages import audit, audit_views
 from web.pages.audit_sentences import TOLD
 from web.pages.audit_views import LONGEST, asked
 
@@ -71,13 +73,51 @@ def test_filters_stand_in_the_url(site: Site, admin: Person, query: str, expecte
     assert "Clear filters" in page.text
 
 
-def test_older_and_newer_go_by_position(site: Site, admin: Person) -> None:
-    first = admin.http.get("/settings/audit")
-    found = positions(first.text)
-    assert found == sorted(found, reverse=True)
-    older = admin.http.get(f"/settings/audit?before={found[5]}")
-    assert positions(older.text)[0] == found[5] - 1
-    assert "Newest" in older.text
+def turned(admin: Person, page: str, words: str) -> str:
+    link = re.search(rf'<a class="btn slim" href="([^"]+)">{words}</a>', page)
+    assert link, words
+    return admin.http.get(unescape(link.group(1))).text
+
+
+def test_older_and_newer_go_by_position_there_and_back(site: Site, admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled(site)
+    monkeypatch.setattr(audit_views, "PAGE_SIZE", 7)
+    page = admin.http.get("/settings/audit?from=2020-01-01").text
+    pages = [positions(page)]
+    assert "Newer" not in page
+    while "Older" in page:
+        page = turned(admin, page, "Older")
+        pages.append(positions(page))
+    everything = [position for one in pages for position in one]
+    assert everything == sorted(everything, reverse=True)
+    assert len(everything) == len({*everything}) + sum(one.count(position) - 1 for one in pages for position in {*one})
+    assert everything[-1] == 1
+    back = []
+    while "Newer" in page and len(back) < len(pages):
+        page = turned(admin, page, "Newer")
+        back.append(positions(page))
+    assert {position for one in back for position in one} | {*pages[-1]} == {*everything}
+    assert len(pages) > 3
+    assert positions(admin.http.get(f"/settings/audit?after={10**15}").text)[0] == everything[0]
+
+
+def test_an_opened_event_closes_again(site: Site, admin: Person) -> None:
+    settled(site)
+    page = admin.http.get("/settings/audit").text
+    position = positions(page)[3]
+    opened = admin.http.get(f"/settings/audit/{position}?type=").text
+    link = re.search(r'href="([^"]+)" aria-current="true"', opened)
+    assert link
+    closed = admin.http.get(unescape(link.group(1))).text
+    assert positions(closed)[0] == position
+    assert "aria-expanded" not in closed
+
+
+def test_a_filter_that_finds_many_people_says_whom_it_leaves_out(site: Site, admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "_PEOPLE", 2)
+    words = text_of(admin.http.get("/settings/audit?user=jaffle.example"))
+    assert "Only of the first 2 of 5 people that “jaffle.example” finds" in words
+    assert "Only of the first" not in text_of(admin.http.get("/settings/audit?user=maya"))
 
 
 def test_an_event_opens_in_place_as_it_was_recorded(site: Site, admin: Person) -> None:

@@ -1,0 +1,49 @@
+"""Audit entries as lines of a file, the same for pages, API and command line: CSV that a spreadsheet takes for text, and JSON Lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from projections.audit_log.queries import AuditEntry
+
+FIELDS: Final = (
+    *("id", "account_id", "created_at", "event_type", "actor_type", "actor_id", "actor_name", "actor_ip", "client_id", "client_name"),
+    *("grant_id", "source", "service", "event_context", "position"),
+)
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+Line = tuple[str, "AuditEntry | None"]
+
+
+def lines(kind: str, entries: Iterable[AuditEntry]) -> Iterator[Line]:
+    """Each line with its entry; the header of a CSV (`kind` csv, else jsonl) has none."""
+    if kind != "csv":
+        for entry in entries:
+            yield msgspec.json.encode(entry.as_record()).decode() + "\n", entry
+        return
+    yield _csv_line(FIELDS), None
+    for entry in entries:
+        record = entry.as_record()
+        yield _csv_line([_cell(record[name]) for name in FIELDS]), entry
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """Text that a spreadsheet takes for text: an app can name itself `=1+1`."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    text = msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
