@@ -1,0 +1,319 @@
+"""Every route of the server, walked as the other account's admin: with its sessions, tokens and secrets, and with this account's ids everywhere."""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+import psycopg
+import pytest
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from application import manage_policies, manage_resources, scim_token, sso_settings
+from application.introspect_token import judge
+from infrastructure.projector import Projector
+from projections.events import PersonalReader
+from projections.status import lag
+from tests.support.accounts import AccountWorld, TwoAccounts, two_accounts
+from tests.support.http_flow import hidden
+from tests.support.oauth_world import CLI
+from tests.support.postgres import Database
+
+PUBLIC = {
+    "wellknown.document", "api_docs.show", "api_documents.description", "health.healthz", "health.readyz", "static", "sign_in.show", "sign_in.submit",
+    "sign_in.start", "sign_in.sign_out", "sso.start", "sso.callback", "setup.show", "setup.submit", "oauth.authorize", "oauth.token", "oauth.revoke",
+    "oauth.introspect", "oauth.register",
+}  # fmt: skip
+"""What answers strangers too. Each account's sign-in, discovery and set-up are open to all; of what they say, nothing is another's."""
+NEITHER = {"kind", "path", "filename", "rest", "permission", "use", "scope", "policy", "section", "step", "deed"}
+"""Arguments that name nothing of an account."""
+TYPED = {"email", "domain", "resource", "permission"}
+"""What acme's admin may enter in acme as well: the walk does, and it is acme's from then on. Umbra has others of each, which nobody enters."""
+_FILTERS = re.compile(r'"filter":\{[^}]*\}')
+"""What acme's admin asked an export for stands in acme's record."""
+ENDS_THE_SESSION = {"sign_in.sign_out", "sign_ins.end_others"}
+
+
+@dataclass
+class Walk:
+    """Umbra's things by the names under which routes, queries and bodies speak of them, and what none of acme's answers may hold."""
+
+    two: TwoAccounts
+    ids: dict[str, str]
+    words: set[str]
+    umbra_scim: str
+    acme_token: str = ""
+    acme_scim: str = ""
+    faults: list[str] = field(default_factory=list)
+
+    def asked(self, at: AccountWorld, method: str, path: str, **how: Any) -> TestResponse:
+        """As acme's admin: a fresh session, the API token (or the directory's, at SCIM), and nothing else."""
+        self.be_somebody()
+        browser = self.two.client(at.host)
+        session = self.two.acme.session(self.two.acme.admin_id)
+        browser.set_cookie("gb_session", session, domain=at.host.partition(":")[0])
+        token = self.acme_scim if path.startswith("/scim/") else self.acme_token
+        if path.startswith(("/scim/", "/api/v1/")):
+            how["headers"] = {"Authorization": f"Bearer {token}", "If-Match": "*", **how.get("headers", {})}
+        elif method == "POST" and "data" in how:
+            how["data"] = {**how["data"], "csrf_token": hidden(browser.get("/connected-apps").text).get("csrf_token", "")}
+        return browser.open(path, method=method, **how)
+
+    def be_somebody(self) -> None:
+        """The walk asks for much that ends what acme has itself: its plan, its tokens. They are made anew, so that each request is an admin's."""
+        acme = self.two.acme
+        services, account_id = acme.services, acme.account_id
+        if not (self.acme_token and judge(services, account_id, self.acme_token, services.clock())):
+            manage_policies.change_plan(services, account_id, "enterprise", origin=CLI)
+            if acme.api not in acme.account.resources:
+                manage_resources.add(services, account_id, identifier=acme.api, scopes=manage_resources.API_SCOPES, origin=CLI)
+            self.acme_token = acme.api_token()
+        if not scim_token.valid(services, account_id, self.acme_scim):
+            self.acme_scim = scim_token.rotate(services, account_id, origin=CLI, actor_id=acme.admin_id).token
+
+    def judge(self, said: TestResponse, statuses: set[int], what: str, sent: str = "") -> None:
+        """Note whatever an answer should not have been or held; what the request itself said may come back."""
+        if said.status_code not in statuses:
+            self.faults.append(f"{what}: {said.status_code} {said.text[:200]!r}")
+        told = _FILTERS.sub("", said.text + str(said.headers))
+        self.faults += [f"{what}: holds {word!r}" for word in sorted(self.words) if word in told and word not in sent]
+        said.close()
+
+
+@pytest.fixture(scope="module")
+def walk(module_database: Database) -> Iterator[Walk]:
+    stop = threading.Event()
+    with two_accounts(module_database) as two:
+        projector = Projector(two.app.dsn, lambda: PersonalReader(two.app.keyring.open, two.app.keyring.prefetch))
+        thread = threading.Thread(target=projector.run, args=(stop,), daemon=True)
+        thread.start()
+        try:
+            assert projector.leading.wait(20)
+            yield prepared(two)
+        finally:
+            stop.set()
+            thread.join(10)
+
+
+def prepared(two: TwoAccounts) -> Walk:
+    """Both accounts with apps, sessions and directories; umbra's have names that stand nowhere else."""
+    acme, umbra = two.acme, two.umbra
+    umbra.credentials["vault"] = _resource(umbra, "https://vault.umbra-sent.example/api")
+    _resource(umbra, "https://cellar.umbra-unsent.example/api")
+    for domain in ("umbra-sent.example", "umbra-unsent.example"):
+        sso_settings.add_domain(umbra.services, umbra.account_id, domain, origin=CLI, actor_id=umbra.admin_id)
+    directory = scim_token.rotate(umbra.services, umbra.account_id, origin=CLI, actor_id=umbra.admin_id).token
+    nightjar = umbra.client_id(client_name="Nightjar Reader")
+    tokens = umbra.tokens(nightjar, umbra.member_ids["Job Operator"])
+    acme.tokens(acme.client_id(client_name="Daybook"))
+    waiting = umbra.pending(umbra.client_id(client_name="Nightjar Waiting"))
+    umbra.session(umbra.admin_id)
+    settled(two)
+    ids = found(two, nightjar, str(umbra.grant_id(tokens)), waiting.request_id, tokens)
+    words = {"Umbra Holdings", "Nightjar", "Quillan", "Vesper", "Obsidian", "Halcyon", "umbra-unsent", "umbra.grants", "quillan@umbra"}
+    words |= {value for name, value in ids.items() if len(value) > 11 and name not in TYPED}
+    return Walk(two, ids, words, directory)
+
+
+def _resource(account: AccountWorld, identifier: str) -> tuple[str, str]:
+    made = manage_resources.add(account.services, account.account_id, identifier=identifier, scopes=["account:read"], origin=CLI)
+    return made.resource_id, made.secret
+
+
+def found(two: TwoAccounts, client_id: str, grant_id: str, request_id: str, tokens: dict[str, Any]) -> dict[str, str]:
+    """What umbra's things are called in paths, queries, forms and JSON."""
+    umbra = two.umbra
+    member, client_stream = umbra.member_ids["Job Operator"], str(UUID(client_id.removeprefix("app_")))
+    with psycopg.connect(two.database.web_dsn) as conn:
+
+        def one(sql: str) -> str:
+            row = conn.execute(sql.encode(), [umbra.account_id]).fetchone()
+            assert row is not None
+            return str(row[0])
+
+        position = one("SELECT max(position) FROM positions WHERE account_id = %s")
+        consent = one("SELECT originator_id FROM events WHERE topic = 'consent.given' AND account_id = %s")
+        sign_in = one("SELECT sign_in_id FROM browser_sessions WHERE account_id = %s")
+        kid = one("SELECT kid FROM signing_keys WHERE account_id = %s")
+    project, resource = umbra.projects["Obsidian"], umbra.credentials["vault"][0]
+    return {
+        "page_id": client_id, "client_ref": client_stream, "client_id": client_id, "client": client_id, "integration": client_id, "app": client_id,
+        "grant_id": grant_id, "consent_id": consent, "member_id": member, "member": member, "user_id": member, "user": member,
+        "actor": member, "sign_in_id": sign_in, "project": project, "project_id": project, "projects": project, "project_ids": project,
+        "resource_id": resource, "resource": "https://vault.umbra-sent.example/api", "position": position, "entry_id": position,
+        "min_position": position, "event": position, "kid": kid, "key_id": kid, "request": request_id,
+        "email": "vesper@umbra.example", "domain": "umbra-sent.example",
+        "permission": "metrics.query", "code": "none", "token": tokens["access_token"], "refresh_token": tokens["refresh_token"],
+        "account": "umbra", "account_id": umbra.account_id, "external_id": member,
+    }  # fmt: skip
+
+
+def settled(two: TwoAccounts) -> None:
+    """Wait until the views hold everything that was recorded."""
+    with two.app.views() as conn:
+        for _ in range(2000):
+            waiting = conn.execute("SELECT (SELECT count(*) FROM events) - (SELECT count(*) FROM positions)").fetchone()
+            standing = lag(conn)
+            if waiting == (0,) and standing.position >= standing.head:
+                return
+            threading.Event().wait(0.01)
+    raise AssertionError("the views did not catch up")
+
+
+def routes(two: TwoAccounts) -> list[tuple[Rule, str]]:
+    """Every rule with each of its methods."""
+    rules = two.acme.http.application.url_map.iter_rules()
+    return [(rule, method) for rule in rules for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
+
+
+def path_of(walk: Walk, rule: Rule) -> str:
+    """The rule's path with umbra's ids in it."""
+    values: dict[str, Any] = dict.fromkeys(NEITHER, "x") | {
+        "use": "token",
+        "kind": "csv",
+        "path": "api/ai/v1/mcp",
+        "filename": "grantbook.css",
+        "rest": f"Users/{walk.ids['member_id']}",
+    }
+    unknown = rule.arguments - NEITHER - walk.ids.keys()
+    assert not unknown, f"{rule.rule}: say in `found` what {unknown} is of another account"
+    values |= {name: int(walk.ids[name]) if f"<int:{name}>" in rule.rule else walk.ids[name] for name in rule.arguments - NEITHER | {"permission"}}
+    path = rule.rule
+    for name in rule.arguments:
+        path = re.sub(rf"<(?:[a-z]+(?:\([^)]*\))?:)?{name}>", quote(str(values[name]), safe="/"), path)
+    return path
+
+
+def form(walk: Walk) -> dict[str, str]:
+    """A form with umbra's things in every field that any of ours has."""
+    return {**walk.ids, "decision": "approve", "scope": "account:read", "project_access": "selected", "reason": "because", "name": "N", "next": "/"}
+
+
+def bodies(walk: Walk, rule: Rule, method: str) -> list[dict[str, Any]]:
+    """How a route is asked: with everything of umbra's in the query, in a form, or in the JSON that the API's description gives as an example."""
+    if rule.rule.startswith("/api/v1/"):
+        spec = walk.two.acme.http.get("/api/v1/openapi.json").get_json()
+        described = spec["paths"].get(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), {})
+        operation = described.get(method.lower(), {})
+        example = next(iter(operation.get("requestBody", {}).get("content", {}).values()), {}).get("example")
+        queries = [p["name"] for p in operation.get("parameters", []) if p.get("in") == "query" and p["name"] in walk.ids]
+        asks: list[dict[str, Any]] = [{"query_string": {name: walk.ids[name]}} for name in queries]
+        return [{"json": replaced(walk, example)} if example is not None else {}, *asks]
+    if rule.rule.startswith("/scim/"):
+        user = {"schemas": [], "userName": walk.ids["email"], "externalId": walk.ids["member_id"], "emails": [{"value": walk.ids["email"]}]}
+        words = [f'{name} eq "{walk.ids[key]}"' for name, key in (("userName", "email"), ("id", "member_id"), ("externalId", "member_id"))]
+        return [{"json": user}] if method != "GET" else [{"query_string": {"filter": text}} for text in words]
+    return [{"data": form(walk)}] if method == "POST" else [{}, {"query_string": urlencode(form(walk))}]
+
+
+def replaced(walk: Walk, example: Any) -> Any:
+    """The example with umbra's things in the place of its own."""
+    if isinstance(example, dict):
+        return {k: _in_place(walk, k, v) if k in walk.ids else replaced(walk, v) for k, v in example.items()}
+    return [replaced(walk, each) for each in example] if isinstance(example, list) else example
+
+
+def _in_place(walk: Walk, name: str, value: Any) -> Any:
+    return [walk.ids[name]] if isinstance(value, list) else walk.ids[name] if isinstance(value, str) else value
+
+
+def recorded(two: TwoAccounts) -> tuple[int, ...]:
+    """How much stands of umbra, in the record and beside it."""
+    tables = ("events", "logins", "credentials", "browser_sessions", "authorization_requests", "signing_keys", "accounts")
+    with psycopg.connect(two.database.web_dsn) as conn:
+        counts = [conn.execute(f"SELECT count(*) FROM {t} WHERE account_id = %s".encode(), [two.umbra.account_id]).fetchone() for t in tables]
+    return tuple(row[0] for row in counts if row is not None)
+
+
+def test_nothing_of_the_other_account_is_reached_from_ones_own_host(walk: Walk) -> None:
+    two, before, walk.faults = walk.two, recorded(walk.two), []
+    for rule, method in routes(two):
+        if rule.endpoint in ENDS_THE_SESSION:
+            continue
+        path, names_one = path_of(walk, rule), bool(rule.arguments - NEITHER)
+        for how in bodies(walk, rule, method):
+            said = walk.asked(two.acme, method, path, **how)
+            statuses = {401, 403, 404} if names_one else set(range(200, 500))
+            walk.judge(said, statuses, f"acme: {method} {path} {sorted(how)}", sent=path + repr(how))
+    assert walk.faults == []
+    assert recorded(two) == before
+    still_there(walk)
+
+
+def still_there(walk: Walk) -> None:
+    """Acme's admin was somebody all along, and nothing of umbra's has ended."""
+    umbra = walk.two.umbra
+    for path in ("/settings/sessions", "/settings/integrations", "/api/v1/integrations"):
+        listed = walk.asked(walk.two.acme, "GET", path)
+        assert listed.status_code == 200, (path, listed.text)
+        assert "Daybook" in listed.text
+    assert umbra.introspect(walk.ids["token"], umbra.mcp)["active"]
+    headers = {"Authorization": f"Bearer {walk.umbra_scim}"}
+    assert "vesper@umbra.example" in umbra.http.get("/scim/v2/Users", headers=headers).text
+    assert "Nightjar" in umbra.signed_in(umbra.admin_id).get("/settings/integrations").text
+    assert umbra.http.get(f"/sign-in?next=/consent?request={walk.ids['request']}").text.count("Nightjar Waiting")
+
+
+def test_whoever_is_somebody_in_one_account_is_nobody_at_the_others_host(walk: Walk) -> None:
+    two, before, walk.faults = walk.two, recorded(walk.two), []
+    words, walk.words = walk.words, walk.words - {"Umbra Holdings", "umbra.grants", "umbra-unsent", walk.ids["kid"]}
+    for rule, method in routes(two):
+        path = path_of(walk, rule)
+        for how in bodies(walk, rule, method) if rule.endpoint not in PUBLIC else [{}]:
+            said = walk.asked(two.umbra, method, path, **how)
+            what = f"umbra: {method} {path}"
+            walk.judge(said, {401, 403, 404, 303} if rule.endpoint not in PUBLIC else set(range(200, 500)), what, sent=path + repr(how))
+            if said.status_code == 303 and rule.endpoint not in PUBLIC and not said.headers["Location"].startswith("/sign-in"):
+                walk.faults.append(f"{what}: {said.headers['Location']}")
+    walk.words = words
+    assert walk.faults == []
+    assert recorded(two) == before
+
+
+def test_the_others_secrets_open_nothing(walk: Walk) -> None:
+    two = walk.two
+    umbra_secrets = [walk.ids["token"], walk.ids["refresh_token"], walk.umbra_scim, two.umbra.credentials["vault"][1]]
+    for secret in umbra_secrets:
+        for path in ("/api/v1/account", "/api/v1/me", "/api/v1/audit/entries"):
+            assert two.acme.http.get(path, headers={"Authorization": f"Bearer {secret}"}).status_code == 401
+    for bearer in (walk.umbra_scim, walk.ids["token"]):
+        assert two.acme.http.get("/scim/v2/Users", headers={"Authorization": f"Bearer {bearer}"}).status_code == 401
+    pair = base64.b64encode(":".join(two.umbra.credentials["vault"]).encode()).decode()
+    report = two.acme.http.post("/api/v1/audit/actions", json={}, headers={"Authorization": f"Basic {pair}"})
+    assert report.status_code == 401
+
+
+def test_a_position_of_the_other_account_tells_nothing(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from web.api import positions
+
+    monkeypatch.setattr(positions, "PATIENCE", 0.05)
+    walk.be_somebody()
+    headers = {"Authorization": f"Bearer {walk.acme_token}"}
+
+    def read(stream: str, version: int) -> TestResponse:
+        raw = base64.urlsafe_b64encode(UUID(stream).bytes + version.to_bytes(8, "big")).decode()
+        return walk.two.acme.http.get(f"/api/v1/projects?min_position=ev_{raw}", headers=headers)
+
+    assert read(walk.two.acme.account_id, 1).status_code == 200
+    there, nowhere = read(walk.two.umbra.account_id, 1), read(str(UUID(int=7)), 1)
+    assert there.status_code == nowhere.status_code == 503
+    assert {k: v for k, v in there.get_json().items() if k != "request_id"} == {k: v for k, v in nowhere.get_json().items() if k != "request_id"}
+
+
+def test_lists_and_exports_hold_the_accounts_own(walk: Walk) -> None:
+    """The other way round, so that the search for umbra's words is known to find them."""
+    umbra = walk.two.umbra
+    browser = umbra.signed_in(umbra.admin_id)
+    for path, word in (("/settings/audit", "Nightjar"), ("/settings/sessions", "Vesper"), ("/settings/audit/export.csv", "Obsidian"),
+                       ("/settings/audit/export.jsonl", walk.ids["grant_id"])):  # fmt: skip
+        page = browser.get(path).text
+        assert word in page, path
+        assert "Daybook" not in page
+        assert "acme" not in page
