@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from application.lookups import as_uuid, stream_of
 from application.ports import NewSigningKey, Recorded, Tables
@@ -32,6 +32,51 @@ class PublishedKey:
     recorded: Recorded
 
 
+Stage = Literal["waiting", "signing", "checking", "retired"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """A key without its private part. `stage`: waits for its time, signs, is only kept to check what it signed, is gone; `next_at`: until when."""
+
+    kid: str
+    use: Use
+    alg: str
+    stage: Stage
+    created_at: datetime
+    activate_at: datetime
+    retired_at: datetime | None
+    next_at: datetime | None
+
+
+def key_states(services: Services, account_id: str, policy: SessionPolicy) -> tuple[KeyState, ...]:
+    """The account's keys, the newest of each use first."""
+    now, found = services.clock(), services.store.tables().signing_keys(account_id)
+    states: list[KeyState] = []
+    for use in USES:
+        of_use = sorted((key for key in found if key["use"] == use), key=_activate_at, reverse=True)
+        in_use = [key for key in of_use if key["status"] != "retired" and _activate_at(key) <= now]
+        for key in of_use:
+            stage, until = _stage(key, in_use, policy, now)
+            facts = {name: key[name] for name in ("kid", "use", "alg", "created_at")}
+            retired_at = key["retire_at"] if key["status"] == "retired" else None
+            states.append(KeyState(**facts, stage=stage, activate_at=_activate_at(key), retired_at=retired_at, next_at=until))
+    return tuple(states)
+
+
+def _stage(key: dict[str, Any], in_use: list[dict[str, Any]], policy: SessionPolicy, now: datetime) -> tuple[Stage, datetime | None]:
+    if key["status"] == "retired":
+        return "retired", None
+    if _activate_at(key) > now:
+        return "waiting", _activate_at(key)
+    return ("signing", None) if key is in_use[0] else ("checking", _activate_at(in_use[0]) + _kept(policy))
+
+
+def _kept(policy: SessionPolicy) -> timedelta:
+    """How long a key stays readable after another took over."""
+    return max(_SHORTEST_KEEP, timedelta(seconds=policy.access_token_ttl)) + _MARGIN
+
+
 def new_key(services: Services, use: Use, context: Context) -> tuple[SigningKey, NewSigningKey]:
     """A key and its stream, published but not appended."""
     stream = SigningKey.blank(services.new_id(), context)
@@ -51,6 +96,7 @@ def rotate(services: Services, account_id: str, use: Use, *, origin: Origin, act
     activate_at = context.now + 2 * REREAD
     stream, made = new_key(services, use, context)
     recorded = services.store.append([stream], also=lambda t: store_key(t, account_id, stream, made, context.now, activate_at))
+    services.access_tokens.forget()  # so that this process publishes it at once
     return PublishedKey(stream.kid, use, activate_at, recorded)
 
 
@@ -64,8 +110,7 @@ def advance(services: Services, account_id: str, policy: SessionPolicy, origin: 
             if key["status"] == "published" and _activate_at(key) <= now:
                 changed += _move(services, account_id, key["kid"], "active", origin)
         in_use = [k for k in of_use if _activate_at(k) <= now]
-        keep = max(_SHORTEST_KEEP, timedelta(seconds=policy.access_token_ttl)) + _MARGIN
-        if len(in_use) > 1 and _activate_at(in_use[-1]) + keep <= now:
+        if len(in_use) > 1 and _activate_at(in_use[-1]) + _kept(policy) <= now:
             changed += sum(_move(services, account_id, key["kid"], "retired", origin) for key in in_use[:-1])
     return changed
 

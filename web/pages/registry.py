@@ -20,6 +20,7 @@ from web.pages import (
     errors,
     headers,
     integrations,
+    keys,
     policy,
     sessions,
     setup,
@@ -39,7 +40,7 @@ _COOKIE = "gb_form"
 def blueprints() -> tuple[Blueprint, ...]:
     """The blueprints with the settings' pages nested in one, made once: a process may make several apps of them."""
     settings = Blueprint("settings", __name__, url_prefix="/settings")
-    for module in (integrations, sessions, audit, access_urls, sso, setup_next, policy):
+    for module in (integrations, sessions, audit, access_urls, sso, setup_next, policy, keys):
         settings.register_blueprint(module.blueprint)
     found = (
         settings,
@@ -59,10 +60,10 @@ def blueprints() -> tuple[Blueprint, ...]:
 
 def register(app: Flask, *, secret_keys: tuple[bytes, ...], secure: bool, now: Callable[[], datetime]) -> None:
     """`secret_keys`: root keys, newest first. The signed cookie holds the form token and the next page's notices, never who is signed in."""
-    keys = [hashlib.sha256(derive(key, "grantbook form cookie v1")).hexdigest() for key in secret_keys]
+    signing = [hashlib.sha256(derive(key, "grantbook form cookie v1")).hexdigest() for key in secret_keys]
     app.config.update(
-        SECRET_KEY=keys[0],
-        SECRET_KEY_FALLBACKS=keys[1:],
+        SECRET_KEY=signing[0],
+        SECRET_KEY_FALLBACKS=signing[1:],
         SESSION_COOKIE_NAME=f"__Host-{_COOKIE}" if secure else _COOKIE,
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
+from application.rotate_keys import Stage
 from domain.account import Account
 from domain.base import Context
 from domain.ids import account_stream
 from domain.scopes import DEFAULT_CATALOGUE
 from tests.web.pages import samples
-from web.pages import models, policy_models, policy_views
+from web.pages import keys_models, models, policy_models, policy_views
 from web.pages.policy_views import UNITS
 
 POLICY = "settings.policy.show"
@@ -60,4 +62,24 @@ def _policy() -> dict[str, Entry]:
     return {name: (template, page, {"view": view, **more}) for name, view in views.items()}
 
 
-RULES: dict[str, Entry] = _policy()
+def _row(kid: str, stage: Stage, words: str, at: datetime | None = None) -> keys_models.KeyRow:
+    return keys_models.KeyRow(kid=kid * 8, alg="ES256", stage=stage, created_at=samples.ago(days=40), next=words, next_at=at)
+
+
+def _keys() -> dict[str, Entry]:
+    rotate = samples.confirm("rotate-token", "Publish a new key", "Publish a new key?", "Publish a new key", "Nobody is signed out.", destroys=False)
+    rows = (
+        _row("c0de", "waiting", "Published; signs as soon as every worker has read it", samples.ago(seconds=-40)),
+        _row("beef", "signing", "Signs; stays until another takes over"),
+        _row("f00d", "checking", "Signs nothing new; retired once the last token that it signed has died", samples.ago(hours=-20)),
+        _row("dead", "retired", "No longer published; what it signed counts nothing", samples.ago(days=3)),
+    )
+    token = keys_models.KeyGroup(use="token", heading="Access tokens", words="Sign the access tokens that apps get.", rows=rows, rotate=rotate)
+    none = replace(token, use="assertion", heading="Gateway assertions", rows=(), rotate=replace(rotate, id="rotate-assertion"))
+    view = keys_models.KeysView(groups=(token, none), jwks_url="https://app.jaffle.example/.well-known/jwks.json", history=(CHANGE,))
+    bare = replace(view, groups=(replace(token, rotate=None),), history=())
+    page = samples.page("Signing keys", "settings.keys.list")
+    return {"keys": ("settings/keys.html", page, {"view": view}), "keys-viewer": ("settings/keys.html", page, {"view": bare})}
+
+
+RULES: dict[str, Entry] = _policy() | _keys()

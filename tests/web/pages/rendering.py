@@ -21,6 +21,7 @@ ROUTES = {
     "settings.integrations.detail": "/settings/integrations/<page_id>", "settings.sessions.list": "/settings/sessions",
     "settings.sessions.detail": "/settings/sessions/<grant_id>", "settings.sessions.revoke_many": "/settings/sessions/revoke",
     "settings.audit.list": "/settings/audit", "settings.audit.detail": "/settings/audit/<int:position>",
+    "settings.keys.list": "/settings/keys", "settings.keys.rotate": "/settings/keys/<use>/rotate",
     "settings.policy.show": "/settings/policy", "settings.policy.save_registration": "/settings/policy/registration",
     "settings.policy.try_registration": "/settings/policy/registration/what-if", "settings.policy.save_session": "/settings/policy/session",
     "settings.access_urls.show": "/settings/access-urls", "settings.sso.show": "/settings/sso", "sign_ins.list": "/sign-ins",

@@ -18,13 +18,13 @@ SIGNED_IN = {
     "sign_ins.list", "sign_ins.ask_to_end", "sign_ins.end", "sign_ins.ask_to_end_others", "sign_ins.end_others",
 }  # fmt: skip
 READERS = {
-    "settings.policy.show", "settings.policy.registration",
+    "settings.policy.show", "settings.policy.registration", "settings.keys.list",
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
     "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
 }  # fmt: skip
 ADMINS = {
     "settings.policy.save_registration", "settings.policy.try_registration", "settings.policy.save_session", "settings.policy.registration_page",
-    "settings.policy.what_if_page", "settings.policy.session_page",
+    "settings.policy.what_if_page", "settings.policy.session_page", "settings.keys.rotate",
     "settings.integrations.new", "settings.integrations.add", "settings.integrations.approve", "settings.integrations.deny",
     "settings.integrations.block", "settings.integrations.verify",
     "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
@@ -39,7 +39,7 @@ MAY = {"admin": SIGNED_IN | READERS | ADMINS, "viewer": SIGNED_IN | READERS, "an
 def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     """Endpoint, path with stand-ins, methods; of all pages."""
     pages = ("settings.", "sign_in.", "setup.", "setup_steps.", "consent.", "connected_apps.", "sign_ins.", "sso.")
-    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none"}
+    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none", "use": "token"}
     adapter = create_app(site.app).url_map.bind("localhost")
     found = []
     for rule in adapter.map.iter_rules():
