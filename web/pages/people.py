@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from domain.roles import ACCOUNT_ADMIN
+from projections.audit_log.queries import AuditEntry
 from projections.members import queries
 from projections.members.queries import MemberRow
 from web.pages.models import Viewer
@@ -30,9 +31,31 @@ def admins(conn: Any, account_id: str) -> tuple[str, ...]:
     return tuple(row.name or row.email or "" for row in rows if row.role == ACCOUNT_ADMIN and (row.name or row.email))
 
 
-def names(conn: Any, account_id: str) -> dict[str, str]:
-    """Member id -> name, for lists that hold ids only."""
-    return {row.member_id: row.name or row.email or "an erased member" for row in queries.list_members(conn, account_id)}
+class Names(Mapping[str, str]):
+    """Member id -> name, read when it is asked for: a page names few of the many there are. `told` are names that the page has read already."""
+
+    def __init__(self, conn: Any, account_id: str, told: Mapping[str, str]) -> None:
+        self._conn, self._account_id, self._known = conn, account_id, dict(told)
+
+    def __getitem__(self, member_id: str) -> str:
+        if member_id not in self._known:
+            row = queries.member(self._conn, self._account_id, member_id)
+            if row is None:
+                raise KeyError(member_id)
+            self._known[member_id] = row.name or row.email or "an erased member"
+        return self._known[member_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def names(conn: Any, account_id: str, entries: Iterable[AuditEntry] = ()) -> Names:
+    """Names of people for lists that hold ids only, while `conn` is open; those that `entries` tell aren't read again."""
+    pairs = [pair for entry in entries for pair in ((entry.actor_id, entry.actor_name), (entry.subject_id, entry.subject_name))]
+    return Names(conn, account_id, {member_id: name for member_id, name in pairs if member_id and name})
 
 
 def matching(rows: Iterable[MemberRow], typed: str) -> list[MemberRow]:

@@ -30,6 +30,7 @@ _LAST: Final = 5
 def view_of(conn: Any, services: Services, account: Account, *, may_manage: bool, form: SsoForm | None = None, **more: Any) -> SsoView:
     """The page. `more`: what a deed has just shown."""
     account_id, provider = str(account.id), provider_of(account)
+    changes = entries(conn, account_id, event_type="auth_provider.changed", limit=_LAST)
     return SsoView(
         included=included(account),
         plan=account.plan,
@@ -40,9 +41,7 @@ def view_of(conn: Any, services: Services, account: Account, *, may_manage: bool
         domain_typed=more.pop("domain_typed", ""),
         scim_url=services.issuer + SCIM_PATH,
         scim_on=bool(account.auth_providers.get(DIRECTORY, {}).get("enabled")),
-        history=timeline(
-            entries(conn, account_id, event_type="auth_provider.changed", limit=_LAST), Known(names(conn, account_id), account.projects)
-        ),
+        history=timeline(changes, Known(names(conn, account_id, changes), account.projects)),
         **more,
     )
 
