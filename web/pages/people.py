@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from domain.roles import ACCOUNT_ADMIN
 from projections.audit_log.queries import AuditEntry
@@ -11,6 +11,8 @@ from projections.members import queries
 from projections.members.queries import MemberRow
 from web.pages.models import Viewer
 from web.pages.session import SignedInMember
+
+_NAMED: Final = 10
 
 
 def viewer_of(conn: Any | None, person: SignedInMember) -> Viewer:
@@ -26,9 +28,9 @@ def viewer_of(conn: Any | None, person: SignedInMember) -> Viewer:
 
 
 def admins(conn: Any, account_id: str) -> tuple[str, ...]:
-    """Who the account's admins are, by name."""
-    rows = queries.list_members(conn, account_id, active=True)
-    return tuple(row.name or row.email or "" for row in rows if row.role == ACCOUNT_ADMIN and (row.name or row.email))
+    """Who the account's admins are, by name, ten at most."""
+    rows = queries.find_members(conn, account_id, role=ACCOUNT_ADMIN, status="active", limit=_NAMED)
+    return tuple(row.name or row.email or "" for row in rows if row.name or row.email)
 
 
 class Names(Mapping[str, str]):

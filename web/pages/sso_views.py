@@ -16,7 +16,7 @@ from domain.auth_provider import DIRECTORY, PROVIDER, AuthProvider, included, pr
 from domain.errors import InvalidInput
 from domain.roles import ACCOUNT_ADMIN, ROLES
 from projections.audit_log.queries import entries
-from projections.members.queries import list_members
+from projections.members.queries import find_members, member
 from web.pages.audit_sentences import Known
 from web.pages.history import timeline
 from web.pages.models import Choice
@@ -24,6 +24,7 @@ from web.pages.people import names
 from web.pages.sso_models import DomainRow, SsoForm, SsoView
 
 SCIM_PATH: Final = "/scim/v2"
+_ADMINS: Final = 200
 _LAST: Final = 5
 
 
@@ -105,7 +106,8 @@ def _roles(chosen: str) -> tuple[Choice, ...]:
 def _break_glass(conn: Any, services: Services, account: Account, chosen: frozenset[str]) -> tuple[Choice, ...]:
     """The admins who can be one; the view names them, the write side says who is."""
     account_id = str(account.id)
-    rows = {row.member_id: row for row in list_members(conn, account_id, active=True) if row.role == ACCOUNT_ADMIN or row.member_id in chosen}
+    named = [row for row in (member(conn, account_id, member_id) for member_id in sorted(chosen)) if row is not None and row.active]
+    rows = {row.member_id: row for row in (*find_members(conn, account_id, role=ACCOUNT_ADMIN, status="active", limit=_ADMINS), *named)}
     able = {str(found) for found in sso_settings.admins_with_password(services, account_id, [UUID(member_id) for member_id in rows])}
     return tuple(
         Choice(value=member_id, words=row.name or row.email or "an erased member", chosen=member_id in chosen)
