@@ -139,6 +139,17 @@ class CannotConnectView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSession:
+    """A live session of an app with the person: where it runs, as far as it says, and what ends it."""
+
+    device: str
+    began_at: datetime
+    last_used_at: datetime
+    ends: str
+    revoke: Confirm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectedApp:
     """An app that can act for the person, with its receipt and what ends it."""
 
@@ -154,6 +165,7 @@ class ConnectedApp:
     ends: str
     unused_days: int
     revoke: Confirm
+    own_sessions: tuple[OwnSession, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,6 +118,23 @@ def revoke_app(consent_id: str, name: str) -> Confirm:
     )
 
 
+def revoke_own_session(grant_id: str, name: str, device: str, *, alone: bool) -> Confirm:
+    """A person ends one session of an app; what they allowed stays."""
+    name = plain_name(name)
+    return Confirm(
+        id=f"end-{grant_id}",
+        verb="Revoke",
+        action=url_for("connected_apps.revoke_session", grant_id=grant_id),
+        question=f"Revoke this session of {name}?",
+        points=(
+            f"{name} can no longer act for you with {device}, from now on.",
+            "It has no other session." if alone else "Its other sessions continue.",
+            "What you allowed stays: it can ask you again. To end that too, revoke the app.",
+        ),
+        button="Revoke session",
+    )
+
+
 def revoke_all_apps(count: int) -> Confirm:
     return Confirm(
         id="revoke-all",

@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Blueprint, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from application import end_consent
+from application import end_consent, revoke_grant
 from application.ports import Recorded
 from domain.errors import InvalidInput, NotFound, Refused
 from infrastructure.store.reader import read_rows
@@ -94,6 +94,26 @@ def revoke(consent_id: str) -> Response | str:
     csrf.check()
     recorded = _withdraw(one)
     done(recorded, f"Revoked {plain_name(one.app.name)}.", _sessions_ended([one]), linked=False)
+    return redirect(url_for("connected_apps.list"), 303)
+
+
+@blueprint.route("/sessions/<grant_id>/revoke", methods=["GET", "POST"])
+@for_everyone
+def revoke_session(grant_id: str) -> Response | str:
+    """One session of one's own; what was agreed to stays."""
+    now = context.services().clock()
+    with context.views() as conn:
+        action = url_for("connected_apps.revoke_session", grant_id=grant_id)
+        found = [(one, session) for one in _held(conn) for session in connected_views.own_sessions(one, now) if session.revoke.action == action]
+        if not found:
+            raise NotFound("You have no such session; it may have ended.")
+        if request.method == "GET":
+            return account_page("account/confirm.html", conn, "Revoke", _SECTION, confirm=found[0][1].revoke, back=url_for("connected_apps.list"))
+    csrf.check()
+    person = signed_in().member_id
+    recorded = revoke_grant.revoke(context.services(), context.account_id(), grant_id, by="member", actor_id=person, origin=context.origin())
+    words = f"Revoked a session of {plain_name(found[0][0].app.name)}." if recorded else "The session had ended."
+    done(recorded, words, linked=False, kind="ok" if recorded else "")
     return redirect(url_for("connected_apps.list"), 303)
 
 

@@ -11,11 +11,12 @@ from domain.scopes import OFFLINE_ACCESS
 from projections.consents.queries import ConsentRow
 from projections.integrations.queries import IntegrationRow
 from projections.sessions.queries import SessionRow
-from web.pages.account_models import ConnectedApp, EndedApp
+from web.pages.account_models import ConnectedApp, EndedApp, OwnSession
 from web.pages.app_words import host, is_local_only
 from web.pages.audit_sentences import Known
-from web.pages.confirmations import revoke_app
-from web.pages.formatting import duration, left, number, short_date
+from web.pages.browsers import browser_words
+from web.pages.confirmations import revoke_app, revoke_own_session
+from web.pages.formatting import duration, left, listed, number, short_date
 from web.pages.integration_views import mark, projects_words
 from web.pages.scope_words import heading, in_order
 
@@ -83,6 +84,7 @@ def card(one: Held, *, projects: Mapping[str, str], now: datetime) -> ConnectedA
         receipt=consent.given_position,
         last_used_at=used,
         sessions=_sessions(one),
+        own_sessions=own_sessions(one, now),
         ends=_ends(one, now),
         unused_days=(now - (used or _given(consent))).days,
         revoke=revoke_app(consent.consent_id, one.app.name),
@@ -104,13 +106,41 @@ def _projects(consent: ConsentRow, projects: Mapping[str, str]) -> str:
 
 def _sessions(one: Held) -> str:
     live = one.active_sessions
-    return number(len(live)) if live else "None, it must ask you again"
+    if not live:
+        return "None, it must ask you again"
+    return f"{number(len(live))}, with {listed(list(dict.fromkeys(_device(session) for session in live)))}"
+
+
+def _device(session: SessionRow) -> str:
+    return browser_words(session.user_agent) if session.user_agent else "an unnamed program"
+
+
+def own_sessions(one: Held, now: datetime) -> tuple[OwnSession, ...]:
+    """The live ones, the last used first."""
+    live = sorted(one.active_sessions, key=lambda session: -_since(session).timestamp())
+    return tuple(
+        OwnSession(
+            device=_device(session),
+            began_at=session.created_at,
+            last_used_at=_since(session),
+            ends=_session_ends(session, now),
+            revoke=revoke_own_session(session.grant_id, one.app.name, _device(session), alone=len(live) == 1),
+        )
+        for session in live
+    )
+
+
+def _session_ends(session: SessionRow, now: datetime) -> str:
+    if not session.refreshable:
+        return f"{left(session.access_expires_at or session.created_at, now)}, then it must ask you again"
+    first = min(session.idle_expires_at or session.absolute_expires_at, session.absolute_expires_at)
+    return f"{left(first, now)} if it is not used, {short_date(session.absolute_expires_at)} at the latest"
 
 
 def _ends(one: Held, now: datetime) -> str:
     live = one.active_sessions
     if not live:
-        return "nothing is running"
+        return _ended_last(one)
     alive = [session for session in live if session.refreshable]
     if not alive:
         last = max(session.access_expires_at or session.created_at for session in live)
@@ -118,6 +148,26 @@ def _ends(one: Held, now: datetime) -> str:
     last = max(session.absolute_expires_at for session in alive)
     idle = max((session.idle_expires_at - _since(session) for session in alive if session.idle_expires_at), default=timedelta(0))
     return f"after {duration(idle)} without use, {short_date(last)} at the latest"
+
+
+_ENDINGS: Final = {
+    "reuse_detected": "an old token of it came back, so it may have been stolen",
+    "code_replayed": "its code came twice, so it may have been stolen",
+    "revoked": "it was revoked",
+    "idle": "it was not used",
+    "absolute": "its time was up",
+    "access_token": "its time was up",
+}
+
+
+def _ended_last(one: Held) -> str:
+    """When the last session ended, and why; one that was never begun is none."""
+    over = [session for session in one.sessions if session.ended_at and session.ended_reason != "code"]
+    if not over:
+        return "nothing is running"
+    last = max(over, key=lambda session: session.ended_at or session.created_at)
+    why = _ENDINGS.get(last.ended_reason or "", "")
+    return f"ended {short_date(last.ended_at or last.created_at)}{f': {why}' if why else ''}"
 
 
 def ended(ones: Iterable[Held], person: str) -> tuple[EndedApp, ...]:

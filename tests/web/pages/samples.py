@@ -280,7 +280,13 @@ def connected(name: str, verified: bool = False, **more: object) -> account.Conn
 
 
 CONNECTED = account.ConnectedAppsView(
-    apps=(connected("Claude-Code"), connected("Claude", verified=True), connected("Inspector", unused_days=26, receipt=None)),
+    apps=(connected("Claude-Code", own_sessions=(
+              account.OwnSession(device="a Python program", began_at=ago(days=16), last_used_at=ago(seconds=40),
+                                 ends="in 7 days if it is not used, 6 Feb 2027 at the latest",
+                                 revoke=confirm("end-1", "Revoke", "Revoke this session of Claude Code?", "Revoke session", "It ends.")),
+              account.OwnSession(device=EVIL.name, began_at=ago(days=2), last_used_at=ago(days=1), ends="in 3 min, then it must ask you again",
+                                 revoke=confirm("end-2", "Revoke", "Revoke this session of Claude Code?", "Revoke session", "It ends.")),
+          )), connected("Claude", verified=True), connected("Inspector", unused_days=26, receipt=None)),
     ended=(account.EndedApp(app=mark("Cursor"), ended_at=ago(days=22), why="You revoked it", receipt=11020),),
     revoke_all=confirm("all", "Revoke all", "Revoke all 3 apps?", "Revoke all 3", "None of them can act for you.", keep="Keep them"),
     mcp_url=MCP,

@@ -27,7 +27,7 @@ def test_a_card_says_what_an_app_may_do_where_and_until_when(site: Site) -> None
     assert "In Sales" in words
     assert "localhost, this computer" in words
     assert "after 7 days without use" in words
-    assert "Sessions 1" in words
+    assert "Sessions 1, with a Python program" in words
 
 
 def test_identical_registrations_share_a_card_and_end_together(site: Site) -> None:
@@ -130,3 +130,37 @@ def test_a_permission_and_a_project_can_be_taken_back_and_never_be_added(site: S
     assert "Narrowed keeps what it has." in text_of(operator.http.get("/connected-apps"))
     analyst = signed_in(site, "analyst")
     assert analyst.http.get(path).status_code == 404
+
+
+def test_one_session_is_revoked_and_the_others_and_the_consent_stay(site: Site) -> None:
+    operator, analyst = signed_in(site, "operator"), signed_in(site, "analyst")
+    app, first = connected(site, operator, "Twice", "https://twice.example/cb")
+    second = app.session(operator)
+    settled(site)
+    page = operator.http.get("/connected-apps").text.partition("Twice")[2].partition("</article>")[0]
+    assert "2 sessions" in page
+    last = re.findall(r'action="(/connected-apps/sessions/[0-9a-f-]{36}/revoke)"', page)[0]
+    question = operator.http.get(last)
+    assert "Revoke this session of Twice?" in text_of(question)
+    assert "Its other sessions continue." in text_of(question)
+    assert analyst.http.get(last).status_code == 404
+    assert analyst.http.post(last, data=hidden(analyst.http.get("/sign-out").text)).status_code == 404
+    answer = operator.http.post(last, data=hidden(question.text))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/connected-apps")
+    words = text_of(operator.http.get("/connected-apps"))
+    assert "Revoked a session of Twice. Event" in words
+    answers = [app.refresh(tokens["refresh_token"]).status_code for tokens in (first, second)]
+    assert answers == [200, 400]
+    assert operator.http.get(last).status_code == 404
+
+
+def test_a_session_that_ended_for_reuse_tells_its_person_why(site: Site) -> None:
+    operator = signed_in(site, "operator")
+    app, tokens = connected(site, operator, "Stolen", "https://stolen.example/cb")
+    newer = app.refresh(app.refresh(tokens["refresh_token"]).json()["refresh_token"])
+    assert newer.status_code == 200
+    assert app.refresh(tokens["refresh_token"]).status_code == 400
+    settled(site)
+    card = text_of(operator.http.get("/connected-apps")).partition("Stolen")[2]
+    assert "None, it must ask you again" in card
+    assert "an old token of it came back, so it may have been stolen" in card

@@ -14,17 +14,25 @@ ANYONE = {
 }  # fmt: skip
 SIGNED_IN = {
     "sign_in.ask_to_sign_out", "consent.show", "consent.decide", "connected_apps.list", "connected_apps.revoke", "connected_apps.revoke_all",
-    "connected_apps.receipt", "connected_apps.change", "connected_apps.narrow",
+    "connected_apps.revoke_session", "connected_apps.receipt", "connected_apps.change", "connected_apps.narrow",
     "sign_ins.list", "sign_ins.ask_to_end", "sign_ins.end", "sign_ins.ask_to_end_others", "sign_ins.end_others",
 }  # fmt: skip
 READERS = {
-    "settings.policy.show", "settings.policy.registration", "settings.keys.list",
+    "settings.members.list", "settings.members.detail", "settings.projects.list",
+    "settings.policy.show", "settings.policy.registration", "settings.keys.list", "settings.resources.list", "settings.resources.detail",
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
     "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
 }  # fmt: skip
 ADMINS = {
+    "settings.members.new", "settings.members.add", "settings.member_access.ask_role", "settings.member_access.role",
+    "settings.member_access.permission", "settings.member_access.permit_page", "settings.member_access.permit",
+    "settings.member_access.ask_forbid", "settings.member_access.forbid", "settings.member.deactivate", "settings.member.reactivate",
+    "settings.member.end_sign_ins", "settings.member.revoke_sessions", "settings.member.password", "settings.projects.add",
+    "settings.projects.ask_rename", "settings.projects.rename", "settings.projects.remove",
     "settings.policy.save_registration", "settings.policy.try_registration", "settings.policy.save_session", "settings.policy.registration_page",
     "settings.policy.what_if_page", "settings.policy.session_page", "settings.keys.rotate",
+    "settings.resources.new", "settings.resources.add", "settings.resources.change", "settings.resources.save", "settings.resources.rotate",
+    "settings.resources.remove",
     "settings.integrations.new", "settings.integrations.add", "settings.integrations.approve", "settings.integrations.deny",
     "settings.integrations.block", "settings.integrations.verify",
     "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
@@ -39,7 +47,8 @@ MAY = {"admin": SIGNED_IN | READERS | ADMINS, "viewer": SIGNED_IN | READERS, "an
 def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     """Endpoint, path with stand-ins, methods; of all pages."""
     pages = ("settings.", "sign_in.", "setup.", "setup_steps.", "consent.", "connected_apps.", "sign_ins.", "sso.")
-    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none", "use": "token"}
+    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none", "use": "token", "resource_id": "none", "member_id": "none",
+        "permission": "jobs.run", "project_id": "none"}  # fmt: skip
     adapter = create_app(site.app).url_map.bind("localhost")
     found = []
     for rule in adapter.map.iter_rules():

@@ -125,7 +125,7 @@ def test_the_consent_page_warns_where_the_mock_ups_warn(client: FlaskClient) -> 
     assert "the <bdi>Cursor</bdi> app on this computer (<code>cursor://</code>)" in page(client, "consent-scheme")[0]
     assert "We have not checked who runs this." in page(client, "consent-remote")[0]
     assert "Two different sites." in page(client, "consent-pending")[0]
-    assert 'name="decision"' not in page(client, "consent-pending")[0]
+    assert 'value="approve"' not in page(client, "consent-pending")[0]
 
 
 def test_copy_buttons_stay_hidden_until_their_module_shows_them(client: FlaskClient) -> None:
