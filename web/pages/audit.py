@@ -10,8 +10,8 @@ from domain.errors import NotFound
 from infrastructure.store.reader import read_rows
 from projections.audit_log import queries
 from projections.audit_log.queries import AuditEntry
-from projections.integrations.queries import list_integrations
-from projections.members.queries import list_members
+from projections.integrations.queries import find_integrations, integration
+from projections.members.queries import find_members
 from web.pages import audit_views, context
 from web.pages.app_words import plain_name
 from web.pages.audit_export import TYPES, Export
@@ -28,6 +28,8 @@ blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 _HERE: Final = "settings.audit.list"
 _FARTHEST: Final = 2**62
 _PEOPLE: Final = 5
+_READ: Final = 500
+_APPS: Final = 100
 _EXPORTS: Final = (("CSV", "csv"), ("JSON Lines", "jsonl"))
 Rows = list[AuditEntry]
 
@@ -67,7 +69,16 @@ def _members(conn: Any, account_id: str, found: audit_views.Asked) -> list[str |
     """The people that the filter means; [None] without one."""
     if not found.user:
         return [None]
-    return [row.member_id for row in matching(list_members(conn, account_id), found.user)]
+    return [row.member_id for row in matching(find_members(conn, account_id, text=found.user, limit=_READ), found.user)]
+
+
+def _apps(conn: Any, account_id: str, chosen: str) -> list[tuple[str, str]]:
+    """The apps that the filter offers: those that were used last, and the chosen one. Every other app's own page leads here."""
+    offered = [(row.client_id, plain_name(row.name)) for row in find_integrations(conn, account_id, limit=_APPS).rows]
+    if chosen and chosen not in dict(offered):
+        row = integration(conn, account_id, chosen)
+        offered += [(chosen, plain_name(row.name))] if row else []
+    return offered
 
 
 def _left_out(found: audit_views.Asked, people: list[str | None]) -> str:
@@ -88,11 +99,10 @@ def _page(*, before: int | None, after: int | None = None, open_at: int | None =
         entries = _entries(conn, account_id, found, people[:_PEOPLE], before=before, after=after)
         if after is not None and not entries:
             after, entries = None, _entries(conn, account_id, found, people[:_PEOPLE], before=None, after=None)
-        known = Known(names(conn, account_id), account.projects)
+        known = Known(names(conn, account_id, entries), account.projects)
         shown = audit_views.first_page(entries, from_end=after is not None)
-        apps = [(row.client_id, plain_name(row.name)) for row in list_integrations(conn, account_id)]
         view = AuditView(
-            filters=audit_views.filters(found, apps),
+            filters=audit_views.filters(found, _apps(conn, account_id, found.client)),
             filtered=bool(found.given),
             range_words=audit_views.range_words(found, now) + _left_out(found, people),
             rows=tuple(audit_views.row(entry, known, found) for entry in shown),
