@@ -87,6 +87,8 @@ def list_sessions(
     member_id: str | None = None,
     client_stream: str | None = None,
     fingerprint: str | None = None,
+    fingerprints: Sequence[str] | None = None,
+    members: Sequence[str] | None = None,
     scope: str | None = None,
     project: str | None = None,
     live_only: bool | None = True,
@@ -99,6 +101,7 @@ def list_sessions(
     live = {True: True, False: None, None: False}[live_only]
     filters = {
         "member_id": member_id, "client_stream": client_stream, "fingerprint": fingerprint, "scope": scope, "project": project, "before": before,
+        "fingerprints": None if fingerprints is None else list(fingerprints), "members": None if members is None else list(members),
     }  # fmt: skip
     rows = view.select(connection, account_id, live=live, limit=limit, **filters)
     marks = ticks(connection, [row[0] for row in rows], ticks_since) if ticks_since is not None else {}
@@ -123,9 +126,9 @@ def ticks(connection: Connection, grant_ids: Sequence[str], since: datetime, lim
     return {grant_id: tuple(found) for grant_id, found in marks.items()}
 
 
-def session_counts(connection: Connection, account_id: str) -> SessionCounts:
-    """The numbers on top of the list."""
-    return SessionCounts(*view.counts(connection, account_id))
+def session_counts(connection: Connection, account_id: str, *, fingerprint: str | None = None, member_id: str | None = None) -> SessionCounts:
+    """The numbers on top of the list: of the account, of an app or of a person."""
+    return SessionCounts(*view.counts(connection, account_id, fingerprint=fingerprint, member_id=member_id))
 
 
 def _session(row: tuple[Any, ...], marks: tuple[Tick, ...]) -> SessionRow:
@@ -149,3 +152,8 @@ def sessions_by_scope(connection: Connection, account_id: str) -> dict[str, int]
 def sessions_over_under(connection: Connection, account_id: str, *, idle_window: int, absolute_lifetime: int) -> tuple[int, int]:
     """Live sessions that would be over at once with these lifetimes (seconds), and the people who have them."""
     return view.over_under(connection, account_id, idle_window, absolute_lifetime)
+
+
+def sessions_holding(connection: Connection, account_id: str, *, resource: str | None = None, scopes: Sequence[str] | None = None) -> tuple[int, int]:
+    """Live sessions for a resource that have one of these scopes (None: whichever), and the people who have them."""
+    return view.holding(connection, account_id, resource, scopes)

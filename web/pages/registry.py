@@ -22,6 +22,7 @@ from web.pages import (
     integrations,
     keys,
     policy,
+    resources,
     sessions,
     setup,
     setup_next,
@@ -40,7 +41,7 @@ _COOKIE = "gb_form"
 def blueprints() -> tuple[Blueprint, ...]:
     """The blueprints with the settings' pages nested in one, made once: a process may make several apps of them."""
     settings = Blueprint("settings", __name__, url_prefix="/settings")
-    for module in (integrations, sessions, audit, access_urls, sso, setup_next, policy, keys):
+    for module in (integrations, sessions, audit, access_urls, sso, setup_next, policy, keys, resources):
         settings.register_blueprint(module.blueprint)
     found = (
         settings,

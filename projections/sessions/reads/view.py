@@ -40,7 +40,10 @@ _FILTERS = {
     "member_id": "s.member_id = %(member_id)s",
     "client_stream": "s.client_stream = %(client_stream)s",
     "fingerprint": "s.client_stream IN (SELECT client_stream FROM views.clients WHERE account_id = %(account)s AND fingerprint = %(fingerprint)s)",
+    "fingerprints": """s.client_stream IN (
+        SELECT client_stream FROM views.clients WHERE account_id = %(account)s AND fingerprint = ANY(%(fingerprints)s))""",
     "grant_id": "s.grant_id = %(grant_id)s",
+    "members": "s.member_id = ANY(%(members)s::uuid[])",
     "before": "s.created_position < %(before)s",
     "scope": "%(scope)s = ANY(s.scopes)",
     "project": "(s.projects IS NULL OR %(project)s = ANY(s.projects))",
@@ -77,48 +80,52 @@ SELECT count(*), count(DISTINCT member_id), count(*) FILTER (WHERE least(idle, a
 FROM (SELECT s.member_id, s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' AS absolute,
         CASE WHEN s.keep_alive THEN s.issued_at + least(s.idle_window, t.idle_window) * interval '1 second' END AS idle
     FROM views.sessions s LEFT JOIN views.session_terms t USING (account_id)
-    WHERE s.account_id = %s AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL
+    WHERE s.account_id = %(account)s AND {filter} AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL
         AND (s.refreshable OR s.access_expires_at > now())) x
 WHERE absolute > now() AND (idle IS NULL OR idle > now())
 """
 
 
-def counts(connection: Connection, account_id: str) -> tuple[int, int, int]:
+def counts(connection: Connection, account_id: str, **filters: Any) -> tuple[int, int, int]:
     """Live sessions, the people who have them, and how many end within a day."""
-    row: tuple[int, int, int] = connection.execute(_COUNTS, (account_id,)).fetchone()
+    given = {name: value for name, value in filters.items() if value is not None}
+    query = _COUNTS.replace("{filter}", " AND ".join(_FILTERS[name] for name in given) or "true")
+    row: tuple[int, int, int] = connection.execute(query, {"account": account_id, **clean_values(given)}).fetchone()
     return row
 
 
-# A session's scopes are those that it was given; what it may do now is asked of the write side.
-_BY_SCOPE = """
-SELECT scope, count(*) FROM views.sessions s LEFT JOIN views.session_terms t USING (account_id) CROSS JOIN LATERAL unnest(s.scopes) AS scope
-WHERE s.account_id = %s AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL
-    AND (s.refreshable OR s.access_expires_at > now())
-    AND s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' > now()
-    AND (NOT s.keep_alive OR s.issued_at + least(s.idle_window, t.idle_window) * interval '1 second' > now())
-GROUP BY 1
-"""
-
-
-def by_scope(connection: Connection, account_id: str) -> list[tuple[str, int]]:
-    """How many live sessions have each scope."""
-    rows: list[tuple[str, int]] = connection.execute(_BY_SCOPE, (account_id,)).fetchall()
-    return rows
-
-
-_OVER_UNDER = """
-SELECT count(*), count(DISTINCT s.member_id) FROM views.sessions s LEFT JOIN views.session_terms t USING (account_id)
+# Sessions that are alive now, with their ends. A session's scopes are those that it was given; what it may do now is asked of the write side.
+_LIVE = """
+FROM views.sessions s LEFT JOIN views.session_terms t USING (account_id)
 CROSS JOIN LATERAL (SELECT s.created_at + least(s.absolute_lifetime, t.absolute_lifetime) * interval '1 second' AS absolute,
     CASE WHEN s.keep_alive THEN s.issued_at + least(s.idle_window, t.idle_window) * interval '1 second' END AS idle) x
 WHERE s.account_id = %(account)s AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL
     AND (s.refreshable OR s.access_expires_at > now()) AND x.absolute > now() AND (x.idle IS NULL OR x.idle > now())
-    AND (s.created_at + %(absolute)s * interval '1 second' <= now() OR (s.keep_alive AND s.issued_at + %(idle)s * interval '1 second' <= now()))
 """
+_BY_SCOPE = f"SELECT scope, count(*) {_LIVE.replace('WHERE', 'CROSS JOIN LATERAL unnest(s.scopes) AS scope WHERE', 1)} GROUP BY 1"
+_PEOPLE = f"SELECT count(*), count(DISTINCT s.member_id) {_LIVE}"
+_OVER_UNDER = f"""{_PEOPLE}
+    AND (s.created_at + %(absolute)s * interval '1 second' <= now() OR (s.keep_alive AND s.issued_at + %(idle)s * interval '1 second' <= now()))"""
+_HOLDING = f"""{_PEOPLE} AND (%(resource)s::text IS NULL OR s.resource = %(resource)s) AND (%(scopes)s::text[] IS NULL OR s.scopes && %(scopes)s)"""
+
+
+def by_scope(connection: Connection, account_id: str) -> list[tuple[str, int]]:
+    """How many live sessions have each scope."""
+    rows: list[tuple[str, int]] = connection.execute(_BY_SCOPE, {"account": account_id}).fetchall()
+    return rows
 
 
 def over_under(connection: Connection, account_id: str, idle_window: int, absolute_lifetime: int) -> tuple[int, int]:
     """Live sessions that would be over with these lifetimes, and the people who have them."""
-    row: tuple[int, int] = connection.execute(_OVER_UNDER, {"account": account_id, "idle": idle_window, "absolute": absolute_lifetime}).fetchone()
+    values = {"account": account_id, "idle": idle_window, "absolute": absolute_lifetime}
+    row: tuple[int, int] = connection.execute(_OVER_UNDER, values).fetchone()
+    return row
+
+
+def holding(connection: Connection, account_id: str, resource: str | None, scopes: Sequence[str] | None) -> tuple[int, int]:
+    """Live sessions for the resource that have one of the scopes (None: whichever), and the people who have them."""
+    values = {"account": account_id, "resource": resource, "scopes": None if scopes is None else list(scopes)}
+    row: tuple[int, int] = connection.execute(_HOLDING, values).fetchone()
     return row
 
 
