@@ -47,8 +47,10 @@ MAY = {"admin": SIGNED_IN | READERS | ADMINS, "viewer": SIGNED_IN | READERS, "an
 def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     """Endpoint, path with stand-ins, methods; of all pages."""
     pages = ("settings.", "sign_in.", "setup.", "setup_steps.", "consent.", "connected_apps.", "sign_ins.", "sso.")
-    values = {"page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none", "use": "token", "resource_id": "none", "member_id": "none",
-        "permission": "jobs.run", "project_id": "none"}  # fmt: skip
+    values = {
+        "page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none", "use": "token",
+        "resource_id": "none", "member_id": "none", "permission": "jobs.run", "project_id": "none", "code": "jobs:run",
+    }  # fmt: skip
     adapter = create_app(site.app).url_map.bind("localhost")
     found = []
     for rule in adapter.map.iter_rules():
