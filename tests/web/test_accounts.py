@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from application import manage_resources, open_account, sign_in, sso_sign_in
-from tests.support.accounts import PASSWORD, AccountWorld, TwoAccounts, two_accounts
+from application import introspect_token, manage_resources, open_account, sign_in, sso_sign_in
+from tests.support.accounts import PASSWORD, AccountWorld, Program, TwoAccounts, two_accounts
 from tests.support.http_flow import hidden
 from tests.support.oauth_world import CLI, OAUTH
 from tests.support.postgres import Database
+from web.front import Front
 from web.mcp.app import create_gateway
+from web.served import served
 
 SERVER = "/.well-known/oauth-authorization-server"
 RESOURCE = "/.well-known/oauth-protected-resource"
@@ -164,7 +167,9 @@ def test_a_token_is_none_of_the_other_issuers_even_where_a_signature_is_remember
     for _ in range(2):
         assert two.umbra.services.access_tokens.read(token, now) is None
         assert two.app.services.access_tokens.read(token, now) is None
-        assert two.acme.services.access_tokens.read(token, now) is not None
+        assert (claims := two.acme.services.access_tokens.read(token, now)) is not None
+    assert introspect_token.judge_claims(two.acme.services, two.acme.account_id, claims, now) is not None
+    assert introspect_token.judge_claims(two.umbra.services, two.umbra.account_id, claims, now) is None
 
 
 def test_the_same_resource_url_in_both_does_not_make_their_tokens_one(two: TwoAccounts) -> None:
@@ -295,6 +300,13 @@ def test_a_host_that_is_no_name_is_no_account(two: TwoAccounts, host: str) -> No
 def test_forwarded_hosts_count_for_nothing_without_a_trusted_proxy(two: TwoAccounts, through_flask: bool) -> None:
     sent = {"X-Forwarded-Host": two.umbra.host, "Forwarded": f"host={two.umbra.host}"}
     assert fetched(two, SERVER, two.acme.host, through_flask=through_flask, headers=sent).get_json()["issuer"] == two.acme.issuer
+
+
+def test_a_trusted_proxy_tells_the_account_by_host_and_by_nothing_else(two: TwoAccounts) -> None:
+    proxied = Program(served(replace(two.app.settings, trusted_proxies=1), Front(two.app, two.acme.http.application), "web"))
+    sent = {"X-Forwarded-Host": two.umbra.host, "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    for path in (SERVER, f"{SERVER}?past=the-front"):
+        assert proxied.get(path, base_url=two.acme.issuer, headers=sent).get_json()["issuer"] == two.acme.issuer
 
 
 def test_cookies_are_of_one_host_only(two: TwoAccounts) -> None:
