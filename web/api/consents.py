@@ -16,11 +16,12 @@ from projections.consents import queries
 from web.api import bodies, context, paging
 from web.api.blueprints import new_blueprint
 from web.api.context import actor
-from web.api.guard import OWN, manages, reads
+from web.api.guard import manages, reads
+from web.api.people_lists import serve_lists
 from web.api.preconditions import TagOf, changing, tag
 from web.api.sessions import fingerprint_of
 from web.schemas import access as shapes
-from web.schemas.common import ListQuery, ReadQuery, ReasonQuery
+from web.schemas.common import ReadQuery, ReasonQuery
 
 blueprint = new_blueprint("consents", "What people allow apps to do.")
 
@@ -44,22 +45,15 @@ def _listed(query: dict[str, Any], member_id: str | None) -> dict[str, Any]:
     return {**page, "data": [bodies.consent_row(row) for row in page["data"]]}
 
 
-@blueprint.route("/consents")
-@reads()
-@blueprint.arguments(shapes.ConsentQuery, location="query")
-@blueprint.response(200, shapes.ConsentPage)
-def list_consents(query: dict[str, Any]) -> Any:
-    """List consents, last changed first."""
-    return _listed(query, str(query["member_id"]) if "member_id" in query else None)
-
-
-@blueprint.route("/me/consents")
-@reads(OWN)
-@blueprint.arguments(ListQuery, location="query")
-@blueprint.response(200, shapes.ConsentPage)
-def list_own_consents(query: dict[str, Any]) -> Any:
-    """List what you allow apps to do."""
-    return _listed(query, context.caller().member_id)
+serve_lists(
+    blueprint,
+    "consents",
+    shapes.ConsentQuery,
+    shapes.ConsentPage,
+    _listed,
+    words="List consents, last changed first.",
+    own_words="List what you allow apps to do.",
+)
 
 
 def _state(consent_id: str) -> Consent:

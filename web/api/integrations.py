@@ -114,56 +114,25 @@ def list_registrations(query: dict[str, Any], client_ref: str) -> Any:
 Decide = Callable[..., Recorded | None]
 
 
-def _decided(client_ref: str, decide: Decide, body: dict[str, Any], **more: Any) -> dict[str, Any]:
-    client = client_of(context.services(), context.account_id(), client_ref)
-    services = changing(_tag(client_ref))
-    context.did(decide(services, context.account_id(), client_ref, reason=body.get("reason"), **more, **actor()))
-    return _one(client)
+def _serve_decision(verb: str, decide: Decide, words: str, **more: Any) -> None:
+    """One decision as a POST of its own; they differ in nothing but what is decided."""
+
+    def view(body: dict[str, Any], client_ref: str) -> Any:
+        client = client_of(context.services(), context.account_id(), client_ref)
+        services = changing(_tag(client_ref))
+        context.did(decide(services, context.account_id(), client_ref, reason=body.get("reason"), **more, **actor()))
+        return _one(client)
+
+    view.__name__, view.__doc__ = f"{verb}_integration", words
+    served = blueprint.arguments(Reason, required=False)(blueprint.response(200, shapes.Integration)(view))
+    blueprint.route(f"/integrations/<client_ref>/{verb}", methods=["POST"])(manages(f"integrations.{verb}")(served))
 
 
-@blueprint.route("/integrations/<client_ref>/approve", methods=["POST"])
-@manages("integrations.approve")
-@blueprint.arguments(Reason, required=False)
-@blueprint.response(200, shapes.Integration)
-def approve_integration(body: dict[str, Any], client_ref: str) -> Any:
-    """Let a pending app in, with every identical registration."""
-    return _decided(client_ref, decide_app.approve, body)
-
-
-@blueprint.route("/integrations/<client_ref>/block", methods=["POST"])
-@manages("integrations.block")
-@blueprint.arguments(Reason, required=False)
-@blueprint.response(200, shapes.Integration)
-def block_integration(body: dict[str, Any], client_ref: str) -> Any:
-    """Refuse an app in all its registrations, past and future, and end its sessions for good."""
-    return _decided(client_ref, decide_app.block, body)
-
-
-@blueprint.route("/integrations/<client_ref>/unblock", methods=["POST"])
-@manages("integrations.unblock")
-@blueprint.arguments(Reason, required=False)
-@blueprint.response(200, shapes.Integration)
-def unblock_integration(body: dict[str, Any], client_ref: str) -> Any:
-    """Let a blocked app ask again; its old sessions stay ended."""
-    return _decided(client_ref, decide_app.unblock, body)
-
-
-@blueprint.route("/integrations/<client_ref>/verify", methods=["POST"])
-@manages("integrations.verify")
-@blueprint.arguments(Reason, required=False)
-@blueprint.response(200, shapes.Integration)
-def verify_integration(body: dict[str, Any], client_ref: str) -> Any:
-    """Say that an app is who it says it is."""
-    return _decided(client_ref, decide_app.verify, body, verified=True)
-
-
-@blueprint.route("/integrations/<client_ref>/unverify", methods=["POST"])
-@manages("integrations.unverify")
-@blueprint.arguments(Reason, required=False)
-@blueprint.response(200, shapes.Integration)
-def unverify_integration(body: dict[str, Any], client_ref: str) -> Any:
-    """Take that back."""
-    return _decided(client_ref, decide_app.verify, body, verified=False)
+_serve_decision("approve", decide_app.approve, "Let a pending app in, with every identical registration.")
+_serve_decision("block", decide_app.block, "Refuse an app in all its registrations, past and future, and end its sessions for good.")
+_serve_decision("unblock", decide_app.unblock, "Let a blocked app ask again; its old sessions stay ended.")
+_serve_decision("verify", decide_app.verify, "Say that an app is who it says it is.", verified=True)
+_serve_decision("unverify", decide_app.verify, "Take that back.", verified=False)
 
 
 # ---- removal

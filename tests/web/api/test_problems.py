@@ -108,9 +108,9 @@ def test_a_server_without_an_account_says_so(server: Server, monkeypatch: pytest
     _problem(response, 503, "not-set-up")
 
 
-def test_pages_keep_their_own_errors(server: Server) -> None:
+def test_pages_keep_their_own_errors_and_programs_get_problems(server: Server) -> None:
     assert server.world.http.get("/nope").content_type.startswith("text/html")
-    assert server.world.http.get("/oauth/nope").content_type != problems.CONTENT_TYPE
+    assert server.world.http.get("/oauth/nope").content_type == problems.CONTENT_TYPE
 
 
 def test_every_code_is_explained_on_the_page(server: Server) -> None:
