@@ -17,4 +17,8 @@ blueprint = Blueprint("access_urls", __name__, url_prefix="/access-urls")
 def show() -> str:
     with context.views() as conn:
         here = "settings.access_urls.show"
-        return settings_page("settings/access_urls.html", conn, "Access URLs", here=here, endpoints=endpoints(context.services()))
+        urls, account = endpoints(context.services()), context.account()
+        registration = account.registration_policy.registration if account.has_apps else "plan"
+        return settings_page(
+            "settings/access_urls.html", conn, "Access URLs", here=here, endpoints=urls, registration=registration, plan=account.plan
+        )

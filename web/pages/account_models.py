@@ -96,7 +96,7 @@ class ConsentView:
 
 
 CannotConnectVariant = Literal[
-    "removed", "unknown", "blocked", "pending", "redirect_mismatch", "registration_off", "expired", "bad_request", "too_many"
+    "removed", "unknown", "blocked", "pending", "redirect_mismatch", "registration_off", "no_plan", "expired", "bad_request", "too_many"
 ]  # fmt: skip
 
 

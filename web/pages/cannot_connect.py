@@ -23,11 +23,13 @@ _WORDS: Final[dict[CannotConnectVariant, tuple[str, str]]] = {
     "pending": ("access_denied", "approval required"),
     "redirect_mismatch": ("invalid_request", "redirect_uri not registered"),
     "registration_off": ("access_denied", "registration is off"),
+    "no_plan": ("access_denied", "the account's plan has no app integrations"),
     "expired": ("invalid_request", "request expired"),
     "bad_request": ("invalid_request", "request malformed"),
     "too_many": ("temporarily_unavailable", "too many requests"),
 }
-_STATUS: Final[dict[CannotConnectVariant, int]] = {"blocked": 403, "pending": 403, "registration_off": 403, "too_many": 429}
+_STATUS: Final[dict[CannotConnectVariant, int]] = {"blocked": 403, "pending": 403, "registration_off": 403, "no_plan": 403, "too_many": 429}
+_FOR_ADMINS: Final = frozenset({"blocked", "pending", "registration_off", "no_plan"})
 _WITH_STEPS: Final = frozenset({"removed", "unknown", "redirect_mismatch"})
 
 
@@ -69,7 +71,7 @@ def cannot_connect(
 def _admins(conn: Any, variant: CannotConnectVariant) -> tuple[str, ...]:
     """Who can help, told only to people of the account."""
     person = current_member()
-    return admins(conn, person.account_id) if person and variant in ("blocked", "pending", "registration_off") else ()
+    return admins(conn, person.account_id) if person and variant in _FOR_ADMINS else ()
 
 
 def _decision(conn: Any, variant: CannotConnectVariant, client_id: str) -> dict[str, Any]:

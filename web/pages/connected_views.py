@@ -157,6 +157,9 @@ _ENDINGS: Final = {
     "idle": "it was not used",
     "absolute": "its time was up",
     "access_token": "its time was up",
+    "client_removed": "the app was removed",
+    "resource_removed": "what it was for was removed",
+    "plan": "the plan has no app integrations any more",
 }
 
 

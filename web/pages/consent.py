@@ -25,7 +25,9 @@ from web.pages.session import SignedInMember, for_everyone, signed_in
 blueprint = Blueprint("consent", __name__)
 
 _STALE: Final = "This page is out of date, nothing was changed. Look at your choices and decide again."
-_VARIANTS: Final[dict[str, CannotConnectVariant]] = {"client_removed": "removed", "app_blocked": "blocked", "app_pending": "pending"}
+_VARIANTS: Final[dict[str, CannotConnectVariant]] = {
+    "client_removed": "removed", "app_blocked": "blocked", "app_pending": "pending", "plan": "no_plan",
+}  # fmt: skip
 _UNDECIDED: Final = "Choose Allow or Deny."
 _NOT_ASKED: Final = "Press “Ask an admin”, or go back to the app."
 
@@ -92,11 +94,9 @@ def _refusal(asked: Asked) -> Response | None:
 
 def _refused(asked: Asked, why: str) -> Response:
     variant = _VARIANTS.get(why, "bad_request")
-    words = "" if variant != "bad_request" else "the account's plan has no app integrations"
     client = asked.client
     return cannot_connect(
         variant,
-        error_words=words,
         client_id=client.client_id,
         app_name=client.name,
         redirect_uri=asked.waiting.redirect_uri,

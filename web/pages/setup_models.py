@@ -58,10 +58,11 @@ class NewSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppStep:
-    """Step 4; `registers` says whether apps can register by themselves under the account's policy."""
+    """Step 4; `registers`: apps can register by themselves under the account's policy; `included`: its plan has apps at all."""
 
     mcp_url: str
     registers: bool
+    included: bool = True
     name: str = ""
     redirect_uris: str = ""
     scopes: tuple[Choice, ...] = ()

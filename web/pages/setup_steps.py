@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from application import manage_resources
 from application.ports import Recorded
 from application.register_client import register_manual
-from domain.errors import AlreadyExists, InvalidInput
+from domain.errors import AlreadyExists, InvalidInput, Refused
 from domain.scopes import OFFLINE_ACCESS
 from web.pages import context, csrf
 from web.pages.app_words import plain_name
@@ -101,7 +101,7 @@ def add_app() -> Response:
         )
     except csrf.StaleForm:
         return make_response(_app_page({"name": csrf.STALE}), 400)
-    except InvalidInput as error:
+    except (InvalidInput, Refused) as error:
         return make_response(_app_page({error.field or "name": error.message}), 400)
     done(Recorded(client.id, client.version), f"Added {plain_name(client.name)}.", "No secret is issued. It uses PKCE (S256).")
     return redirect(url_for("settings.first_steps.show", app=client.client_id), 303)
@@ -113,6 +113,7 @@ def _app_page(errors: dict[str, str] | None = None, *, secret: NewSecret | None 
     view = AppStep(
         mcp_url=context.services().mcp_url,
         registers=account.has_apps and account.registration_policy.registration != "off",
+        included=account.has_apps,
         name=form.get("name", ""),
         redirect_uris=form.get("redirect_uris", ""),
         scopes=_choices(frozenset(form.getlist("scope")) if errors else by_itself),

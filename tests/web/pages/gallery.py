@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from tests.web.pages import samples
+from tests.web.pages.gallery_apps import APPS
 from tests.web.pages.gallery_rules import RULES
 from web.pages import account_models as account
 from web.pages import models
 from web.pages import setup_models as setup
 
-LIST, SESSIONS, AUDIT, URLS = (
-    "settings.integrations.list", "settings.sessions.list", "settings.audit.list", "settings.access_urls.show",
-)  # fmt: skip
+AUDIT, URLS = "settings.audit.list", "settings.access_urls.show"
 BARE = models.Page(titles=("Sign in",))
 OWN = models.Page(titles=("Connected apps",), viewer=samples.MEMBER, lag=samples.LAG)
 SIGN_IN = account.SignInView(host="app.jaffle.example", next="/connected-apps", asking_app="Claude Code")
@@ -19,28 +18,7 @@ ERROR = account.ErrorView(
     status=403, heading="Only account admins can see this.", changed="Nothing was changed.",
     advice="The admins are Priya Raman and Jonas Weber.", request_id="req_01JDF7K9Q2",
 )  # fmt: skip
-NOTES = (
-    models.Notice(kind="ok", image="check", strong="Blocked Claude Code.", text="31 sessions ended.", event=12483),
-    models.Notice(text="Recorded as event 12,483. This page will show it in a moment."),
-)
-
-NEW: dict[str, object] = {"view": samples.NEW_FORM, "endpoints": samples.ENDPOINTS}
-BLOCK: dict[str, object] = {"confirm": samples.BLOCK, "back": "/settings/integrations/b3f1"}
-
 Entry = tuple[str, models.Page, dict[str, object]]
-
-
-def _integrations() -> dict[str, Entry]:
-    nobody = models.IntegrationsView(dynamic=(), manual=(), endpoints=samples.ENDPOINTS, policy="off", may_manage=False)
-    detail = "settings/integrations/detail.html"
-    return {
-        "integrations": ("settings/integrations/list.html", samples.page("App integrations", LIST, pending=2), {"view": samples.INTEGRATIONS}),
-        "integrations-empty": ("settings/integrations/list.html", samples.page("App integrations", LIST), {"view": nobody}),
-        "integration": (detail, samples.page("Claude Code", LIST, notices=NOTES), {"view": samples.DETAIL}),
-        "integration-new": ("settings/integrations/new.html", samples.page("Add integration", LIST), NEW),
-        "integration-block": ("settings/confirm.html", samples.page("Block", LIST), BLOCK),
-        "access-urls": ("settings/access_urls.html", samples.page("Access URLs", URLS), {"endpoints": samples.ENDPOINTS}),
-    }  # fmt: skip
 
 
 def _account() -> dict[str, Entry]:
@@ -75,14 +53,8 @@ def _account() -> dict[str, Entry]:
 
 
 def _evidence() -> dict[str, Entry]:
-    none = models.SessionsView(
-        stats=samples.SESSIONS.stats, filters=samples.SESSIONS.filters, filtered=False, rows=(),
-        pager=models.Pager(words="No sessions"), ended=(), may_manage=False, mcp_url=samples.MCP,
-    )  # fmt: skip
     return {
-        "sessions": ("settings/sessions/list.html", samples.page("Active sessions", SESSIONS), {"view": samples.SESSIONS}),
-        "sessions-empty": ("settings/sessions/list.html", samples.page("Active sessions", SESSIONS), {"view": none}),
-        "session": ("settings/sessions/detail.html", samples.page("Session", SESSIONS), {"view": samples.SESSION}),
+        "access-urls": ("settings/access_urls.html", samples.page("Access URLs", URLS), {"endpoints": samples.ENDPOINTS, "registration": "open"}),
         "audit": ("settings/audit/list.html", samples.page("Audit log", AUDIT), {"view": samples.AUDIT}),
     }  # fmt: skip
 
@@ -111,4 +83,4 @@ def _first_run() -> dict[str, Entry]:
     }  # fmt: skip
 
 
-GALLERY: dict[str, Entry] = _integrations() | _account() | _evidence() | _first_run() | RULES
+GALLERY: dict[str, Entry] = APPS | _account() | _evidence() | _first_run() | RULES

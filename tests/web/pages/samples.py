@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 from web.pages import account_models as account
 from web.pages import app_words, audit_models, models, reconnect
-from web.pages.formatting import share
 from web.pages.scope_words import words_of
 
 NOW = datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
@@ -58,36 +57,11 @@ REMOVE = confirm(
 APPROVE = confirm("approve", "Approve", "Approve ChatGPT?", "Approve", "Everyone here can connect it.", image="check", destroys=False)
 
 
-def integration(name: str, url: str, status: models.Status = "active", **more: object) -> models.IntegrationRow:
-    shown, any_port = app_words.without_loopback_port(url)
-    values: dict[str, object] = {
-        "page_id": "b3f1", "app": mark(name, verified=name == "Claude"), "under": "", "redirect_url": shown,
-        "any_port": any_port, "more_redirects": 0, "users": 9, "created_at": datetime(2026, 3, 3, 9, 14, tzinfo=UTC),
-        "last_used_at": ago(minutes=2), "status": status,
-    } | more  # fmt: skip
-    return models.IntegrationRow(**values)  # type: ignore[arg-type]
-
-
 ENDPOINTS = (
     models.Endpoint(id="ep1", label="Authorize URL", url="https://app.jaffle.example/oauth/authorize"),
     models.Endpoint(id="ep2", label="Token URL", url="https://app.jaffle.example/oauth/token"),
     models.Endpoint(id="ep3", label="Issuer metadata", url="https://app.jaffle.example/.well-known/oauth-authorization-server"),
     models.Endpoint(id="ep4", label="MCP endpoint URL", url=MCP),
-)  # fmt: skip
-
-INTEGRATIONS = models.IntegrationsView(
-    dynamic=(
-        integration("ChatGPT", "https://chatgpt.com/connector/oauth/fq81x", "pending", users=0, last_used_at=None),
-        integration("Claude", "https://claude.ai/api/mcp/auth_callback", users=18),
-        integration("Claude Code", "http://localhost:3118/callback", users=23, under="137 registrations, one app"),
-        integration("Cursor", "cursor://anysphere.cursor-mcp/oauth/callback", more_redirects=2),
-        integration("Invoice Helper", "https://cb.invoice-helper.example/done", "blocked", under="Blocked by Priya Raman"),
-        integration(EVIL.name, "https://a.example/" + "long" * 30),
-    ),
-    manual=(integration("Northwind Sync", "https://sync.northwind.example/oauth/callback", under="Added by Priya Raman"),),
-    endpoints=ENDPOINTS,
-    policy="approval",
-    may_manage=True,
 )  # fmt: skip
 
 HISTORY = (
@@ -108,72 +82,6 @@ HISTORY = (
         said="Analytics engineering needs it. Localhost only, so keep it unverified.",
         at=ago(days=200), event_type="oauth_client.approved", first_position=1102, last_position=1102,
     ),
-)  # fmt: skip
-
-DETAIL = models.IntegrationDetail(
-    page_id="b3f1", app=CLAUDE, status="active", local_only=True, client_id="app_9d6fa3b56b1e4ba0a8f0f9b1b8f00f11",
-    method="Dynamic (RFC 7591)", redirect_urls=(("http://localhost/callback", True),), registrations=137,
-    scopes=("account:read", "projects:query", "jobs:run"), metadata=(("Software", "claude-code 2.3"),),
-    created_at=ago(days=260), history=HISTORY,
-    stats=(
-        models.Stat(label="People", words="23"), models.Stat(label="Active sessions", words="31"),
-        models.Stat(label="Last used", at=ago(seconds=40)), models.Stat(label="Registrations", words="137"),
-    ),
-    users=(
-        models.IntegrationUser(name="Maya Castillo", role="Analyst", scopes=("account:read", "projects:query"),
-                               projects="jaffle_shop, finance_core", last_used_at=ago(seconds=40)),
-        models.IntegrationUser(name="Samir Haddad", role="Job Operator", scopes=("projects:develop", "jobs:run"),
-                               projects="all projects", last_used_at=None),
-    ),
-    users_in_all=23, sessions_in_all=31, actions=(BLOCK, REMOVE),
-)  # fmt: skip
-
-NEW_FORM = models.NewIntegrationForm(
-    scopes=tuple(models.Choice(value=s, words=s, chosen=s != "jobs:run") for s in
-                 ("account:read", "projects:query", "catalog:read", "projects:develop", "jobs:run")),
-    redirect_uris="javascript:alert(1)", errors={"name": "Give the app a name.", "redirect_uris": "“javascript:” is not allowed."},
-)  # fmt: skip
-
-
-def session(grant: str, person: str, app: models.AppMark, **more: object) -> models.SessionRow:
-    idle_window, idle_ends_at = timedelta(days=7), more.pop("idle_ends_at", ago(days=-6, hours=-23))
-    assert isinstance(idle_ends_at, datetime)
-    left = share(NOW, idle_ends_at - idle_window, idle_ends_at)
-    values: dict[str, object] = {
-        "grant_id": grant, "person": person, "app": app, "device": "", "projects": "2 of 6 projects",
-        "scopes": ("account:read", "projects:query", "projects:develop"), "refreshes": 54, "races": 2,
-        "last_refreshed_at": ago(seconds=40), "created_at": ago(days=16), "idle_ends_at": idle_ends_at,
-        "idle_window": idle_window, "ends_at": ago(days=-74), "low": left < 0.2, "share_left": left,
-        "revoke": confirm(f"rv-{grant}", "Revoke", "Revoke this session?", "Revoke session", "It ends now.",
-                          "Other sessions continue."),
-    } | more  # fmt: skip
-    return models.SessionRow(**values)  # type: ignore[arg-type]
-
-
-SESSIONS = models.SessionsView(
-    stats=(models.Stat(label="Active now", words="118"), models.Stat(label="People", words="41"),
-           models.Stat(label="End within 24 h", words="7")),
-    filters=(
-        models.Filter(name="user", label="Person", hint="Name or email"),
-        models.Filter(name="client", label="App", any_words="All apps",
-                      options=(models.Choice(value="b3f1", words="Claude Code"),)),
-    ),
-    filtered=False,
-    rows=(
-        session("g1", "Maya Castillo", CLAUDE),
-        session("g5", "Ines Duarte", mark("Cursor"), idle_ends_at=ago(hours=-8, minutes=-35), refreshes=2, races=0),
-        session("g6", "Evil Person", EVIL, last_refreshed_at=None, scopes=()),
-    ),
-    pager=models.Pager(words="1 to 3 of 118", older="/settings/sessions?before=3"),
-    ended=(models.EndedSession(grant_id="g9", person="Tom Okafor", app=CLAUDE, device="", ended_at=ago(minutes=14),
-                               strong="A token three rotations old came back.",
-                               sentence="It was rotated 41 minutes earlier, so the whole session ended.", position=12471),),
-    may_manage=True, mcp_url=MCP,
-)  # fmt: skip
-
-SESSION = models.SessionDetail(
-    row=session("g1", "Maya Castillo", CLAUDE), state="active", ended_line="", facts=(("Resource", MCP),),
-    history=HISTORY, page_id="b3f1",
 )  # fmt: skip
 
 
@@ -262,6 +170,7 @@ CANNOT = {
         registered=(app_words.marked_difference("https://cb.example.org/done", "https://cb.example.com/done?x"),),
     ),
     "registration_off": cannot("registration_off", admins=("Priya Raman",)),
+    "no_plan": cannot("no_plan", error="access_denied", admins=("Priya Raman",)),
     "expired": cannot("expired", error="invalid_request", error_words="request expired"),
     "too_many": cannot("too_many", error="temporarily_unavailable", error_words="too many requests"),
     "bad_request": cannot("bad_request", error="invalid_request", error_words="code_challenge is missing"),

@@ -222,7 +222,7 @@ def test_an_app_that_waits_for_approval_is_shown_without_buttons(site: Site, ana
     finally:
         manage_policies.change_policy(site.app.services, site.account_id, {"registration": "open"}, origin=ORIGIN)
     assert "An admin of Jaffle Analytics must approve Waits before you can allow it." in text_of(page)
-    assert 'name="decision"' not in page.text
+    assert 'value="approve"' not in page.text
     answer = analyst.http.post("/consent", data={**hidden(page.text), "scope": ["account:read"], "project_access": "all", "decision": "approve"})
     assert answer.status_code == 403
     decide_app.approve(site.app.services, site.account_id, app.client_id, actor_id=site.people["admin"], origin=ORIGIN)
