@@ -51,6 +51,15 @@ def test_with_a_database_the_keys_are_read_newest_first(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_each_account_may_have_a_host_of_its_own(tmp_path: Path) -> None:
+    settings = load_settings({**_external(), "GRANTBOOK_BASE_URL": "https://{account}.Example.com:8443/"}, tmp_path)
+    assert settings.by_host
+    assert (settings.base_url, settings.ledger_origin) == ("https://{account}.example.com:8443", "example.com:8443/ledger")
+    here = load_settings({"GRANTBOOK_BASE_URL": "http://{account}.localhost:8000", "GRANTBOOK_GATEWAY_PORT": "8001"}, tmp_path)
+    assert (here.port, here.gateway_url) == (8000, "http://{account}.localhost:8001")
+    assert not load_settings(_external(), tmp_path).by_host
+
+
 def test_with_a_database_every_root_key_is_required_and_all_are_named_at_once(tmp_path: Path) -> None:
     problems = _problems({"GRANTBOOK_DATABASE_URL": "host=db", "GRANTBOOK_PORT": "0", "GRANTBOOK_LOG": "xml"}, tmp_path)
     for name in ("SECRET_KEYS is missing", "WRAPPING_KEYS is missing", "LEDGER_KEY is missing", "PORT must be", "LOG must be json or pretty"):
@@ -68,6 +77,13 @@ def test_with_a_database_every_root_key_is_required_and_all_are_named_at_once(tm
         ("BASE_URL", "https://host:99999", "is no URL"),
         ("BASE_URL", "https://x{account}.example.com", "as a whole part"),
         ("BASE_URL", "https://{tenant}.example.com", "as a whole part"),
+        ("BASE_URL", "https://{account}", "that has others"),
+        ("BASE_URL", "https://example.{account}", "that has others"),
+        ("BASE_URL", "https://{account}.{account}.example.com", "once"),
+        ("BASE_URL", "https://{account}.10.0.0.1", "of a host name"),
+        ("BASE_URL", "https://{account}..example.com", "of a host name"),
+        ("BASE_URL", "https://{account}}.example.com", "as a whole part"),
+        ("BASE_URL", "http://{account}.example.com", "must begin with https:// unless"),
         ("SECRET_KEYS", "swordfish", "neither base64 nor hex"),
         ("SECRET_KEYS", base64.b64encode(b"swordfish").decode(), "of 9 bytes instead of 32"),
         ("SECRET_KEYS", "0" * 64, "no random one"),

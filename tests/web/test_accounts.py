@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from application import introspect_token, manage_resources, open_account, sign_in, sso_sign_in
-from tests.support.accounts import PASSWORD, AccountWorld, Program, TwoAccounts, two_accounts
+from tests.support.accounts import PASSWORD, Program, TwoAccounts, two_accounts
 from tests.support.http_flow import hidden
 from tests.support.oauth_world import CLI, OAUTH
 from tests.support.postgres import Database
@@ -167,21 +167,18 @@ def test_a_token_is_none_of_the_other_issuers_even_where_a_signature_is_remember
     for _ in range(2):
         assert two.umbra.services.access_tokens.read(token, now) is None
         assert two.app.services.access_tokens.read(token, now) is None
-        assert (claims := two.acme.services.access_tokens.read(token, now)) is not None
+        claims = two.acme.services.access_tokens.read(token, now)
+        assert claims is not None
     assert introspect_token.judge_claims(two.acme.services, two.acme.account_id, claims, now) is not None
     assert introspect_token.judge_claims(two.umbra.services, two.umbra.account_id, claims, now) is None
 
 
 def test_the_same_resource_url_in_both_does_not_make_their_tokens_one(two: TwoAccounts) -> None:
-    shared, made = "https://shared.example/api", {}
-    for account in (two.acme, two.umbra):
-        made[account.slug] = manage_resources.add(
-            account.services, account.account_id, identifier=shared, scopes=["account:read"], origin=CLI
-        )  # fmt: skip
+    shared, both = "https://shared.example/api", (two.acme, two.umbra)
+    made = [manage_resources.add(a.services, a.account_id, identifier=shared, scopes=["account:read"], origin=CLI) for a in both]
     token = two.acme.tokens(two.acme.client_id(), scopes="account:read", scope="account:read", resource=shared)["access_token"]
-    for slug, active in (("acme", True), ("umbra", False)):
-        account: AccountWorld = getattr(two, slug)
-        said = account.post("/oauth/introspect", headers=basic((made[slug].resource_id, made[slug].secret)), token=token)
+    for account, resource, active in zip(both, made, (True, False), strict=True):
+        said = account.post("/oauth/introspect", headers=basic((resource.resource_id, resource.secret)), token=token)
         assert said.get_json()["active"] is active
 
 

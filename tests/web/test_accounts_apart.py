@@ -202,7 +202,8 @@ def bodies(walk: Walk, rule: Rule, method: str) -> list[dict[str, Any]]:
         spec = walk.two.acme.http.get("/api/v1/openapi.json").get_json()
         described = spec["paths"].get(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), {})
         operation = described.get(method.lower(), {})
-        example = next(iter(operation.get("requestBody", {}).get("content", {}).values()), {}).get("example")
+        content: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
+        example = content["application/json"]["example"] if content else None
         queries = [p["name"] for p in operation.get("parameters", []) if p.get("in") == "query" and p["name"] in walk.ids]
         asks: list[dict[str, Any]] = [{"query_string": {name: walk.ids[name]}} for name in queries]
         return [{"json": replaced(walk, example)} if example is not None else {}, *asks]

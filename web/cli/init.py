@@ -1,4 +1,4 @@
-"""`grantbook init`: the first account and its admin."""
+"""`grantbook init`: an account and its admin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from web.cli.output import Output
 from web.cli.store import open_cli
 
 
-@click.command("init", help="Open the first account with its admin.")
+@click.command("init", help="Open an account with its admin: the first, or a further one where each has a host of its own.")
 @click.option("--account", "slug", required=True, metavar="SLUG", help="Its short name, such as acme.")
 @click.option("--name", required=True, metavar="N", help="Its name, as people read it.")
 @click.option("--admin-email", required=True, metavar="E", help="The first Account Admin signs in with it.")
