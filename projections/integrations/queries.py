@@ -87,6 +87,20 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who allows an app to act; `projects` None means all. Name and role are None where the person was erased."""
+
+    member_id: str
+    name: str | None
+    role: str | None
+    requested: tuple[str, ...]
+    approved: tuple[str, ...]
+    projects: tuple[str, ...] | None
+    keep_alive: bool
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalRequest:
     """The last time that somebody asked the admins to approve an app; name and reason are None where the person was erased."""
 
@@ -119,6 +133,12 @@ def find_integrations(
     kinds = None if registration is None else _KINDS[registration]
     rows = view.find(connection, account_id, registrations=kinds, search=search, status=status, sort=sort, offset=offset, limit=limit)
     return Found(tuple(_integration(row[:-1]) for row in rows), rows[0][-1] if rows else 0)
+
+
+def people(connection: Connection, account_id: str, fingerprint: str, *, offset: int = 0, limit: int = 100) -> tuple[list[Person], int]:
+    """Those whose consent to the app is in force, the last user first, and how many they are in all (0 beyond the last page)."""
+    rows = view.people(connection, account_id, fingerprint, offset, limit)
+    return [_person(row[:-1]) for row in rows], rows[0][-1] if rows else 0
 
 
 def waiting_count(connection: Connection, account_id: str) -> int:
@@ -179,6 +199,14 @@ def _request(row: tuple[Any, ...]) -> ApprovalRequest:
     values = list(row)
     values[5] = tuple(values[5])
     return ApprovalRequest(*values)
+
+
+def _person(row: tuple[Any, ...]) -> Person:
+    values = list(row)
+    for i in (3, 4):
+        values[i] = tuple(values[i])
+    values[5] = None if values[5] is None else tuple(values[5])
+    return Person(*values)
 
 
 def _registration(row: tuple[Any, ...]) -> RegistrationRow:

@@ -101,6 +101,26 @@ def revoke_sessions(grant_ids: tuple[str, ...], people: int) -> Confirm:
     )
 
 
+def revoke_all_sessions(of: str, query: tuple[tuple[str, str], ...], *, sessions: int, people: int, is_app: bool) -> Confirm:
+    """Every session of a person or of an app."""
+    what, of = counted(sessions, "session"), plain_name(of)
+    whom = f"{of} can no longer act for {counted(people, 'person', 'people')}" if is_app else f"No app can act for {of}"
+    return Confirm(
+        id="revoke-all",
+        verb="Revoke all",
+        action=url_for("settings.sessions.revoke_all"),
+        question=f"Revoke all sessions of {of}?",
+        points=(
+            f"{whom} in any session there is now: {what}.",
+            "New sessions can begin: apps and consents stay as they are." + (" To keep the app out, block it." if is_app else ""),
+        ),
+        button=f"Revoke {what}",
+        keep="Keep them",
+        asks_reason=True,
+        fields=query,
+    )
+
+
 def revoke_app(consent_id: str, name: str) -> Confirm:
     """A person takes their own consent back."""
     name = plain_name(name)

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask, url_for
 from markupsafe import Markup
 
-from web.pages import app_words, formatting, scope_words
+from web.pages import app_words, charts, formatting, scope_words
 
 _STATUS_WORDS = {"active": "Active", "pending": "Pending approval", "blocked": "Blocked", "removed": "Removed"}
 _STATUS_KINDS = {"active": "ok", "pending": "warn", "blocked": "bad", "removed": ""}
@@ -54,6 +54,7 @@ def _filters(now: Callable[[], datetime]) -> dict[str, Callable[..., Any]]:
         "left": lambda moment: formatting.left(moment, now()),
         "ago": formatting.ago,
         "number": formatting.number,
+        "day_words": charts.day_words,
         "counted": formatting.counted,
         "duration": formatting.duration,
         "listed": formatting.listed,

@@ -157,4 +157,4 @@ def _unexpected_500(error: HTTPException) -> Response | HTTPException:
 def start_page_url() -> str:
     """Where a signed-in person starts."""
     person = current_member()
-    return url_for("settings.integrations.list") if person and person.sees_settings else url_for("connected_apps.list")
+    return url_for("settings.overview.show") if person and person.sees_settings else url_for("connected_apps.list")

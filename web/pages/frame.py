@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import flash, get_flashed_messages, render_template
 
+from projections.integrations.queries import waiting_count
 from projections.status import Lag, lag
 from web.pages import context
 from web.pages.models import LagLine, Notice, Page, Step, Viewer
@@ -45,9 +46,7 @@ def _notices() -> tuple[Notice, ...]:
     return tuple(Notice(**kept) for kept in messages if isinstance(kept, dict))
 
 
-def settings_page(
-    template: str, conn: Any, *titles: str, here: str, trail: tuple[Step, ...] = (), pending: int = 0, error: bool = False, **more: Any
-) -> str:
+def settings_page(template: str, conn: Any, *titles: str, here: str, trail: tuple[Step, ...] = (), error: bool = False, **more: Any) -> str:
     """A page in the shell with the menu. `titles` go from the thing to its section; `trail` are the steps before the first title."""
     person = current_member()
     assert person is not None
@@ -58,7 +57,7 @@ def settings_page(
         viewer=viewer(conn, person),
         lag=lag_line(lag(conn)),
         notices=() if error else _notices(),
-        pending=pending,
+        pending=waiting_count(conn, person.account_id) if person.sees_settings else 0,
         error=error,
     )
     return render(template, page, **more)

@@ -1,57 +1,38 @@
-"""Builds the integrations pages: the two tables and one app's page, from the rows of the views."""
+"""Builds the rows of the integrations' two tables, and what an admin may do to an app, from the rows of the views."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Final
 
 from domain.account import Account
-from projections.consents.queries import ConsentRow
+from projections.integrations.queries import ApprovalRequest
 from projections.integrations.queries import IntegrationRow as Row
-from projections.sessions.queries import SessionRow
-from web.pages.app_words import is_local_only, without_loopback_port
+from web.pages.app_words import without_loopback_port
+from web.pages.charts import Spark
 from web.pages.confirmations import app_deed
-from web.pages.formatting import absolute, counted, number
-from web.pages.models import (
-    AppMark,
-    Confirm,
-    HistoryEntry,
-    IntegrationDetail,
-    IntegrationRow,
-    IntegrationUser,
-    Stat,
-)
-from web.pages.scope_words import in_order
+from web.pages.formatting import absolute, counted, listed, number
+from web.pages.integration_models import IntegrationRow
+from web.pages.models import AppMark, Confirm
 
-_METHODS: Final = {"manual": "Added by an admin", "dynamic": "Dynamic (RFC 7591)", "metadata_document": "Metadata document"}
 _DEEDS: Final[dict[str, tuple[str, ...]]] = {
     "pending": ("approve", "deny"),
     "active": ("block", "remove"),
     "blocked": ("unblock", "remove"),
     "removed": (),
 }
-_SHOWN_METADATA: Final = {
-    "client_uri": "Homepage",
-    "software_id": "Software ID",
-    "software_version": "Software version",
-    "policy_uri": "Privacy policy",
-    "tos_uri": "Terms",
-    "application_type": "Application type",
-}
-PEOPLE_SHOWN: Final = 10
 
 
 def mark(row: Row) -> AppMark:
     return AppMark(name=row.name, key=row.client_id, verified=row.verified)
 
 
-def table_row(row: Row) -> IntegrationRow:
+def table_row(row: Row, *, spark: Spark | None = None, asked: str = "") -> IntegrationRow:
+    """`asked`: who asked for an app that waits."""
     shown, any_port = without_loopback_port(row.redirect_uris[0]) if row.redirect_uris else ("", False)
     return IntegrationRow(
         page_id=row.client_stream,
         app=mark(row),
-        under=_under(row),
+        under=_under(row, asked),
         redirect_url=shown,
         any_port=any_port,
         more_redirects=max(0, len(row.redirect_uris) - 1),
@@ -59,11 +40,26 @@ def table_row(row: Row) -> IntegrationRow:
         created_at=row.created_at,
         last_used_at=row.last_used_at,
         status=row.status,
+        spark=spark,
     )
 
 
-def _under(row: Row) -> str:
-    """The line under the name: who blocked, removed or added it, or how often it registered."""
+def askers(requests: list[ApprovalRequest]) -> dict[str, str]:
+    """Who asked for each app (by fingerprint), the last one first, in words."""
+    people: dict[str, list[str]] = {}
+    for request in requests:
+        people.setdefault(request.fingerprint, []).append(request.member_name or "an erased member")
+    return {print_: _some(list(dict.fromkeys(names))) for print_, names in people.items()}
+
+
+def _some(names: list[str]) -> str:
+    return listed(names) if len(names) <= 2 else f"{names[0]} and {number(len(names) - 1)} others"
+
+
+def _under(row: Row, asked: str) -> str:
+    """The line under the name: who asked for, blocked, removed or added it, or how often it registered."""
+    if row.status == "pending" and asked:
+        return f"Asked for by {asked}"
     if row.status == "blocked":
         return f"Blocked by {row.decided_by_name or 'an admin'}"
     if row.status == "removed":
@@ -102,76 +98,11 @@ def _told(verb: str, who: str | None, when: str, reason: str | None) -> str:
     return f"{verb}{by} on {when}{why}"
 
 
-def users(consents: Iterable[ConsentRow], sessions: Iterable[SessionRow], roles: dict[str, str], projects: dict[str, str]) -> list[IntegrationUser]:
-    """People whose consent is in force, the last user first; identical registrations count once a person."""
-    used: dict[str, datetime] = {}
-    for session in sessions:
-        moment = session.last_used_at or session.created_at
-        used[session.member_id] = max(moment, used.get(session.member_id, moment))
-    newest: dict[str, ConsentRow] = {}
-    for consent in consents:
-        newest.setdefault(consent.member_id, consent)
-    rows = sorted(newest.values(), key=lambda row: -used.get(row.member_id, row.changed_at).timestamp())
-    return [
-        IntegrationUser(
-            name=row.member_name or "an erased member",
-            role=roles.get(row.member_id, ""),
-            scopes=in_order(row.approved),
-            projects=projects_words(row.projects, projects) + ("" if row.keep_alive else ", keep alive off"),
-            last_used_at=used.get(row.member_id),
-            member_id=row.member_id,
-        )
-        for row in rows
-    ]
-
-
 def projects_words(chosen: Any, projects: dict[str, str]) -> str:
     """`all projects`, the names of up to three, `2 of 6 projects`."""
     if chosen is None or chosen == "*":
         return "all projects"
-    names = [projects[id_] for id_ in chosen if id_ in projects]
-    if not names:
+    found = [projects[id_] for id_ in chosen if id_ in projects]
+    if not found:
         return "no project"
-    return ", ".join(names) if len(names) <= 3 else f"{number(len(names))} of {counted(len(projects), 'project')}"
-
-
-def detail(
-    row: Row,
-    *,
-    people: list[IntegrationUser],
-    all_people: bool,
-    sessions: int,
-    history: tuple[HistoryEntry, ...],
-    actions: tuple[Confirm, ...],
-    banner: str,
-    dynamic_scopes: tuple[str, ...],
-) -> IntegrationDetail:
-    metadata = row.metadata
-    registered = tuple(str(metadata.get("scope") or "").split())
-    return IntegrationDetail(
-        page_id=row.client_stream,
-        app=mark(row),
-        status=row.status,
-        local_only=is_local_only(tuple(row.redirect_uris)),
-        client_id=row.client_id,
-        method=_METHODS[row.registration],
-        redirect_urls=tuple(without_loopback_port(url) for url in row.redirect_uris),
-        registrations=row.registrations,
-        scopes=in_order(registered or dynamic_scopes),
-        metadata=tuple((label, str(metadata[name])) for name, label in _SHOWN_METADATA.items() if metadata.get(name)),
-        created_at=row.created_at,
-        stats=(
-            Stat(label="People", words=number(len(people))),
-            Stat(label="Active sessions", words=number(sessions)),
-            Stat(label="Last used", at=row.last_used_at, words="never"),
-            Stat(label="Registrations", words=number(row.registrations)),
-        ),
-        history=history,
-        users=tuple(people if all_people else people[:PEOPLE_SHOWN]),
-        users_in_all=len(people),
-        sessions_in_all=sessions,
-        actions=actions,
-        ended_line=banner,
-        manual=row.registration == "manual",
-        reason=row.reason or "",
-    )
+    return ", ".join(found) if len(found) <= 3 else f"{number(len(found))} of {counted(len(projects), 'project')}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Status = Literal["active", "pending", "blocked", "removed"]
@@ -100,35 +100,6 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntegrationRow:
-    """An app in one of the two tables; identical registrations share the row."""
-
-    page_id: str
-    app: AppMark
-    under: str
-    redirect_url: str
-    any_port: bool
-    more_redirects: int
-    users: int
-    created_at: datetime
-    last_used_at: datetime | None
-    status: Status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntegrationsView:
-    dynamic: tuple[IntegrationRow, ...]
-    manual: tuple[IntegrationRow, ...]
-    endpoints: tuple[Endpoint, ...]
-    policy: Literal["open", "approval", "allow-list", "off"]
-    may_manage: bool
-
-    @property
-    def waiting(self) -> tuple[IntegrationRow, ...]:
-        return tuple(row for row in self.dynamic + self.manual if row.status == "pending")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Stat:
     """One number of a strip; a moment instead of words where it is a time."""
 
@@ -154,96 +125,12 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntegrationUser:
-    name: str
-    role: str
-    scopes: tuple[str, ...]
-    projects: str
-    last_used_at: datetime | None
-    member_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntegrationDetail:
-    """One app with everything its page shows; `removed` keeps its page, read only."""
-
-    page_id: str
-    app: AppMark
-    status: Status
-    local_only: bool
-    client_id: str
-    method: str
-    redirect_urls: tuple[tuple[str, bool], ...]
-    registrations: int
-    scopes: tuple[str, ...]
-    metadata: tuple[tuple[str, str], ...]
-    created_at: datetime
-    stats: tuple[Stat, ...]
-    history: tuple[HistoryEntry, ...]
-    users: tuple[IntegrationUser, ...]
-    users_in_all: int
-    sessions_in_all: int
-    actions: tuple[Confirm, ...] = ()
-    ended_line: str = ""
-    manual: bool = False
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """One option of a list: its value, its words, and whether it is chosen."""
 
     value: str
     words: str
     chosen: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewIntegrationForm:
-    """Add integration, as typed so far, with what is wrong with it by field."""
-
-    name: str = ""
-    redirect_uris: str = ""
-    scopes: tuple[Choice, ...] = ()
-    homepage: str = ""
-    reason: str = ""
-    errors: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRow:
-    """A session (grant) of the list, also what its own page starts from."""
-
-    grant_id: str
-    person: str
-    app: AppMark
-    device: str
-    scopes: tuple[str, ...]
-    projects: str
-    refreshes: int
-    races: int
-    last_refreshed_at: datetime | None
-    created_at: datetime
-    idle_ends_at: datetime
-    idle_window: timedelta
-    ends_at: datetime
-    low: bool
-    share_left: float
-    revoke: Confirm | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndedSession:
-    """A session ended for reuse, listed thirty days with the sentence why."""
-
-    grant_id: str
-    person: str
-    app: AppMark
-    device: str
-    ended_at: datetime
-    strong: str
-    sentence: str
-    position: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,25 +155,3 @@ class Pager:
     older: str = ""
     older_words: str = "Older"
     newer_words: str = "Newer"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionsView:
-    stats: tuple[Stat, ...]
-    filters: tuple[Filter, ...]
-    filtered: bool
-    rows: tuple[SessionRow, ...]
-    pager: Pager
-    ended: tuple[EndedSession, ...]
-    may_manage: bool
-    mcp_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionDetail:
-    row: SessionRow
-    state: Literal["active", "ended"]
-    ended_line: str
-    facts: tuple[tuple[str, str], ...]
-    history: tuple[HistoryEntry, ...]
-    page_id: str

@@ -21,6 +21,7 @@ from web.pages import (
     headers,
     integrations,
     keys,
+    overview,
     policy,
     resources,
     sessions,
@@ -41,7 +42,7 @@ _COOKIE = "gb_form"
 def blueprints() -> tuple[Blueprint, ...]:
     """The blueprints with the settings' pages nested in one, made once: a process may make several apps of them."""
     settings = Blueprint("settings", __name__, url_prefix="/settings")
-    for module in (integrations, sessions, audit, access_urls, sso, setup_next, policy, keys, resources):
+    for module in (overview, integrations, sessions, audit, access_urls, sso, setup_next, policy, keys, resources):
         settings.register_blueprint(module.blueprint)
     found = (
         settings,

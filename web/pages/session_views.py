@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from projections.audit_log.queries import AuditEntry
 from projections.sessions.queries import SessionCounts
 from projections.sessions.queries import SessionRow as Row
+from projections.usage.queries import Day
+from web.pages.charts import WIDE_STRIP_GAP, Strip, strip
 from web.pages.confirmations import revoke_session
-from web.pages.formatting import absolute, number, share
+from web.pages.formatting import absolute, duration, number, share
 from web.pages.integration_views import projects_words
-from web.pages.models import AppMark, EndedSession, SessionRow, Stat
+from web.pages.models import AppMark, Stat
 from web.pages.scope_words import in_order
+from web.pages.session_models import EndedSession, SessionRow
 
+WEEK: Final = timedelta(days=7)
 LOW: Final = 0.2
 """The share of the idle window under which its bar turns amber."""
 
@@ -51,6 +55,7 @@ def session_row(row: Row, *, projects: Mapping[str, str], now: datetime, may_man
         projects=projects_words(row.projects, dict(projects)),
         refreshes=row.refreshes,
         races=row.races,
+        strip=strip_of(row, now),
         last_refreshed_at=row.last_refreshed_at,
         created_at=row.created_at,
         idle_ends_at=ends,
@@ -62,6 +67,12 @@ def session_row(row: Row, *, projects: Mapping[str, str], now: datetime, may_man
     )
 
 
+def strip_of(row: Row, now: datetime) -> Strip:
+    """The rotations of the last seven days."""
+    marks = [(tick.at, tick.kind) for tick in row.ticks]
+    return strip(marks, since=now - WEEK, now=now, begins_at=row.created_at, ends_at=row.ended_at if row.status == "ended" else None)
+
+
 def _ends(row: Row) -> datetime:
     """When it ends if nothing happens."""
     if not row.refreshable:
@@ -69,12 +80,14 @@ def _ends(row: Row) -> datetime:
     return min(row.idle_expires_at or row.absolute_expires_at, row.absolute_expires_at)
 
 
-def stats(counts: SessionCounts, reused: int) -> tuple[Stat, ...]:
+def stats(counts: SessionCounts, days: Sequence[Day]) -> tuple[Stat, ...]:
+    """`days`: the account's last thirty."""
     return (
         Stat(label="Active now", words=number(counts.active)),
         Stat(label="People", words=number(counts.people)),
         Stat(label="End within 24 h", words=number(counts.ending)),
-        Stat(label="Reuse detected, 30 days", words=number(reused)),
+        Stat(label="Races in grace, 7 days", words=number(sum(day.races for day in days[-7:]))),
+        Stat(label="Reuse detected, 30 days", words=number(sum(day.reuses for day in days))),
     )
 
 
@@ -89,18 +102,46 @@ def ended_line(row: Row) -> str:
     return f"{why}{who} on {absolute(row.ended_at)}{note}."
 
 
-def ended_for_reuse(row: Row, entry: AuditEntry) -> EndedSession:
-    """The sentence why, from the audit entry of the detection."""
-    facts = entry.event_context
-    age = int(facts.get("current") or 0) - int(facts.get("generation") or 0)
-    old = "one rotation old" if age == 1 else f"{number(age)} rotations old"
+def ended_for_reuse(row: Row, entry: AuditEntry, *, last_address: str | None, grace: int) -> EndedSession:
+    """The sentence why, from the audit entry of the detection; `last_address`: where the last refresh came from."""
+    began = max(row.created_at, entry.created_at - WEEK)
+    marks = [(tick.at, tick.kind) for tick in row.ticks]
     return EndedSession(
         grant_id=row.grant_id,
         person=row.member_name or "an erased member",
         app=AppMark(name=row.client_name, key=row.client_id),
         device=row.user_agent or "",
         ended_at=entry.created_at,
-        strong=f"A token {old} came back.",
-        sentence=f"It was outside the grace, so the whole session ended.{f' Presented from {entry.actor_ip}.' if entry.actor_ip else ''}",
+        strong=_what_came_back(entry, last_address),
+        sentence=_why_it_ended(entry, last_address, grace),
         position=entry.position,
+        strip=strip(marks, since=began, now=entry.created_at, begins_at=began, ends_at=entry.created_at, gap=WIDE_STRIP_GAP),
     )
+
+
+_COUNTED: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def _rotations(entry: AuditEntry) -> str:
+    facts = entry.event_context
+    age = max(0, int(facts.get("current") or 0) - int(facts.get("generation") or 0))
+    words = _COUNTED[age] if age < len(_COUNTED) else number(age)
+    return f"{words} rotation{'' if age == 1 else 's'}"
+
+
+def _what_came_back(entry: AuditEntry, last_address: str | None) -> str:
+    where = ""
+    if entry.actor_ip and last_address:
+        where = " from the same address" if entry.actor_ip == last_address else " from another address"
+    return f"A token {_rotations(entry)} old came back{where}."
+
+
+def _why_it_ended(entry: AuditEntry, last_address: str | None, grace: int) -> str:
+    rotated = entry.event_context.get("rotated_at")
+    parts = [f"Only the token before the live one has a grace, and no longer than {duration(grace)}, so the whole session ended."]
+    if isinstance(rotated, str):
+        since = entry.created_at - datetime.fromisoformat(rotated)
+        parts.insert(0, f"The session had last refreshed {duration(since) if since >= timedelta(seconds=1) else 'a moment'} earlier.")
+    if entry.actor_ip:
+        parts.append(f"Presented from {entry.actor_ip}{f', last refresh came from {last_address}' if last_address else ''}.")
+    return " ".join(parts)

@@ -1,10 +1,8 @@
-"""Active sessions: the list with its filters, one session with its history, and revoking one or several."""
+"""Active sessions: the list, one session with its history, and revoking one, several, or all of a person or an app."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -12,123 +10,39 @@ from werkzeug.wrappers import Response
 from application import revoke_grant
 from application.lookups import as_uuid
 from domain.errors import InvalidInput, NotFound
-from projections.audit_log.queries import entries
-from projections.integrations.queries import list_integrations
-from projections.members.queries import list_members
 from projections.sessions import queries
 from projections.sessions.queries import SessionRow
-from web.pages import context, csrf, session_views
+from web.pages import context, csrf, session_lists, session_views
 from web.pages.app_words import plain_name
-from web.pages.confirmations import reason_from, revoke_session, revoke_sessions
+from web.pages.confirmations import reason_from, revoke_all_sessions, revoke_session, revoke_sessions
 from web.pages.deeds import done
 from web.pages.formatting import counted
 from web.pages.frame import settings_page
 from web.pages.history import session_history
-from web.pages.models import Choice, EndedSession, Filter, Pager, SessionDetail, SessionsView, Step
-from web.pages.people import matching, names
+from web.pages.models import Step
+from web.pages.people import names
 from web.pages.session import for_admins_afresh, for_readers, signed_in
+from web.pages.session_models import SessionDetail
 
 blueprint = Blueprint("sessions", __name__, url_prefix="/sessions")
 
 _HERE: Final = "settings.sessions.list"
 _SECTION: Final = "Active sessions"
-_PAGE_SIZE: Final = 50
 _AT_ONCE: Final = 100
-_REUSE: Final = "refresh_token.reuse_detected"
-_LISTED_FOR: Final = timedelta(days=30)
-Rows = list[SessionRow]
+_MOST: Final = 1000
+"""Sessions that one click revokes."""
 
 
 @blueprint.get("", endpoint="list")
 @for_readers
 def list_all() -> str:
-    account, now, args = context.account(), context.services().clock(), request.args
     with context.views() as conn:
-        rows = _rows(conn)
-        page = rows[:_PAGE_SIZE]
-        ended = _ended_for_reuse(conn)
-        may_manage = signed_in().may_manage
-        view = SessionsView(
-            stats=session_views.stats(queries.session_counts(conn, context.account_id()), len(ended)),
-            filters=_filters(conn),
-            filtered=any(args.get(name) for name in ("user", "client", "project", "scope")),
-            rows=tuple(
-                session_views.session_row(row, projects=account.projects, now=now, may_manage=may_manage) for row in page if row.status == "active"
-            ),
-            pager=_pager(page, more=len(rows) > len(page)),
-            ended=ended,
-            may_manage=may_manage,
-            mcp_url=context.services().mcp_url,
-        )
-        return settings_page("settings/sessions/list.html", conn, _SECTION, here=_HERE, view=view)
-
-
-def _rows(conn: Any) -> Rows:
-    """One more than a page of live grants, newest first; among them codes that wait for their exchange, which are no sessions yet."""
-    args, account_id = request.args, context.account_id()
-    before = args.get("before", "")
-    found: dict[str, Any] = {
-        "fingerprint": _fingerprint(conn, args.get("client", "")),
-        "project": args.get("project", "") if args.get("project") in context.account().projects else None,
-        "scope": args.get("scope") or None,
-        "before": int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,
-        "limit": _PAGE_SIZE + 1,
-    }
-    if not args.get("user", "").strip():
-        rows = queries.list_sessions(conn, account_id, **found)
-    else:
-        people = matching(list_members(conn, account_id), args["user"].strip())[:10]
-        rows = [row for person in people for row in queries.list_sessions(conn, account_id, member_id=person.member_id, **found)]
-        rows.sort(key=lambda row: -row.created_position)
-    return rows
-
-
-def _fingerprint(conn: Any, ref: str) -> str | None:
-    """The app that a filter names by one of its registrations; an unknown one finds nothing."""
-    if not ref:
-        return None
-    row = next((row for row in list_integrations(conn, context.account_id(), removed=True) if ref in (row.client_stream, row.client_id)), None)
-    return row.fingerprint if row else "unknown"
-
-
-def _filters(conn: Any) -> tuple[Filter, ...]:
-    args, account = request.args, context.account()
-    apps = [(row.client_stream, plain_name(row.name)) for row in list_integrations(conn, context.account_id())]
-
-    def chosen(name: str, options: Any) -> tuple[Choice, ...]:
-        return tuple(Choice(value=value, words=words, chosen=value == args.get(name)) for value, words in options)
-
-    return (
-        Filter(name="user", label="Person", value=args.get("user", "")[:200], hint="Name or email"),
-        Filter(name="client", label="App", options=chosen("client", apps), any_words="All apps"),
-        Filter(name="project", label="Project", options=chosen("project", account.projects.items()), any_words="All projects"),
-        Filter(name="scope", label="Scope", options=chosen("scope", [(code, code) for code in account.scopes]), any_words="Any scope"),
-    )
-
-
-def _pager(page: Rows, *, more: bool) -> Pager:
-    shown = sum(1 for row in page if row.status == "active")
-    kept = [(name, value) for name in ("user", "client", "project", "scope") if (value := request.args.get(name))]
-    newest = f"{url_for(_HERE)}?{urlencode(kept)}".rstrip("?")
-    older = f"{url_for(_HERE)}?{urlencode([*kept, ('before', page[-1].created_position)])}" if more and page else ""
-    return Pager(
-        words=counted(shown, "session") + (", newest first" if shown > 1 else ""),
-        older=older,
-        newer=newest if request.args.get("before") else "",
-        newer_words="Newest",
-    )
-
-
-def _ended_for_reuse(conn: Any) -> tuple[EndedSession, ...]:
-    """Sessions that a spent token ended, listed for thirty days."""
-    account_id = context.account_id()
-    found = entries(conn, account_id, since=context.services().clock() - _LISTED_FOR, event_type=_REUSE, limit=20)
-    pairs = [(queries.session(conn, account_id, entry.grant_id), entry) for entry in found if entry.grant_id]
-    return tuple(session_views.ended_for_reuse(row, entry) for row, entry in pairs if row)
+        return settings_page("settings/sessions/list.html", conn, _SECTION, here=_HERE, view=session_lists.view(conn))
 
 
 def _row(conn: Any, grant_id: str) -> SessionRow:
-    row = queries.session(conn, context.account_id(), grant_id) if _is_id(grant_id) else None
+    since = context.services().clock() - session_views.WEEK
+    row = queries.session(conn, context.account_id(), grant_id, ticks_since=since) if _is_id(grant_id) else None
     if row is None:
         raise NotFound("There is no such session in this account.")
     return row
@@ -198,9 +112,42 @@ def revoke_many() -> Response | str:
             confirm, back = revoke_sessions(grant_ids, people), url_for(_HERE)
             return settings_page("settings/confirm.html", conn, "Revoke", _SECTION, here=_HERE, trail=_trail(), confirm=confirm, back=back)
     csrf.check()
-    recorded = [found for grant_id in grant_ids if (found := _revoke(grant_id))]
-    done(recorded[-1] if recorded else None, f"Revoked {counted(len(recorded), 'session')} of {counted(people, 'person', 'people')}.")
+    count, last = _revoke_several(grant_ids)
+    done(last, f"Revoked {counted(count, 'session')} of {counted(people, 'person', 'people')}.")
     return redirect(url_for(_HERE), 303)
+
+
+@blueprint.route("/revoke-all", methods=["GET", "POST"])
+@for_admins_afresh
+def revoke_all() -> Response | str:
+    """All of a person (`user`, a member id) or of an app (`client`); the question says how many and for whom."""
+    user, client = request.values.get("user", ""), request.values.get("client", "")
+    with context.views() as conn:
+        name, of, is_app = session_lists.of_one(conn, user, client)
+        counts = queries.session_counts(conn, context.account_id(), **of)
+        if request.method == "GET":
+            query = (("client", client),) if is_app else (("user", user),)
+            confirm = revoke_all_sessions(name, query, sessions=counts.active, people=counts.people, is_app=is_app)
+            return settings_page(
+                "settings/confirm.html", conn, "Revoke all", _SECTION, here=_HERE, trail=_trail(), confirm=confirm, back=url_for(_HERE)
+            )
+        csrf.check()
+        rows = queries.list_sessions(conn, context.account_id(), limit=_MOST + 1, **of)
+    count, last = _revoke_several([row.grant_id for row in rows[:_MOST]])
+    left = f"More than {counted(_MOST, 'session')} were there: revoke the rest in the same way." if len(rows) > _MOST else ""
+    done(last, f"Revoked {counted(count, 'session')} of {plain_name(name)}.", left, kind="ok" if last else "")
+    return redirect(url_for(_HERE), 303)
+
+
+def _revoke_several(grant_ids: Any) -> Any:
+    return revoke_grant.revoke_several(
+        context.services(),
+        context.account_id(),
+        grant_ids,
+        actor_id=signed_in().member_id,
+        origin=context.origin(),
+        reason=reason_from(request.form.get("reason", "")),
+    )
 
 
 def _revoke(grant_id: str) -> Any:

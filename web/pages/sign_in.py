@@ -61,7 +61,7 @@ def submit() -> Response:
 def start_of(member: Member) -> str:
     """Where this person starts, before the answer has set the cookie."""
     sees_settings = member.holds("account.read") and member.holds("audit.read")
-    return url_for("settings.integrations.list" if sees_settings else "connected_apps.list")
+    return url_for("settings.overview.show" if sees_settings else "connected_apps.list")
 
 
 def _refused(wanted: str, email: str, outcome: use_case.SignInRefused) -> Response:

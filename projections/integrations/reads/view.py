@@ -147,6 +147,25 @@ def registrations(connection: Connection, account_id: str, fingerprint: str, bef
     return rows
 
 
+# The newest consent of each person, whichever of the app's registrations it is to.
+_PEOPLE = """
+SELECT k.member_id::text, m.name, m.role, k.requested, k.approved, k.projects, k.keep_alive, u.used_at, count(*) OVER ()
+FROM (SELECT DISTINCT ON (k.member_id) k.* FROM views.clients c JOIN views.consents k ON k.account_id = c.account_id AND k.client_stream = c.client_stream
+    WHERE c.account_id = %(account)s AND c.fingerprint = %(fingerprint)s AND k.in_force ORDER BY k.member_id, k.changed_position DESC) k
+LEFT JOIN views.members m ON m.member_id = k.member_id
+LEFT JOIN (SELECT s.member_id, max(coalesce(s.used_at, s.created_at)) AS used_at FROM views.clients c
+    JOIN views.sessions s ON s.account_id = c.account_id AND s.client_stream = c.client_stream
+    WHERE c.account_id = %(account)s AND c.fingerprint = %(fingerprint)s GROUP BY 1) u ON u.member_id = k.member_id
+ORDER BY coalesce(u.used_at, 'epoch'::timestamptz + k.changed * interval '1 microsecond') DESC, k.member_id LIMIT %(limit)s OFFSET %(offset)s
+"""
+
+
+def people(connection: Connection, account_id: str, fingerprint: str, offset: int, limit: int) -> list[tuple[Any, ...]]:
+    values = {"account": account_id, "fingerprint": fingerprint, "offset": offset, "limit": limit}
+    rows: list[tuple[Any, ...]] = connection.execute(_PEOPLE, values).fetchall()
+    return rows
+
+
 _ASKED = """
 SELECT q.client_stream::text, c.client_id, c.fingerprint, q.member_id::text, m.name, q.requested, q.reason, q.asked_at, q.position
 FROM views.approval_requests q JOIN views.clients c USING (client_stream) LEFT JOIN views.members m ON m.member_id = q.member_id

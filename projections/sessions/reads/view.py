@@ -102,7 +102,7 @@ CROSS JOIN LATERAL (SELECT s.created_at + least(s.absolute_lifetime, t.absolute_
 WHERE s.account_id = %(account)s AND s.ended_at IS NULL AND s.expired_at IS NULL AND s.issued_at IS NOT NULL
     AND (s.refreshable OR s.access_expires_at > now()) AND x.absolute > now() AND (x.idle IS NULL OR x.idle > now())
 """
-_BY_SCOPE = f"SELECT scope, count(*) {_LIVE.replace('WHERE', 'CROSS JOIN LATERAL unnest(s.scopes) AS scope WHERE', 1)} GROUP BY 1"
+_BY_SCOPE = f"SELECT given.code, count(*) {_LIVE.replace('WHERE', 'CROSS JOIN LATERAL unnest(s.scopes) AS given (code) WHERE', 1)} GROUP BY 1"
 _PEOPLE = f"SELECT count(*), count(DISTINCT s.member_id) {_LIVE}"
 _OVER_UNDER = f"""{_PEOPLE}
     AND (s.created_at + %(absolute)s * interval '1 second' <= now() OR (s.keep_alive AND s.issued_at + %(idle)s * interval '1 second' <= now()))"""

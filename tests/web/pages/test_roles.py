@@ -20,6 +20,7 @@ SIGNED_IN = {
 READERS = {
     "settings.members.list", "settings.members.detail", "settings.projects.list",
     "settings.policy.show", "settings.policy.registration", "settings.keys.list", "settings.resources.list", "settings.resources.detail",
+    "settings.overview.show", "settings.integrations.registrations",
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
     "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
 }  # fmt: skip
@@ -36,7 +37,7 @@ ADMINS = {
     "settings.integrations.new", "settings.integrations.add", "settings.integrations.approve", "settings.integrations.deny",
     "settings.integrations.block", "settings.integrations.verify",
     "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
-    "settings.sessions.revoke_many", "setup_steps.resource", "setup_steps.add_resource", "setup_steps.app", "setup_steps.add_app",
+    "settings.sessions.revoke_many", "settings.sessions.revoke_all", "setup_steps.resource", "setup_steps.add_resource", "setup_steps.app", "setup_steps.add_app",
     "settings.sso.save", "settings.sso.test", "settings.sso.tested", "settings.sso.add_domain", "settings.sso.prove_domain",
     "settings.sso.remove_domain", "settings.sso.unlink", "settings.sso.make_token", "settings.sso.remove_token", "settings.sso.token_page",
     "settings.sso.unlink_page", "settings.sso.add_domain_page", "settings.sso.prove_domain_page", "settings.sso.remove_domain_page",
