@@ -182,6 +182,11 @@ def _action(facts: Facts, known: Known, _: str) -> str:
     return f"{facts.get('operation', '')}{where}{outcome}{detail}"
 
 
+def _scope_changes(facts: Facts) -> str:
+    """What is new, where the one who shows it has compared with the catalogue before."""
+    return f": {listed([str(change) for change in facts['changes']])}" if facts.get("changes") else ""
+
+
 def _key(facts: Facts, _: Known, __: str) -> str:
     return f"Key {facts['kid']} published" if facts.get("kid") else "Key put into use or retired"
 
@@ -192,7 +197,7 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "project.added": _named("Added project"),
     "project.renamed": _named("Project is now called"),
     "project.removed": _named("Removed project"),
-    "scopes.published": lambda facts, _, __: f"Published {counted(len(facts.get('scopes') or ()), 'scope')}",
+    "scopes.published": lambda facts, _, __: f"Published {counted(len(facts.get('scopes') or ()), 'scope')}{_scope_changes(facts)}",
     "policy.changed": _policy,
     "auth_provider.changed": _provider,
     "resource.registered": _named("Registered", "identifier"),

@@ -24,6 +24,7 @@ from web.pages import (
     overview,
     policy,
     resources,
+    scopes,
     sessions,
     setup,
     setup_next,
@@ -42,7 +43,7 @@ _COOKIE = "gb_form"
 def blueprints() -> tuple[Blueprint, ...]:
     """The blueprints with the settings' pages nested in one, made once: a process may make several apps of them."""
     settings = Blueprint("settings", __name__, url_prefix="/settings")
-    for module in (overview, integrations, sessions, audit, access_urls, sso, setup_next, policy, keys, resources):
+    for module in (overview, integrations, sessions, audit, access_urls, sso, setup_next, policy, keys, resources, scopes):
         settings.register_blueprint(module.blueprint)
     found = (
         settings,

@@ -11,7 +11,7 @@ from domain.base import Context
 from domain.ids import account_stream
 from domain.scopes import DEFAULT_CATALOGUE
 from tests.web.pages import samples
-from web.pages import keys_models, models, policy_models, policy_views
+from web.pages import keys_models, models, policy_models, policy_views, resources_models, resources_views, scopes_models, scopes_views
 from web.pages.policy_views import UNITS
 
 POLICY = "settings.policy.show"
@@ -82,4 +82,62 @@ def _keys() -> dict[str, Entry]:
     return {"keys": ("settings/keys.html", page, {"view": view}), "keys-viewer": ("settings/keys.html", page, {"view": bare})}
 
 
-RULES: dict[str, Entry] = _policy() | _keys()
+OPERATIONS = {
+    "tools": {"query_metrics": {"scope": "projects:query", "project_argument": "project"}, "run_" + "a_very_long_name_" * 6: "jobs:run"},
+    "resources": {"docs://models/*": "catalog:read"},
+}
+
+
+def _resources() -> dict[str, Entry]:
+    long = "https://a-very-long-host-name-for-a-resource.data.jaffle.example/api/ai/v1/mcp/with/a/long/path"
+    row = resources_models.ResourceRow(
+        resource_id="res_0a9c1c5e6a534c7f9f0e1d9a", identifier=long, own="", scopes=tuple(CATALOGUE), upstream="http://10.0.0.5:9000/mcp",
+        operations=3,
+    )  # fmt: skip
+    own = replace(row, identifier=samples.MCP, own="This server's MCP endpoint", upstream="", operations=0)
+    several = resources_models.ResourcesView(rows=(own, row), may_manage=True, history=(CHANGE,))
+    rotate = samples.confirm("rotate", "New secret", "Make a new introspection secret?", "Make a new secret", "No session ends.", image="refresh")
+    remove = samples.confirm("remove", "Remove", "Remove this resource?", "Remove and end 31 sessions", "31 sessions for it end now.")
+    view = resources_models.ResourceView(
+        row=row, operations=tuple(resources_views.operations_of(OPERATIONS)), sessions=31, people=23,
+        introspection_url="https://app.jaffle.example/oauth/introspect", metadata_url=f"{long}/.well-known/oauth-protected-resource", may_manage=True,
+        needs_upstream=False, rotate=rotate, remove=remove, history=(CHANGE,), secret="s" * 43,
+    )  # fmt: skip
+    bare = replace(view, row=own, operations=(), sessions=0, people=0, may_manage=False, needs_upstream=True, rotate=None, remove=None, secret="")
+    form = resources_views.new_form(ACCOUNT)
+    wrong = replace(form, identifier="x", operations="{", errors={"identifier": "Not a URL.", "operations": "This can't be read as JSON (line 1)."})
+    changed = replace(form, resource_id=row.resource_id, identifier=long, upstream="unix:/run/mcp.sock")
+    page, more = samples.page("Resources", "settings.resources.list"), {"catalogue": CATALOGUE}
+    return {
+        "resources": ("settings/resources.html", page, {"view": several}),
+        "resources-empty": ("settings/resources.html", page, {"view": replace(several, rows=(), history=())}),
+        "resource": ("settings/resource.html", samples.page(long, "settings.resources.list"), {"view": view}),
+        "resource-viewer": ("settings/resource.html", page, {"view": bare}),
+        "resource-new": ("settings/resource_form.html", page, {"view": wrong, **more}),
+        "resource-change": ("settings/resource_form.html", page, {"view": changed, **more}),
+    }
+
+
+def _scopes() -> dict[str, Entry]:
+    def row(code: str, sessions: int, *served_by: str) -> scopes_models.ScopeRow:
+        scope = CATALOGUE[code]
+        return scopes_models.ScopeRow(
+            code=code, title=scope.title, description=scope.description, needs=scope.permission or "", per_project=scope.per_project,
+            acts=scope.acts, dynamic=scope.dynamic, sessions=sessions, served_by=served_by,
+        )  # fmt: skip
+
+    rows = tuple(row(code, 1200, *(() if code == "offline_access" else (samples.MCP,))) for code in CATALOGUE)
+    view = scopes_models.ScopesView(rows=rows, may_manage=True, history=(CHANGE,))
+    remove = samples.confirm("remove", "Remove", "Remove jobs:run?", "Remove the scope", "12 sessions lose it.")
+    change = replace(scopes_views.form_of(ACCOUNT, CATALOGUE["account:manage"], 0), remove=remove)
+    new = replace(scopes_views.new_form(), errors={"code": "A scope's code has 1 to 60 of a-z."})
+    page = samples.page("Scopes", "settings.scopes.list")
+    return {
+        "scopes": ("settings/scopes.html", page, {"view": view}),
+        "scopes-viewer": ("settings/scopes.html", page, {"view": replace(view, may_manage=False, history=())}),
+        "scope-new": ("settings/scope_form.html", page, {"view": new}),
+        "scope-change": ("settings/scope_form.html", page, {"view": change}),
+    }
+
+
+RULES: dict[str, Entry] = _policy() | _keys() | _resources() | _scopes()
