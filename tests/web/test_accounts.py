@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from application import introspect_token, manage_resources, open_account, sign_in, sso_sign_in
+from application.identity_ports import SsoRequest
 from tests.support.accounts import PASSWORD, Program, TwoAccounts, two_accounts
 from tests.support.http_flow import hidden
 from tests.support.oauth_world import CLI, OAUTH
@@ -322,6 +324,24 @@ def test_a_form_that_the_other_accounts_page_sends_is_refused(two: TwoAccounts) 
     refused = browser.post("/settings/sso/scim-token", data=form, headers={"Sec-Fetch-Site": "same-site", "Origin": two.umbra.issuer})
     assert refused.status_code == 400
     assert browser.post("/settings/sso/scim-token", data=form).status_code in (200, 303)
+
+
+def test_a_set_up_link_of_before_opens_nothing_and_names_nobody(two: TwoAccounts) -> None:
+    token = open_account.make_setup_link(two.app.services)
+    page = two.umbra.http.get(f"/setup?token={token}")
+    assert page.status_code == 404
+    assert "acme" not in page.text.lower()
+
+
+def test_a_sign_in_begun_with_the_provider_of_one_is_not_finished_in_the_other(two: TwoAccounts) -> None:
+    now = two.acme.clock()
+    row = SsoRequest(two.acme.account_id, b"browser", "", False, now)
+    tables = two.app.services.store.tables()
+    tables.add_sso_request(b"state", row, now + timedelta(minutes=5))
+    assert tables.use_sso_request(b"state", two.umbra.account_id, now) is None
+    found = tables.use_sso_request(b"state", two.acme.account_id, now)
+    assert found is not None
+    assert not found.spent
 
 
 def test_an_account_that_is_opened_is_served_at_once(two: TwoAccounts) -> None:

@@ -145,7 +145,9 @@ def _by_link(token: str, page: Callable[[], Response]) -> Response:
 
 
 def _valid(token: str) -> bool:
-    return 0 < len(token) <= 200 and open_account.setup_link_valid(context.services(), token)
+    """A link never opens a further account beside this host's."""
+    several = context.grantbook().directory.by_host
+    return not several and 0 < len(token) <= 200 and open_account.setup_link_valid(context.services(), token)
 
 
 def _draft() -> dict[str, str]:
