@@ -15,6 +15,7 @@ import psycopg
 from application.counting import COUNTS, count
 from infrastructure.bootstrap import bootstrap
 from infrastructure.database import PROJECTOR, DatabaseUnavailable, connect, first_line, with_parameters
+from infrastructure.ledger.sealing import Sealing
 from infrastructure.logs import get_logger
 from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating, writer_dsn
 from infrastructure.run_folder import RunFolder
@@ -38,12 +39,14 @@ FEW, MANY = 3, 20
 HEARTBEAT = 0.5
 REFUSED_PAUSE = 1.0
 SWEEP_EVERY = 5.0
+SEAL_EVERY = 1.0
 
 log = get_logger("projector")
 
 
 class Projector:
-    """Runs until `stop` is set. `dsn` is the web role's database; `sweep` is called every few seconds by the leader, in a thread of its own."""
+    """Runs until `stop` is set. `dsn` is the web role's database; `sweep` is called every few seconds by the leader, in a thread of its own;
+    `sealing` makes what signs checkpoints, on the leader's connection."""
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Projector:
         *,
         sweep: Callable[[], object] | None = None,
         sweep_every: float = SWEEP_EVERY,
+        sealing: Sealing | None = None,
         projections: Sequence[Projection] = PROJECTIONS,
         holder: str | None = None,
     ) -> None:
@@ -59,6 +63,7 @@ class Projector:
         self._new_reader = new_reader
         self._sweep = sweep
         self._sweep_every = sweep_every
+        self._sealing = sealing
         self._projections = projections
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self.leading = threading.Event()
@@ -119,7 +124,8 @@ class Projector:
 
     def _order(self, connection: psycopg.Connection[Any], sequencer: Sequencer, projecting: Projecting, stop: threading.Event) -> None:
         """Sequence at a pace that follows the load: at once after a full batch, up to a quarter second apart when nothing happens."""
-        pause, beat = SOON, Pace(HEARTBEAT)
+        pause, beat, sealing = SOON, Pace(HEARTBEAT), Pace(SEAL_EVERY)
+        seal = None if self._sealing is None else self._sealing.term(connection)
         while not stop.is_set():
             placed = sequencer.sequence()
             if placed:
@@ -130,6 +136,8 @@ class Projector:
                 view.heartbeat(connection, self.holder)
             if placed >= BATCH:
                 continue
+            if seal is not None and sealing.due():
+                seal(connection, sequencer.sequence)
             pause = min(pause * 1.5, IDLE) if not placed else SOON if placed < FEW else BUSY if placed < MANY else CROWDED
             for _ in connection.notifies(timeout=pause, stop_after=1):
                 pause = SOON
@@ -162,7 +170,8 @@ def run_projector(settings: Settings, folder: RunFolder | None = None) -> None:
     take_part("projector", app, folder)
     stop = threading.Event()
     sweeping = Sweeping(app)
-    projector = Projector(app.dsn, lambda: PersonalReader(app.keyring.open, app.keyring.prefetch), sweep=sweeping.round)
+    sealing = Sealing(settings, app.services)
+    projector = Projector(app.dsn, lambda: PersonalReader(app.keyring.open, app.keyring.prefetch), sweep=sweeping.round, sealing=sealing)
     with stopping_on_signals(stop):
         try:
             projector.run(stop)

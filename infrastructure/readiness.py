@@ -12,6 +12,7 @@ from application.ports import Busy
 from application.services import Services
 from infrastructure import migrations
 from infrastructure.database import DatabaseUnavailable, connect, first_line, views_dsn
+from infrastructure.ledger.sealing import REFUSED
 from infrastructure.login_keys import LoginKeyLost
 from infrastructure.run_folder import draining
 from infrastructure.store.sequencer import Stall, foreign_cluster, stalls
@@ -22,6 +23,9 @@ SILENT_S = 5.0
 LATE_S = 30.0
 _NO_DATABASE = "See that PostgreSQL runs and that GRANTBOOK_DATABASE_URL names it."
 _LEADER = "SELECT holder, backend_pid, extract(epoch FROM now() - heartbeat_at)::float FROM projector_leader"
+
+_UNSIGNED = """SELECT extract(epoch FROM now() - p.at)::float FROM positions p JOIN events e USING (originator_id, originator_version)
+WHERE p.position > coalesce((SELECT max(size) FROM ledger_checkpoints), 0) AND e.topic <> 'ledger.summed' ORDER BY p.position LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     try:
         with connect(views_dsn(dsn)) as connection:
             behind, found = lag(connection), stalls(connection)
-            warnings = [*_foreign(connection), *_projector(connection), *_stopped(connection), *_behind(behind), *map(_stall, found)]
+            warnings = [*_foreign(connection), *_projector(connection), *_stopped(connection), *_behind(behind), *map(_stall, found), *_ledger(connection, behind)]
             return asdict(behind), [asdict(stall) for stall in found], warnings
     except (psycopg.Error, DatabaseUnavailable) as error:
         return {"unknown": first_line(error)}, [], [f"How far the views are behind can't be told: {first_line(error)}"]
@@ -103,6 +107,17 @@ def _behind(behind: Lag) -> list[str]:
     if behind.stopped is not None or not behind.behind or behind.seconds < LATE_S:
         return []
     return [f"The views are {behind.seconds:.0f} s and {behind.behind} events behind: see the projector's log and the load of the database."]
+
+
+def _ledger(connection: psycopg.Connection[Any], behind: Lag) -> list[str]:
+    """A refusal to sign, or events that nobody has signed for a while."""
+    refused = connection.execute("SELECT value FROM store_meta WHERE key = %s AND value <> ''", (REFUSED,)).fetchone()
+    if refused is not None:
+        return [f"The ledger is not signed: {refused[0]}"]
+    row = connection.execute(_UNSIGNED).fetchone()
+    if row is None or row[0] < LATE_S:
+        return []
+    return [f"Events have waited {row[0]:.0f} s for a checkpoint (the last position is {behind.head}): see the projector's log."]
 
 
 def _stall(stall: Stall) -> str:

@@ -51,6 +51,7 @@ class Settings:
     ledger_key: tuple[bytes, ...] = field(repr=False)
     gateway_port: int | None
     ledger_origin_override: str | None
+    ledger_folder: Path | None
     host: str
     port: int
     workers: int
@@ -147,6 +148,7 @@ def _read(source: Source, folder: Path) -> Settings:
         ledger_key=keys.ledger,
         gateway_port=gateway_port,
         ledger_origin_override=source.read("LEDGER_ORIGIN", _a_ledger_origin, None),
+        ledger_folder=source.read("LEDGER_FOLDER", _a_folder, None),
         host=source.read("HOST", a_word, "127.0.0.1"),
         port=port,
         workers=source.read("WORKERS", a_number(1, 256), 2),

@@ -15,6 +15,7 @@ from web import health, hosts, wellknown
 from web.access_log import REQUEST_ID
 from web.api import registry as api
 from web.front import Front
+from web.ledger import routes as ledger
 from web.oauth import routes as oauth
 from web.pages import errors as pages
 from web.pages import registry
@@ -43,7 +44,7 @@ def create_app(app: App | None = None) -> Flask:
     flask.extensions["grantbook"] = app
     flask.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     registry.register(flask, secret_keys=app.settings.secret_keys, secure=secure, now=app.services.clock)
-    for blueprint in (health.blueprint, wellknown.blueprint, oauth.blueprint, scim.blueprint):
+    for blueprint in (health.blueprint, wellknown.blueprint, oauth.blueprint, scim.blueprint, ledger.blueprint):
         flask.register_blueprint(blueprint)
     api.register(flask, pages.http_error)
     flask.before_request(_name_request)

@@ -13,7 +13,7 @@ import psycopg
 
 BATCH = 5_000
 
-Kind = Literal["different", "missing", "gap", "unpositioned", "version_gap", "time"]
+Kind = Literal["different", "missing", "gap", "unpositioned", "version_gap", "time", "checkpoint", "sum"]
 
 
 @dataclass(frozen=True, slots=True)

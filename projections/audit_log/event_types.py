@@ -58,10 +58,11 @@ TYPES: dict[str, tuple[str, ...]] = {
     "signing_key.retired": ("signing_key.rotated",),
     "action.performed": ("action.performed",),
     "ledger.audit_exported": ("audit_log.exported",),
+    "ledger.summed": (),
 }
 
 EVENT_TYPES: tuple[str, ...] = tuple(sorted({name for names in TYPES.values() for name in names}))
-TOPICS = frozenset(TYPES)
+TOPICS = frozenset(topic for topic, names in TYPES.items() if names)
 
 _SHOWN: dict[str, tuple[str, ...]] = {
     "access_token.issued": ("access_token_id", "access_token_ttl", "scope", "judged"),

@@ -1,26 +1,124 @@
-"""`grantbook ledger`: the record checked against itself."""
+"""`grantbook ledger`: what was signed, proofs and exports for auditors, and the record checked against itself."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from web.cli.commands import REFUSED, store_command
+from web.cli.commands import REFUSED, data_dir_option, json_option, store_command
+from web.cli.commands import account_option as _account_option
 
 if TYPE_CHECKING:
+    from infrastructure.ledger.store import Connection, Signed
     from web.cli.store import Cli
 
 
-@click.group("ledger", help="The order of all events and their hashes.")
+@click.group("ledger", help="The order of all events, their hashes, and what was signed over them.")
 def ledger() -> None:
     pass
 
 
-@store_command(ledger, "verify", help="Recompute every leaf hash of the live store and name what differs or is missing; exit 1 if anything is.")
-def verify(cli: Cli) -> None:
-    from infrastructure.database import cli_dsn, connect
+@store_command(ledger, "checkpoint", help="Print the newest signed checkpoint, or with --key the public key that auditors check it with.")
+@click.option("--key", is_flag=True, help="The verifier key instead.")
+def checkpoint(cli: Cli, *, key: bool) -> None:
+    from infrastructure.ledger.sealing import signer_of
+
+    with _reading(cli) as connection:
+        vkeys = signer_of(cli.app.settings, connection).vkeys
+        if key:
+            cli.out.say(vkeys[0], vkey=vkeys[0], vkeys=vkeys)
+            return
+        signed = _newest(cli, connection)
+    cli.out.say(signed.note.rstrip("\n"), size=signed.size, root=signed.root.hex(), note=signed.note, vkey=vkeys[0])
+
+
+@store_command(ledger, "prove", help="Write leaf and proof of events (POSITION.leaf, POSITION.tlog-proof) for offline verification.")
+@click.argument("positions", type=click.IntRange(1), nargs=-1, required=True, metavar="POSITION...")
+@click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(), metavar="DIR", help="[default: here]")
+def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
+    from domain.errors import NotFound, Refused
+    from infrastructure.ledger.bundle import proof_of
+    from infrastructure.ledger.store import account_of
+
+    with _reading(cli) as connection:
+        signed = _newest(cli, connection)
+        for position in positions:
+            if account_of(connection, position) != cli.account_id:
+                raise NotFound(f"This account has no event {position}.")
+            if position > signed.size:
+                raise Refused(f"Event {position} is in the log, but not yet in a checkpoint: try again in two seconds.")
+        folder.mkdir(parents=True, exist_ok=True)
+        for position in positions:
+            leaf, proof = proof_of(connection, signed, position)
+            (folder / f"{position}.leaf").write_bytes(leaf)
+            (folder / f"{position}.tlog-proof").write_text(proof, encoding="utf-8")
+    names = [f"{position}{suffix}" for position in positions for suffix in (".leaf", ".tlog-proof")]
+    cli.out.say(f"Wrote {', '.join(names)} to {folder}, for the checkpoint of {signed.size:,} entries.", files=names, size=signed.size)
+
+
+@store_command(ledger, "export", help="Write the account's events as a bundle that `ledger verify FILE` checks offline.")
+@click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
+@click.option("--after", type=click.IntRange(0), default=0, metavar="POSITION", help="Only what came after this event; then it is not complete.")
+def export(cli: Cli, *, path: Path, after: int) -> None:
+    from infrastructure.ledger.bundle import write_bundle
+
+    with _reading(cli) as connection:
+        signed = _newest(cli, connection)
+        written = write_bundle(connection, signed, path, cli.account_id, after)
+    cli.out.say(f"{written:,} events of {signed.size:,} entries written to {path}.", events=written, size=signed.size, file=str(path))
+
+
+@ledger.command("verifier", help="Write the verifier for auditors: one file that needs only Python and the package cryptography.")
+@click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
+def write_verifier(path: Path) -> None:
+    from infrastructure.ledger import verifier
+
+    path.write_bytes(Path(verifier.__file__).read_bytes())
+
+
+@ledger.command("verify", help="Check an exported bundle offline (FILE, with --vkey), or without FILE the live store; exit 1 if anything differs.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option("--vkey", metavar="VKEY", help="The log's public key, for FILE.")
+@click.option("--since", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CHECKPOINT", help="A checkpoint that you kept.")
+@data_dir_option
+@_account_option
+@json_option
+def verify(*, file: Path | None, vkey: str | None, since: Path | None, data_dir: Path | None, account: str | None, as_json: bool) -> None:
+    from web.cli.output import Output
+    from web.cli.store import open_cli
+
+    if file is None:
+        if vkey or since:
+            raise click.UsageError("--vkey and --since go with FILE.")
+        with open_cli(Output(as_json), data_dir, account) as cli:
+            _verify_store(cli)
+        return
+    if vkey is None:
+        raise click.UsageError("--vkey is needed: `grantbook ledger checkpoint --key` prints it where the log is kept.")
+    _verify_bundle(Output(as_json), file, vkey, since)
+
+
+def _verify_bundle(out: Any, file: Path, vkey: str, since: Path | None) -> None:
+    import zipfile
+
+    from domain.errors import Refused
+    from infrastructure.ledger.verifier import NotProven, check_bundle
+
+    try:
+        found = check_bundle(file, vkey, since.read_text(encoding="utf-8") if since else None)
+    except (NotProven, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise Refused(f"Not proven: {error}") from error
+    complete = "" if found.complete_to is None else f" Nothing of the account is left out up to event {found.complete_to:,}."
+    told = f"{found.entries:,} events are as the log {found.checkpoint.origin} of {found.checkpoint.size:,} entries holds them.{complete}"
+    out.say(told, events=found.entries, size=found.checkpoint.size, origin=found.checkpoint.origin, complete_to=found.complete_to)
+
+
+def _verify_store(cli: Cli) -> None:
+    from infrastructure.ledger.live import findings
+    from infrastructure.ledger.sealing import signer_of
     from infrastructure.store.verify import Progress, verify_ledger
 
     done = Progress()
@@ -30,13 +128,30 @@ def verify(cli: Cli) -> None:
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{progress.events:,} events")
 
-    with connect(cli_dsn(cli.app.dsn)) as connection:
-        found = verify_ledger(connection, tell)
+    with _reading(cli) as connection:
+        found = [*verify_ledger(connection, tell), *findings(connection, signer_of(cli.app.settings, connection))]
     if sys.stderr.isatty():
         sys.stderr.write("\r")
     for finding in found:
         cli.out.note(finding.message)
-    verdict = "Every event is what was recorded." if not found else f"{len(found):,} findings."
+    verdict = "Every event is what was recorded and signed." if not found else f"{len(found):,} findings."
     cli.out.say(f"{done.events:,} events up to position {done.position:,}. {verdict}", events=done.events, position=done.position, findings=found)
     if found:
         raise click.exceptions.Exit(REFUSED)
+
+
+def _reading(cli: Cli) -> Any:
+    from infrastructure.database import cli_dsn, connect
+
+    return connect(cli_dsn(cli.app.dsn))
+
+
+def _newest(cli: Cli, connection: Connection) -> Signed:
+    from domain.errors import NotFound
+    from infrastructure.ledger.sealing import name_of
+    from infrastructure.ledger.store import newest
+
+    signed = newest(connection, name_of(cli.app.settings, connection))
+    if signed is None:
+        raise NotFound("Nothing has been signed yet: a running server (or `grantbook projector`) signs within two seconds of the first event.")
+    return signed

@@ -26,7 +26,8 @@ def test_every_command_of_the_contract_is_there() -> None:
         demo; serve; projector; init; migrate; account list; account plan set; member add; member list; member deactivate; member reactivate;
         member permit; member forbid; project add; project list; project rename; project remove; client add; client list; client show;
         client approve; client block; client unblock; client remove; resource add; resource list; resource rotate; resource remove;
-        policy show; policy set; session list; session revoke; keys list; keys rotate; audit list; audit export; ledger verify;
+        policy show; policy set; session list; session revoke; keys list; keys rotate; audit list; audit export;
+        ledger checkpoint; ledger prove; ledger export; ledger verify;
         projections status; projections rebuild; projections verify; events show; events tail"""
     assert {tuple(line.split()) for line in wanted.split(";")} <= {path for path, _ in ALL}
 
@@ -35,6 +36,8 @@ def test_every_command_of_the_contract_is_there() -> None:
 def test_every_command_has_help_and_those_that_print_data_have_json(path: tuple[str, ...], command: click.Command) -> None:
     assert command.help, path
     options = {o for parameter in command.params for o in parameter.opts}
+    if path == ("ledger", "verifier"):  # writes a file that is the same everywhere
+        return
     if path not in {("demo",), ("serve",), ("projector",)}:
         assert "--json" in options
     assert "--data-dir" in options

@@ -1,0 +1,65 @@
+"""The newest checkpoint beside the database: a database that was set back is found by it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from infrastructure.ledger import store
+from infrastructure.ledger.notes import LogSigner
+from infrastructure.ledger.store import Connection, Signed
+from infrastructure.ledger.verifier import Checkpoint, NotProven, open_checkpoint
+
+_ADVICE = (
+    "Nothing is signed until this is resolved. Either bring the missing events back (restore a newer copy of the database), or, if they are lost, "
+    "begin a new log under another name: set GRANTBOOK_LEDGER_ORIGIN (for example {origin}/2), and tell whoever holds the old checkpoint."
+)
+
+
+class SealRefused(Exception):
+    """Nothing may be signed: the database does not hold what was signed before. The message says what to do."""
+
+
+class KeptCheckpoint:
+    """A file with the newest checkpoint, written after each one was stored."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "checkpoint"
+
+    def write(self, note: str) -> None:
+        """Replace it, so that at every moment there is a whole one."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self.path.with_name("checkpoint.new")
+        with new.open("w", encoding="utf-8") as file:
+            file.write(note)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.path)
+
+    def check(self, connection: Connection, last: Signed | None, signer: LogSigner) -> None:
+        """`SealRefused` if the kept checkpoint of this log is ahead of the database, or differs from it."""
+        kept = self._read(signer)
+        if kept is None:
+            return
+        size = 0 if last is None else last.size
+        advice = _ADVICE.format(origin=signer.origin)
+        if kept.size > size:
+            raise SealRefused(
+                f"The checkpoint in {self.path} has {kept.size} entries, this database was signed up to {size}: it was set back. {advice}"
+            )
+        if store.tree(connection, kept.size).root() != kept.root:
+            raise SealRefused(f"The first {kept.size} events of this database are not those of the checkpoint in {self.path}. {advice}")
+
+    def _read(self, signer: LogSigner) -> Checkpoint | None:
+        try:
+            note = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        if not note.startswith(f"{signer.origin}\n"):
+            return None
+        for vkey in signer.vkeys:
+            try:
+                return open_checkpoint(note, vkey)
+            except NotProven:
+                continue
+        return None

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infrastructure.ledger.verifier import check_proof
+from tests.web.cli.conftest import COMMAND, Grantbook
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def signed(grantbook: Grantbook) -> Iterator[Grantbook]:
+    """The store once a projector has signed what is in it."""
+    assert "Nothing has been signed yet" in grantbook.refused("ledger", "checkpoint")
+    projector = subprocess.Popen([*COMMAND, "projector"], cwd=grantbook.folder, env=grantbook.environment, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while grantbook.run("ledger", "checkpoint").returncode != 0:
+            assert time.monotonic() < deadline
+        yield grantbook
+    finally:
+        projector.terminate()
+        projector.wait(PATIENCE)
+
+
+def test_an_export_is_checked_offline_by_the_same_command(signed: Grantbook, tmp_path: Path) -> None:
+    vkey, bundle = signed("ledger", "checkpoint", "--key")["vkey"], tmp_path / "all.zip"
+    written = signed("ledger", "export", "-o", str(bundle))
+    alone = Grantbook({k: v for k, v in signed.environment.items() if not k.startswith("GRANTBOOK_")}, tmp_path)
+    found = alone("ledger", "verify", str(bundle), "--vkey", vkey)
+    assert found["events"] == written["events"]
+    assert found["complete_to"] is not None
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(bundle.read_bytes()[:-40])
+    assert "Not proven" in alone.refused("ledger", "verify", str(broken), "--vkey", vkey)
+    assert "--vkey is needed" in alone.refused("ledger", "verify", str(bundle), code=2)
+    assert "go with FILE" in signed.refused("ledger", "verify", "--vkey", vkey, code=2)
+
+
+def test_a_kept_checkpoint_holds_the_next_export_to_it(signed: Grantbook, tmp_path: Path) -> None:
+    vkey, bundle, kept = signed("ledger", "checkpoint", "--key")["vkey"], tmp_path / "all.zip", tmp_path / "kept"
+    kept.write_text(signed("ledger", "checkpoint")["note"], encoding="utf-8")
+    signed("project", "add", f"Project {tmp_path.name}")
+    signed("ledger", "export", "-o", str(bundle))
+    assert signed("ledger", "verify", str(bundle), "--vkey", vkey, "--since", str(kept))["events"] > 0
+
+
+def test_events_are_proved_one_by_one(signed: Grantbook, tmp_path: Path) -> None:
+    vkey = signed("ledger", "checkpoint", "--key")["vkey"]
+    signed("ledger", "prove", "1", "3", "-o", str(tmp_path))
+    for position in (1, 3):
+        leaf, proof = (tmp_path / f"{position}.leaf").read_bytes(), (tmp_path / f"{position}.tlog-proof").read_text(encoding="utf-8")
+        assert check_proof(leaf, proof, vkey)[0] == position - 1
+    assert "no event 99999" in signed.refused("ledger", "prove", "99999", "-o", str(tmp_path))
+
+
+def test_the_live_store_is_checked_with_what_was_signed(signed: Grantbook) -> None:
+    assert signed("ledger", "verify")["findings"] == []
+    assert "recorded and signed" in signed.run("ledger", "verify").stdout
+
+
+def test_the_verifier_is_written_for_auditors(signed: Grantbook, tmp_path: Path) -> None:
+    assert signed.run("ledger", "verifier", "-o", str(tmp_path / "verifier.py")).returncode == 0
+    assert "all that an auditor has to read" in (tmp_path / "verifier.py").read_text(encoding="utf-8")
