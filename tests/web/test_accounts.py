@@ -335,11 +335,11 @@ def test_a_set_up_link_of_before_opens_nothing_and_names_nobody(two: TwoAccounts
 
 def test_a_sign_in_begun_with_the_provider_of_one_is_not_finished_in_the_other(two: TwoAccounts) -> None:
     now = two.acme.clock()
-    row = SsoRequest(two.acme.account_id, b"browser", "", False, now)
+    row = SsoRequest(two.acme.account_id, b"b" * 32, "", False, now)
     tables = two.app.services.store.tables()
-    tables.add_sso_request(b"state", row, now + timedelta(minutes=5))
-    assert tables.use_sso_request(b"state", two.umbra.account_id, now) is None
-    found = tables.use_sso_request(b"state", two.acme.account_id, now)
+    tables.add_sso_request(b"s" * 32, row, now + timedelta(minutes=5))
+    assert tables.use_sso_request(b"s" * 32, two.umbra.account_id, now) is None
+    found = tables.use_sso_request(b"s" * 32, two.acme.account_id, now)
     assert found is not None
     assert not found.spent
 
