@@ -52,6 +52,9 @@ class SignsInWith:
     directory: bool = False
 
 
+NO_LOGIN = SignsInWith()
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who the provider says has signed in. `groups` is None where the provider sent no such claim."""

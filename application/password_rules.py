@@ -1,8 +1,9 @@
-"""What a password must be, and the one form in which it is hashed."""
+"""What a password must be, one that is made here, and the one form in which it is hashed."""
 
 from __future__ import annotations
 
 import re
+import secrets
 import unicodedata
 
 from domain.errors import InvalidInput
@@ -14,6 +15,14 @@ _COMMON = (
     *("password", "passwort", "grantbook", "qwertyuiop", "qwertzuiop", "letmein"),
     *("administrator", "welcome", "iloveyou", "abcdefghij", "1234567890"),
 )
+
+
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def made() -> str:
+    """A random password of five groups that can be read aloud."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(5))
 
 
 def prepared(password: str) -> str:

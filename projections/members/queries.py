@@ -73,6 +73,7 @@ class AppInUse:
     client_stream: str
     name: str
     client_id: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,8 @@ def member_counts(connection: Connection, account_id: str) -> MemberCounts:
 def apps_in_use(connection: Connection, account_id: str, member_ids: Sequence[str]) -> dict[str, tuple[AppInUse, ...]]:
     """The apps that each of these members allows, by name; whoever allows none is missing."""
     found: dict[str, list[AppInUse]] = defaultdict(list)
-    for member_id, stream, name, client_id in view.apps(connection, account_id, member_ids) if member_ids else ():
-        found[member_id].append(AppInUse(stream, name, client_id))
+    for member_id, *app in view.apps(connection, account_id, member_ids) if member_ids else ():
+        found[member_id].append(AppInUse(*app))
     return {member_id: tuple(apps) for member_id, apps in found.items()}
 
 
@@ -127,10 +128,17 @@ def reach(connection: Connection, account_id: str, projects: Iterable[str]) -> d
 
 
 def list_members(
-    connection: Connection, account_id: str, *, active: bool | None = None, after: int | None = None, limit: int = 10_000
+    connection: Connection,
+    account_id: str,
+    *,
+    active: bool | None = None,
+    text: str | None = None,
+    role: str | None = None,
+    after: int | None = None,
+    limit: int = 10_000,
 ) -> list[MemberRow]:
     """Members in the order they were added, erased ones included; `after` is the last row's `added_position`."""
-    return [_member(row) for row in view.select(connection, account_id, limit=limit, active=active, after=after)]
+    return [_member(row) for row in view.select(connection, account_id, limit=limit, active=active, text=text or None, role=role, after=after)]
 
 
 def member(connection: Connection, account_id: str, member_id: str) -> MemberRow | None:

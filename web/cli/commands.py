@@ -42,20 +42,14 @@ def store_command(group: click.Group, name: str, **attributes: Any) -> Callable[
 def given_password(from_stdin: bool) -> tuple[str, bool]:
     """The password from standard input, or a new one; and whether it was made here and must be shown."""
     if not from_stdin:
-        return new_password(), True
+        from application.password_rules import made
+
+        return made(), True
     line = sys.stdin.readline(_LONGEST_LINE)
     password = line.rstrip("\r\n")
     if not password:
         raise click.UsageError("--password-stdin: standard input holds no password.")
     return password, False
-
-
-def new_password() -> str:
-    """A random password of five groups that can be read aloud."""
-    import secrets
-
-    letters = "abcdefghjkmnpqrstuvwxyz23456789"
-    return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(5))
 
 
 def run(cli: click.Group) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from application import manage_members, manage_projects, manage_resources
+from application import manage_members, manage_projects, manage_resources, password_rules
 from application.lookups import account_of
 from application.open_account import open_account
 from application.services import Origin, Services
@@ -19,7 +19,6 @@ from domain.errors import NotFound
 from domain.ids import account_stream
 from domain.roles import ACCOUNT_ADMIN, ACCOUNT_VIEWER
 from infrastructure.data_dir import write_private
-from web.cli.commands import new_password
 
 SLUG, ACCOUNT_NAME = "jaffle", "Jaffle Analytics"
 PROJECTS = ("Sales", "Marketing", "Finance")
@@ -80,7 +79,7 @@ def seed(services: Services, demo: DemoFile, upstream: str) -> None:
     """Bring the demo's store to what this start needs, and say so in the file. A start that was killed half-way is completed."""
     demo.base_url, demo.mcp_url, demo.api_url = services.issuer, services.mcp_url, services.api_url
     unknown = [p for p in PEOPLE if p.email not in demo.passwords]
-    demo.passwords |= {p.email: new_password() for p in unknown}
+    demo.passwords |= {p.email: password_rules.made() for p in unknown}
     # The passwords are on the disk before anybody has them.
     demo.write()
     account_id = str(account_stream(SLUG))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from domain.scopes import OFFLINE_ACCESS
-from web.pages.formatting import counted, duration, listed, number, sentence
+from web.pages.formatting import counted, duration, listed, number
 
 Facts = Mapping[str, Any]
 
@@ -32,7 +32,12 @@ class Known:
 def sentence_for(event_type: str, facts: Facts, known: Known, subject: str | None = None) -> str:
     """What happened, without who did it (a column of its own); an unknown type has none."""
     tell = _SENTENCES.get(event_type)
-    return tell(facts, known, known.person(subject)) if tell else ""
+    who = "themselves" if subject is None and event_type.startswith(_OF_PEOPLE) else known.person(subject)
+    return tell(facts, known, who) if tell else ""
+
+
+_OF_PEOPLE: Final = ("user.", "permission.")
+"""Types that always concern a member: the actor, where nobody else is named."""
 
 
 def _registered(facts: Facts, _: Known, __: str) -> str:
@@ -144,11 +149,11 @@ def _as(facts: Facts) -> str:
     return f" as {facts['role']}" if facts.get("role") else ""
 
 
-def _permission(verb: str) -> Callable[[Facts, Known, str], str]:
+def _permission(before: str, between: str) -> Callable[[Facts, Known, str], str]:
     def tell(facts: Facts, known: Known, subject: str) -> str:
         permission = str(facts.get("permission", ""))
         where = "" if permission.startswith(("account.", "audit.")) else f" in {known.places(facts.get('projects'))}"
-        return sentence(f"{subject} {verb} {permission}{where}")
+        return f"{before} {permission}{where} {between} {subject}"
 
     return tell
 
@@ -230,17 +235,17 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "login.password.failed": _sign_in_failed,
     "login.sso.failed": _sign_in_failed,
     "login.ended": lambda facts, _, subject: _ENDED.get(str(facts.get("reason")), "Signed out").format(subject),
-    "password.changed": lambda _, __, subject: f"Password of {subject} changed" if subject != "someone" else "Password changed",
+    "password.changed": lambda _, __, subject: f"Changed the password of {subject}" if subject != "someone" else "Changed the password",
     "user.added": _user("Added"),
-    "user.role_changed": lambda facts, _, subject: f"{sentence(subject)} is now {facts.get('role', '')}",
+    "user.role_changed": lambda facts, _, subject: f"Changed the role of {subject} to {facts.get('role', '')}",
     "user.removed": _user("Deactivated"),
     "user.reactivated": _user("Reactivated"),
-    "user.updated": lambda _, __, subject: f"{sentence(subject)} has another name or e-mail address",
-    "user.sso_linked": lambda facts, _, subject: f"{sentence(subject)} is known to {facts.get('issuer', 'the provider')} now",
+    "user.updated": lambda _, __, subject: f"Changed name or e-mail address of {subject}",
+    "user.sso_linked": lambda facts, _, subject: f"Linked {subject} to a login of {facts.get('issuer', 'the provider')}",
     "user.sso_unlinked": lambda _, __, subject: f"Forgot which SSO login {subject} has",
     "user.erased": lambda _, __, ___: "Erased a person's data",
-    "permission.added": _permission("gained"),
-    "permission.removed": _permission("lost"),
+    "permission.added": _permission("Gave", "to"),
+    "permission.removed": _permission("Took", "from"),
     "signing_key.rotated": _key,
     "action.performed": _action,
     "audit_log.exported": lambda _, __, ___: "Exported the audit log",

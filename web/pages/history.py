@@ -33,6 +33,15 @@ _LOOKS: Final[dict[str, tuple[str, Kind]]] = {
     "refresh_token.issued": ("refresh", ""),
     "refresh_token.replayed": ("refresh", "warn"),
     "action.performed": ("list", ""),
+    "user.added": ("plus", "ok"),
+    "user.role_changed": ("people", "info"),
+    "user.removed": ("block", "bad"),
+    "user.reactivated": ("check", "ok"),
+    "permission.added": ("check", "ok"),
+    "permission.removed": ("cross", "warn"),
+    "password.changed": ("key", ""),
+    "project.added": ("plus", "ok"),
+    "project.removed": ("cross", "warn"),
 }
 _BESIDE: Final = frozenset({"oauth_client.authorized", "access_token.issued"})
 """Types that may stand beside another entry which tells the same event better."""
@@ -72,8 +81,11 @@ def _is_first(entry: AuditEntry) -> bool:
 def _line(run: list[AuditEntry], known: Known) -> HistoryEntry:
     newest, oldest = run[0], run[-1]
     image, kind = _LOOKS.get(newest.event_type, ("info", ""))
-    words = _words(newest, known) if len(run) == 1 else _RUNS[newest.event_type].format(counted(len(run), "time"))
     actor = newest.actor_name or (known.people.get(newest.actor_id or "") if newest.actor_id else None) or ""
+    if len(run) > 1:
+        words = _RUNS[newest.event_type].format(counted(len(run), "time"))
+    else:
+        actor, words = _words(newest, actor, known)
     return HistoryEntry(
         image=image,
         kind=kind,
@@ -89,22 +101,57 @@ def _line(run: list[AuditEntry], known: Known) -> HistoryEntry:
 
 _PLAIN: Final = {
     "refresh_token.issued": "Refreshed",
+    "access_token.issued": "Connected without staying connected",
     "oauth_client.authorization_denied": "Denied it; nothing was shared",
     "oauth_client.authorization_approved": "Allowed {}",
+    "oauth_consent.narrowed": "Narrowed it: {}",
+    "oauth_grant.expired": "A session ended: {}",
+    "action.performed": "Used {}",
 }
+"""What a line says around the log's own sentence (`{}`), where that alone does not read on after a name."""
+_ENDED: Final = {
+    "refresh_token.reuse_detected": "Reuse detected. {}",
+    "authorization_code.replayed": "A spent code came back. {}",
+}
+"""What happened to a session and was nobody's deed: the person is named as its owner."""
 
 
-def _words(entry: AuditEntry, known: Known) -> str:
+def _words(entry: AuditEntry, actor: str, known: Known) -> tuple[str, str]:
+    """Who did it, if anybody, and the words that follow the name."""
     told = sentence_for(entry.event_type, entry.event_context, known, entry.subject_id)
+    inner = told if entry.event_type == "action.performed" else told[:1].lower() + told[1:]
     if _is_first(entry):
-        return "Connected: the code was exchanged"
-    if entry.event_type == "access_token.issued":
-        return "Connected without staying connected"
-    return _PLAIN[entry.event_type].format(told[:1].lower() + told[1:]) if entry.event_type in _PLAIN else told or entry.event_type
+        return actor, "Connected: the code was exchanged"
+    if entry.event_type in _ENDED:
+        whose = f"The session of {actor} ended, their others continue" if actor else "The session ended"
+        said = f"{told.removesuffix('. The session ended')}. {whose}" if entry.event_type == "refresh_token.reuse_detected" else whose
+        return "", _ENDED[entry.event_type].format(said)
+    if entry.event_type == "oauth_client.removed" and actor:
+        return actor, "Removed it"
+    if entry.event_type == "oauth_client.verified":
+        return actor, inner.replace("marked", "marked it", 1)
+    if entry.event_type == "oauth_grant.revoked" and actor:
+        return actor, "Revoked a session of their own" if entry.event_context.get("by") == "member" else "Revoked a session"
+    return actor, _PLAIN.get(entry.event_type, "{}").format(inner if entry.event_type in _PLAIN else told) or entry.event_type
+
+
+_NOISE: Final = frozenset(
+    {
+        "access_token.issued",
+        "refresh_token.issued",
+        "refresh_token.replayed",
+        "authorization_code.issued",
+        "action.performed",
+        "oauth_client.authorized",
+    }
+)
+"""What an app does all day: its chart tells this, and its sessions' own histories."""
+_OF_AN_APP: Final = tuple(name for name in queries.EVENT_TYPES if name not in _NOISE)
 
 
 def app_history(conn: Any, account_id: str, client_ref: str, people: Mapping[str, str], projects: Mapping[str, str]) -> tuple[HistoryEntry, ...]:
-    entries = queries.entries(conn, account_id, client=client_ref, limit=READ)
+    """What was decided about an app and who allowed it."""
+    entries = queries.entries(conn, account_id, client=client_ref, event_type=_OF_AN_APP, limit=READ)
     return timeline(entries, Known(people, projects))
 
 

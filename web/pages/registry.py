@@ -22,9 +22,13 @@ from web.pages import (
     integrations,
     keys,
     overview,
+    members,
+    members_access,
+    members_deeds,
     policy,
     resources,
     scopes,
+    projects,
     sessions,
     setup,
     setup_next,
@@ -43,7 +47,23 @@ _COOKIE = "gb_form"
 def blueprints() -> tuple[Blueprint, ...]:
     """The blueprints with the settings' pages nested in one, made once: a process may make several apps of them."""
     settings = Blueprint("settings", __name__, url_prefix="/settings")
-    for module in (overview, integrations, sessions, audit, access_urls, sso, setup_next, policy, keys, resources, scopes):
+    for module in (
+        overview,
+        integrations,
+        sessions,
+        audit,
+        access_urls,
+        sso,
+        setup_next,
+        policy,
+        keys,
+        resources,
+        scopes,
+        members,
+        members_access,
+        members_deeds,
+        projects,
+    ):
         settings.register_blueprint(module.blueprint)
     found = (
         settings,

@@ -65,17 +65,17 @@ def counts(connection: Connection, account_id: str) -> tuple[int, int, int]:
 
 # Blocked and removed apps are nobody's any more, though the consent stands.
 _APPS = """
-SELECT k.member_id::text, f.client_stream::text, min(coalesce(nullif(f.name, ''), f.client_id)), f.client_id
+SELECT k.member_id::text, f.client_stream::text, min(coalesce(nullif(f.name, ''), f.client_id)), f.client_id, a.fingerprint
 FROM views.consents k JOIN views.clients c ON c.client_stream = k.client_stream
 JOIN views.integrations a ON a.account_id = k.account_id AND a.fingerprint = c.fingerprint
 JOIN views.clients f ON f.client_stream = a.first_stream
 WHERE k.account_id = %s AND k.member_id = ANY(%s::uuid[]) AND k.in_force AND c.removed_at IS NULL AND a.live > 0 AND a.decision <> 'blocked'
-GROUP BY k.member_id, f.client_stream, f.client_id ORDER BY k.member_id, lower(min(coalesce(nullif(f.name, ''), f.client_id)))
+GROUP BY k.member_id, f.client_stream, f.client_id, a.fingerprint ORDER BY k.member_id, lower(min(coalesce(nullif(f.name, ''), f.client_id)))
 """
 
 
-def apps(connection: Connection, account_id: str, member_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
-    rows: list[tuple[str, str, str, str]] = connection.execute(_APPS, (account_id, list(member_ids))).fetchall()
+def apps(connection: Connection, account_id: str, member_ids: Sequence[str]) -> list[tuple[str, str, str, str, str]]:
+    rows: list[tuple[str, str, str, str, str]] = connection.execute(_APPS, (account_id, list(member_ids))).fetchall()
     return rows
 
 
