@@ -79,7 +79,15 @@ def test_people_are_listed_with_role_place_what_is_beyond_it_and_their_apps(site
     settled(site)
     words = text_of(admin.http.get("/settings/members?q=BEYOND"))
     assert "1 person" in words
-    for expected in ("Lina Beyond", "Analyst", "Sales and Marketing", "+ jobs.run in Sales", "\N{MINUS SIGN} catalog.read in Sales", "Lina's Tool", "Password"):
+    for expected in (
+        "Lina Beyond",
+        "Analyst",
+        "Sales and Marketing",
+        "+ jobs.run in Sales",
+        "\N{MINUS SIGN} catalog.read in Sales",
+        "Lina's Tool",
+        "Password",
+    ):
         assert expected in words
 
 
