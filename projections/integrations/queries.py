@@ -122,16 +122,17 @@ def find_integrations(
     registration: Literal["manual", "dynamic"] | None = None,
     search: str = "",
     status: Status | None = None,
+    scope: str | None = None,
     sort: Sort = "used",
     offset: int = 0,
     limit: int = 50,
 ) -> Found:
     """Apps by a part of their name, of a redirect URL's host or of a client id. Removed ones only where that status is asked for.
 
-    `used` puts those that wait for approval first.
+    `scope`: those that somebody has allowed it, as it is now. `used` puts those that wait for approval first.
     """
     kinds = None if registration is None else _KINDS[registration]
-    rows = view.find(connection, account_id, registrations=kinds, search=search, status=status, sort=sort, offset=offset, limit=limit)
+    rows = view.find(connection, account_id, registrations=kinds, search=search, status=status, scope=scope, sort=sort, offset=offset, limit=limit)
     return Found(tuple(_integration(row[:-1]) for row in rows), rows[0][-1] if rows else 0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -103,9 +103,9 @@ def registered(demo: Demo, name: str, **facts: str) -> App:
     return app
 
 
-def connected(scene: Scene, app: App, role: str) -> dict[str, str]:
+def connected(scene: Scene, app: App, role: str, scopes: Sequence[str] = SCOPES[:1]) -> dict[str, str]:
     """A session of this person through the app: its tokens."""
-    code = scene.within.code(app.client_id, member_id(scene, role), scopes=SCOPES[:1])
+    code = scene.within.code(app.client_id, member_id(scene, role), scopes=scopes)
     with httpx.Client(base_url=scene.demo.base_url, timeout=20) as http:
         answer = scene.within.exchange(code, http)
     assert answer.status_code == 200, answer.text

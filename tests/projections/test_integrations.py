@@ -173,6 +173,18 @@ def test_apps_are_found_by_the_client_id_of_any_registration_and_by_status(scene
     assert waiting_count(scene.connection, scene.account) == 1
 
 
+def test_apps_are_found_by_what_somebody_lets_them_do_now(scene: Scene) -> None:
+    runner, again, reader = scene.client("Runner", port=3118), scene.client("Runner", port=4711), scene.client("Reader")
+    once = scene.consent(scene.member(), runner, ("account:read", "jobs:run"))
+    scene.consent(scene.member(), again, ("account:read",))
+    scene.consent(scene.member(), reader, ("account:read",))
+    assert found(scene, scope="jobs:run") == ["Runner"]
+    assert sorted(found(scene, scope="account:read")) == ["Reader", "Runner"]
+    once.narrow(("account:read",), "*", scene.admin())
+    scene.append(once)
+    assert found(scene, scope="jobs:run") == []
+
+
 def test_apps_are_sorted_and_paged(scene: Scene) -> None:
     a, b, c = scene.client("a"), scene.client("B"), scene.client("c", kind="manual")
     scene.grant(scene.member(), b)

@@ -65,6 +65,7 @@ class IntegrationsView:
     may_manage: bool
     search: str = ""
     statuses: tuple[Choice, ...] = ()
+    scopes: tuple[Choice, ...] = ()
     sorts: tuple[Choice, ...] = ()
     headings: dict[str, SortLink] = field(default_factory=dict)
     filtered: bool = False

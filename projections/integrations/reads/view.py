@@ -87,6 +87,9 @@ _SEARCH = """(strpos(lower(f.name), %(search)s) > 0
     OR EXISTS (SELECT FROM views.clients c
         WHERE c.account_id = a.account_id AND c.fingerprint = a.fingerprint AND strpos(lower(c.client_id), %(search)s) > 0))"""
 
+_MAY = """EXISTS (SELECT FROM views.clients c JOIN views.consents k ON k.account_id = c.account_id AND k.client_stream = c.client_stream
+    WHERE c.account_id = a.account_id AND c.fingerprint = a.fingerprint AND k.in_force AND %(scope)s = ANY(k.approved))"""
+
 
 def find(
     connection: Connection,
@@ -95,6 +98,7 @@ def find(
     registrations: Sequence[str] | None,
     search: str,
     status: str | None,
+    scope: str | None,
     sort: str,
     offset: int,
     limit: int,
@@ -105,11 +109,13 @@ def find(
         conditions.append("f.registration = ANY(%(registrations)s)")
     if search:
         conditions.append(_SEARCH)
+    if scope is not None:
+        conditions.append(_MAY)
     counted = f"LEFT JOIN ({_USERS}) u ON u.fingerprint = a.fingerprint" if sort == "users" else ""
     query = _FOUND.replace("{order}", _SORTS[sort]).replace("{counted}", counted).replace("{filter}", " AND ".join(conditions))
     values = {
         "account": account_id, "limit": limit, "offset": offset, "registrations": None if registrations is None else list(registrations),
-        "search": search.lower(), "status": status,
+        "search": search.lower(), "status": status, "scope": scope,
     }  # fmt: skip
     rows: list[tuple[Any, ...]] = connection.execute(query, clean_values(values)).fetchall()
     return rows
@@ -150,7 +156,8 @@ def registrations(connection: Connection, account_id: str, fingerprint: str, bef
 # The newest consent of each person, whichever of the app's registrations it is to.
 _PEOPLE = """
 SELECT k.member_id::text, m.name, m.role, k.requested, k.approved, k.projects, k.keep_alive, u.used_at, count(*) OVER ()
-FROM (SELECT DISTINCT ON (k.member_id) k.* FROM views.clients c JOIN views.consents k ON k.account_id = c.account_id AND k.client_stream = c.client_stream
+FROM (SELECT DISTINCT ON (k.member_id) k.* FROM views.clients c
+    JOIN views.consents k ON k.account_id = c.account_id AND k.client_stream = c.client_stream
     WHERE c.account_id = %(account)s AND c.fingerprint = %(fingerprint)s AND k.in_force ORDER BY k.member_id, k.changed_position DESC) k
 LEFT JOIN views.members m ON m.member_id = k.member_id
 LEFT JOIN (SELECT s.member_id, max(coalesce(s.used_at, s.created_at)) AS used_at FROM views.clients c
