@@ -13,7 +13,7 @@ from web.oauth.answers import CORS, SAFE
 from web.oauth.errors import error_json
 
 NOBODY: Final = "No account is served under this host name."
-_ADVICE: Final = "Check the address: the part before the first dot is the account's short name."
+_ADVICE: Final = "Check the address: the account's short name is a part of it. Whoever runs this server knows how it is written."
 _EVERYWHERE: Final = frozenset({"static", "health.healthz", "health.readyz"})
 
 
@@ -49,4 +49,4 @@ def refuse_unknown() -> Response | None:
     if path.startswith("/oauth/") and not errors.is_page(path):
         answer = error_json(404, "invalid_request", NOBODY, [])
         return Response(answer.body, answer.status, answer.headers)
-    return errors.error_page(404, NOBODY, changed="", advice=_ADVICE)
+    return errors.error_page(404, NOBODY, changed="", advice=_ADVICE, way_back=False)

@@ -283,6 +283,7 @@ def test_another_host_is_refused_in_the_form_of_each_protocol(two: TwoAccounts, 
     for path in ("/oauth/token", "/oauth/introspect", "/oauth/revoke"):
         answer = two.acme.front.post(path, data={"grant_type": "refresh_token"}, base_url=f"http://{host}")
         assert (answer.status_code, answer.get_json()["error"]) == (404, "invalid_request")
+    assert 'class="btn"' not in browser.get("/sign-in").text  # every way leads to the same page
     assert browser.get("/healthz").status_code == 200
 
 

@@ -50,7 +50,9 @@ def is_page(path: str) -> bool:
     return path == _AUTHORIZE or not path.startswith(_MACHINES)
 
 
-def error_page(status: int, heading: str, *, changed: str = _UNCHANGED, advice: str = "", retry_after: int | None = None) -> Response:
+def error_page(
+    status: int, heading: str, *, changed: str = _UNCHANGED, advice: str = "", retry_after: int | None = None, way_back: bool = True
+) -> Response:
     """The page, in the shell for those who see the settings."""
     view = ErrorView(
         status=status,
@@ -58,7 +60,7 @@ def error_page(status: int, heading: str, *, changed: str = _UNCHANGED, advice: 
         changed=changed if request.method != "GET" else "",
         advice=advice,
         request_id=context.request_id(),
-        back_url=request.path if status == 400 and request.method == "POST" else "/",
+        back_url="" if not way_back else request.path if status == 400 and request.method == "POST" else "/",
         back_words="Open the page again" if status == 400 and request.method == "POST" else "Go to the start page",
     )
     response = make_response(_rendered(view), status)
