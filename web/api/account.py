@@ -1,4 +1,4 @@
-"""The account, its projects and its scopes, and who calls."""
+"""The account, its projects, and who calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from web.api.preconditions import TagOf, changing, tag
 from web.schemas import account as shapes
 from web.schemas.common import ReadQuery
 
-blueprint = new_blueprint("account", "The account, its projects and scopes, and who calls.")
+blueprint = new_blueprint("account", "The account, its projects, and who calls.")
 
 
 def _account() -> AccountState:
@@ -144,12 +144,3 @@ def remove_project(project: str) -> Any:
     _project(_account(), project)
     context.did(manage_projects.remove(changing(_project_tag(project)), context.account_id(), project, **actor()))
     context.untagged()
-
-
-@blueprint.route("/scopes")
-@reads(OWN)
-@blueprint.arguments(ReadQuery, location="query")
-@blueprint.response(200, shapes.ScopePage)
-def list_scopes(_: dict[str, Any]) -> Any:
-    """Show the scope catalogue."""
-    return {"data": list(context.caller().account.scopes.values()), "next_cursor": None}

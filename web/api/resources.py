@@ -19,6 +19,7 @@ from web.api.context import actor
 from web.api.guard import manages, reads
 from web.api.preconditions import TagOf, changing, tag
 from web.schemas import account as shapes
+from web.schemas import rules
 from web.schemas.common import ReadQuery
 
 blueprint = new_blueprint("resources", "Protected resources, signing keys, and where the views stand.")
@@ -83,6 +84,18 @@ def show_resource(_: dict[str, Any], resource_id: str) -> Any:
     return _tagged(_found(context.caller().account, resource_id))
 
 
+@blueprint.route("/resources/<resource_id>", methods=["PATCH"])
+@manages("resources.change", conditional=True)
+@blueprint.arguments(rules.ResourceChange)
+@blueprint.response(200, shapes.Resource)
+def change_resource(body: dict[str, Any], resource_id: str) -> Any:
+    """Change a resource in place: its secret stays, and its sessions go on, less the scopes that it serves no longer."""
+    _found(context.caller().account, resource_id)
+    wanted = {**body, "upstream": body["upstream"] or False} if "upstream" in body else body
+    context.did(manage_resources.change(changing(_tag(resource_id)), context.account_id(), resource_id, **wanted, **actor()))
+    return _tagged(_found(account_of(context.services(), context.account_id()), resource_id))
+
+
 @blueprint.route("/resources/<resource_id>/rotate", methods=["POST"])
 @manages("resources.rotate")
 @blueprint.response(200, shapes.ResourceWithSecret)
@@ -110,7 +123,7 @@ def remove_resource(resource_id: str) -> Any:
 @blueprint.response(200, shapes.SigningKeyPage)
 def list_signing_keys(_: dict[str, Any]) -> Any:
     """List the signing keys; private parts are never shown."""
-    return {"data": context.services().store.tables().signing_keys(context.account_id()), "next_cursor": None}
+    return {"data": _keys(), "next_cursor": None}
 
 
 @blueprint.route("/signing-keys", methods=["POST"])
@@ -121,7 +134,15 @@ def rotate_signing_key(body: dict[str, Any]) -> Any:
     """Publish a new key; it takes over after a minute, and the old one stays until its last token has died."""
     made = rotate_keys.rotate(changing(), context.account_id(), body.get("use", "token"), **actor())
     context.did(made.recorded)
-    return next(key for key in context.services().store.tables().signing_keys(context.account_id()) if key["kid"] == made.kid)
+    return next(key for key in _keys() if key["kid"] == made.kid)
+
+
+def _keys() -> list[dict[str, Any]]:
+    """The account's keys with where each stands; its schema shows what of it may be seen."""
+    services, account_id = context.services(), context.account_id()
+    found = services.store.tables().signing_keys(account_id)
+    states = {key.kid: key for key in rotate_keys.key_states(services, account_id, account_of(services, account_id).session_policy)}
+    return [{**key, "stage": states[key["kid"]].stage, "next_at": states[key["kid"]].next_at} for key in found]
 
 
 @blueprint.route("/projections")

@@ -143,6 +143,8 @@ class SigningKey(Shape):
     created_at = time("When it was made.", maybe=False)
     activate_at = time("From when on it signs.")
     retire_at = time("When it was retired.")
+    stage = choice(("waiting", "signing", "checking", "retired"), "signing", "Waits for its time, signs, only checks what it signed, or is gone.")
+    next_at = time("Until when, where that is known.")
 
 
 class KeyRotation(Shape):

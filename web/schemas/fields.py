@@ -105,7 +105,7 @@ def listed(schema: type[Schema], description: str) -> fields.List[Any]:
 # ---- what queries share
 
 
-def query_number(example: int, description: str, *, least: int, most: int, default: int) -> fields.Integer:
+def query_number(example: int, description: str, *, least: int, most: int, default: int | None) -> fields.Integer:
     metadata = {"examples": [example], "description": description}
     return fields.Integer(load_default=default, validate=validate.Range(min=least, max=most), metadata=metadata)
 

@@ -51,6 +51,23 @@ def test_policies_change_in_part_and_warn(admin: Caller) -> None:
     assert admin.patch("/policies/session", {"access_token_ttl": 0}).status_code == 422
 
 
+def test_another_policy_is_tried_without_being_set(server: Server) -> None:
+    admin, world = server.caller(), server.world
+    client_id = client_of(server, "Tried")
+    world.tokens(client_id, scope="account:read", scopes="account:read")
+    server.settled()
+    before = admin.get("/policies").get_json()
+    tried = admin.get("/policies/registration/what-if?registration=allow-list&allowed_redirect_hosts=claude.ai,cursor:").get_json()
+    (found,) = [one for one in tried["refused"] if one["client_id"] == client_id]
+    assert (found["name"], found["people"], found["why"]) == ("Tried", 1, "Only listed apps can register here, and app.example is not listed.")
+    assert tried["refused_apps"] == len(tried["refused"]) <= tried["apps"]
+    assert admin.get("/policies/registration/what-if").get_json()["refused_apps"] == 0
+    assert admin.get("/policies/registration/what-if?allowed_redirect_hosts=https://x/").status_code == 422
+    assert admin.get("/policies/session/what-if?absolute_lifetime=1000000").get_json() == {"sessions": 0, "people": 0}
+    assert admin.get("/policies/session/what-if?idle_window=0").status_code == 422
+    assert admin.get("/policies").get_json() == before
+
+
 def test_the_scope_catalogue_is_shown(admin: Caller) -> None:
     scopes = {scope["code"]: scope for scope in admin.get("/scopes").get_json()["data"]}
     assert scopes["account:manage"]["dynamic"] is False

@@ -62,11 +62,45 @@ def test_resources_come_with_a_secret_that_works_and_rotates(server: Server) -> 
     assert admin.post("/resources", wrong).status_code == 422
 
 
+def test_a_resource_is_changed_in_place_where_nobody_was_faster(server: Server) -> None:
+    admin = server.caller()
+    made = admin.post("/resources", {"identifier": "https://changed.example", "scopes": ["projects:query", "jobs:run"]})
+    path, tag = f"/resources/{made.get_json()['resource_id']}", made.headers["ETag"]
+    body = {"upstream": "http://127.0.0.1:9/mcp", "operations": {"tools": {"run": "jobs:run"}}}
+    changed = admin.patch(path, body, tag=f'"{tag.strip(chr(34))}"')
+    assert (changed.status_code, changed.get_json()["upstream"]) == (200, "http://127.0.0.1:9/mcp")
+    assert "secret" not in changed.text
+    assert admin.patch(path, {"upstream": None}, tag=f'"{tag.strip(chr(34))}"').status_code == 412
+    assert admin.patch(path, {"upstream": None}).get_json()["upstream"] is None
+    assert admin.patch(path, {"scopes": ["projects:query"]}).status_code == 422  # an operation needs the other one
+    assert admin.patch(path, {"scopes": ["projects:query"], "operations": {}}).get_json()["scopes"] == ["projects:query"]
+    assert admin.patch("/resources/res_nothing", {"upstream": None}).status_code == 404
+    entry = admin.seen("/audit/entries?event_type=resource.updated", changed)["data"][-1]
+    assert (entry["actor_id"], entry["event_context"]["identifier"]) == (admin.member_id, "https://changed.example")
+
+
+def test_scopes_are_published_changed_and_removed(server: Server) -> None:
+    admin = server.caller()
+    words = {"title": "See reports", "description": "Reports and their numbers", "permission": "metrics.query"}
+    made = admin.post("/scopes", {"code": "reports:read", **words})
+    assert (made.status_code, made.headers["Location"]) == (201, "/api/v1/scopes/reports:read")
+    assert (made.get_json()["per_project"], made.get_json()["acts"], made.get_json()["dynamic"]) == (True, False, True)
+    assert admin.post("/scopes", {"code": "reports:read", **words}).status_code == 409
+    assert admin.get("/scopes/reports:read").get_json() == made.get_json()
+    assert admin.patch("/scopes/reports:read", {"title": "Read reports"}).get_json()["title"] == "Read reports"
+    assert admin.patch("/scopes/account:read", {"permission": "jobs.run"}).status_code == 409
+    assert admin.delete("/scopes/jobs:run").get_json()["code"] == "refused"
+    assert admin.delete("/scopes/reports:read").status_code == 204
+    assert admin.get("/scopes/reports:read").status_code == 404
+
+
 def test_signing_keys_rotate_and_never_show_their_private_part(admin: Caller) -> None:
     made = admin.post("/signing-keys", {"use": "assertion"})
     assert (made.status_code, made.get_json()["status"]) == (201, "published")
     listed = admin.get("/signing-keys")
-    assert made.get_json()["kid"] in {key["kid"] for key in listed.get_json()["data"]}
+    stages = {key["kid"]: key["stage"] for key in listed.get_json()["data"]}
+    assert stages[made.get_json()["kid"]] == made.get_json()["stage"] == "waiting"
+    assert sorted(stages.values()) == ["signing", "signing", "waiting"]
     assert "private" not in listed.text
 
 
