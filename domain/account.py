@@ -7,16 +7,18 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from domain import catalogue, policies
-from domain.account_parts import PLANS, PLANS_WITH_APPS, AppDecision, AppStatus, Resource, project_name, served_scopes
+from domain.account_apps import AppDecision, AppDecisions, AppStatus
+from domain.account_parts import PLANS, PLANS_WITH_APPS, project_name
+from domain.account_resources import Resource, ResourceDecisions
 from domain.base import Context, PersonalField, RecordedCreated, RecordedEvent, Stream, topic
-from domain.errors import AlreadyExists, InvalidInput, NotFound, Refused
+from domain.errors import AlreadyExists, InvalidInput, NotFound
 from domain.scopes import DEFAULT_CATALOGUE, Scope
 
 __all__ = ["PLANS", "PLANS_WITH_APPS", "Account", "AppDecision", "AppStatus", "Resource"]
 
 
 @topic("account")
-class Account(Stream):
+class Account(AppDecisions, ResourceDecisions, Stream):
     """State of the account stream."""
 
     TOPIC: ClassVar[str]
@@ -52,27 +54,24 @@ class Account(Stream):
         def apply(self, aggregate: Account) -> None:
             aggregate.plan = self.plan
 
-    @topic("account.project_added")
-    class ProjectAdded(Event):
+    class ProjectEvent(Event):
+        TOPIC = "account.project_event"
         project_id: str
         name: str
 
         def apply(self, aggregate: Account) -> None:
             aggregate.projects = {**aggregate.projects, self.project_id: self.name}
+
+    @topic("account.project_added")
+    class ProjectAdded(ProjectEvent):
+        pass
 
     @topic("account.project_renamed")
-    class ProjectRenamed(Event):
-        project_id: str
-        name: str
-
-        def apply(self, aggregate: Account) -> None:
-            aggregate.projects = {**aggregate.projects, self.project_id: self.name}
+    class ProjectRenamed(ProjectEvent):
+        pass
 
     @topic("account.project_removed")
-    class ProjectRemoved(Event):
-        project_id: str
-        name: str
-
+    class ProjectRemoved(ProjectEvent):
         def apply(self, aggregate: Account) -> None:
             aggregate.projects = {k: v for k, v in aggregate.projects.items() if k != self.project_id}
 
@@ -194,10 +193,6 @@ class Account(Stream):
         """Whether the plan includes app integrations."""
         return self.plan in PLANS_WITH_APPS
 
-    def app(self, fingerprint: str) -> AppDecision:
-        """What was decided about an app; an undecided one if nothing was."""
-        return self.apps.get(fingerprint, AppDecision())
-
     def project(self, id_or_name: str) -> str:
         """A project's id, from its id or its name; `NotFound` lists the projects."""
         if id_or_name in self.projects:
@@ -256,71 +251,3 @@ class Account(Stream):
         policy = policies.changed(self.session_policy, changes)
         if policy != self.session_policy:
             self.record(self.SessionPolicyChanged, context, policy=policies.as_fact(policy), changes=tuple(changes))
-
-    def register_resource(
-        self,
-        resource_id: str,
-        identifier: str,
-        scopes: tuple[str, ...],
-        context: Context,
-        *,
-        upstream: str | None = None,
-        operations: dict[str, Any] | None = None,
-    ) -> None:
-        if identifier in self.resources:
-            raise AlreadyExists(f"The resource {identifier} is registered already: change it instead, which ends no session.", field="identifier")
-        self.record(
-            self.ResourceRegistered,
-            context,
-            resource_id=resource_id,
-            identifier=identifier,
-            scopes=served_scopes(scopes, self.scopes),
-            upstream=upstream,
-            operations=operations or {},
-        )
-
-    def change_resource(
-        self, identifier: str, scopes: tuple[str, ...], context: Context, *, upstream: str | None, operations: dict[str, Any]
-    ) -> Resource:
-        """What it is now; sessions go on, less the scopes that it serves no longer."""
-        resource = self.resource(identifier)
-        if (scopes, upstream, operations) != (resource.scopes, resource.upstream, resource.operations):
-            facts = {"scopes": served_scopes(scopes, self.scopes), "upstream": upstream, "operations": operations}
-            self.record(self.ResourceChanged, context, resource_id=resource.resource_id, identifier=resource.identifier, **facts)
-        return self.resource(identifier)
-
-    def rotate_resource(self, identifier: str, context: Context) -> Resource:
-        resource = self.resource(identifier)
-        self.record(self.ResourceRotated, context, resource_id=resource.resource_id, identifier=resource.identifier)
-        return resource
-
-    def remove_resource(self, identifier: str, context: Context) -> Resource:
-        resource = self.resource(identifier)
-        self.record(self.ResourceRemoved, context, resource_id=resource.resource_id, identifier=resource.identifier)
-        return resource
-
-    def resource(self, id_or_identifier: str) -> Resource:
-        """A resource by identifier or id; `NotFound` lists them."""
-        for resource in self.resources.values():
-            if id_or_identifier in (resource.identifier, resource.resource_id):
-                return resource
-        raise NotFound(f"There is no resource {id_or_identifier!r}. Resources: {', '.join(self.resources) or 'none yet'}.", field="identifier")
-
-    def approve_app(self, fingerprint: str, client_name: str, context: Context, reason: str | None = None) -> None:
-        decision = self.app(fingerprint)
-        if decision.status == "blocked":
-            raise Refused("This app is blocked. Unblock it first.")
-        if decision.status != "approved":
-            self.record(self.AppApproved, context, fingerprint=fingerprint, client_name=client_name, reason=context.words(reason))
-
-    def block_app(self, fingerprint: str, client_name: str, context: Context, reason: str | None = None) -> None:
-        if self.app(fingerprint).status != "blocked":
-            self.record(self.AppBlocked, context, fingerprint=fingerprint, client_name=client_name, reason=context.words(reason))
-
-    def unblock_app(self, fingerprint: str, client_name: str, context: Context, reason: str | None = None) -> None:
-        if self.app(fingerprint).status == "blocked":
-            self.record(self.AppUnblocked, context, fingerprint=fingerprint, client_name=client_name, reason=context.words(reason))
-
-    def verify_app(self, fingerprint: str, client_name: str, context: Context, *, verified: bool = True, reason: str | None = None) -> None:
-        if self.app(fingerprint).verified != verified:
-            self.record(self.AppVerified, context, fingerprint=fingerprint, client_name=client_name, reason=context.words(reason), verified=verified)

@@ -36,7 +36,7 @@ class SignIn(Stream):
 
     @topic("sign_in.failed")
     class Failed(Event):
-        """`member_id` where the login exists; else `login_key`, a keyed hash of the day of what was typed; `count` stands for several above a rate."""
+        """`member_id` where the login exists; else `login_key`, a keyed hash of the day of what was typed. `count`: of several above a rate."""
 
         method: Method
         member_id: str | None
