@@ -25,13 +25,13 @@ class HasApps(Protocol):
     """The account, as far as apps are concerned; its events are nested in it."""
 
     @property
-    def AppApproved(self) -> type[Any]: ...
+    def AppApproved(self) -> type[Any]: ...  # noqa: N802  # an event of the account
     @property
-    def AppBlocked(self) -> type[Any]: ...
+    def AppBlocked(self) -> type[Any]: ...  # noqa: N802  # an event of the account
     @property
-    def AppUnblocked(self) -> type[Any]: ...
+    def AppUnblocked(self) -> type[Any]: ...  # noqa: N802  # an event of the account
     @property
-    def AppVerified(self) -> type[Any]: ...
+    def AppVerified(self) -> type[Any]: ...  # noqa: N802  # an event of the account
 
     apps: dict[str, AppDecision]
 

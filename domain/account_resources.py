@@ -41,13 +41,13 @@ class HasResources(Protocol):
     """The account, as far as resources are concerned; its events are nested in it."""
 
     @property
-    def ResourceRegistered(self) -> type[Any]: ...
+    def ResourceRegistered(self) -> type[Any]: ...  # noqa: N802  # an event of the account
     @property
-    def ResourceChanged(self) -> type[Any]: ...
+    def ResourceChanged(self) -> type[Any]: ...  # noqa: N802  # an event of the account
     @property
-    def ResourceRotated(self) -> type[Any]: ...
+    def ResourceRotated(self) -> type[Any]: ...  # noqa: N802  # an event of the account
     @property
-    def ResourceRemoved(self) -> type[Any]: ...
+    def ResourceRemoved(self) -> type[Any]: ...  # noqa: N802  # an event of the account
 
     resources: dict[str, Resource]
     scopes: dict[str, Scope]
