@@ -48,8 +48,13 @@ class SignIn(Stream):
     class Ended(Event):
         """`member_id`: whose sign-in it was; None in events of before it was recorded."""
 
+        class_version = 2
         reason: str
-        member_id: str | None = None
+        member_id: str | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            state["member_id"] = None
 
         def apply(self, aggregate: SignIn) -> None:
             aggregate.live = False

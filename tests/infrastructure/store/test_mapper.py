@@ -30,10 +30,11 @@ def test_every_topic_and_version_has_a_frozen_event() -> None:
 
 
 @pytest.mark.parametrize("frozen", frozen_events(), ids=lambda f: f.file)
-def test_a_frozen_event_is_read_and_written_again_to_the_byte(mapper: EventMapper, frozen: Frozen) -> None:
+def test_a_frozen_event_is_read_and_written_again_to_the_byte_if_its_class_is_still_the_same(mapper: EventMapper, frozen: Frozen) -> None:
     event = mapper.decode(frozen.stream_id, frozen.version, frozen.topic, frozen.state)
     assert type(event) is topics()[frozen.topic].event_class
-    assert mapper.encode(event) == (frozen.topic, frozen.state)
+    if frozen.file == file_for(type(event)):
+        assert mapper.encode(event) == (frozen.topic, frozen.state)
 
 
 @pytest.mark.parametrize("name", sorted(topics()))
