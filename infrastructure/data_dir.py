@@ -24,9 +24,18 @@ def make_data_dir(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise DataDirError(
-            f"The data directory {folder} can't be written ({error.strerror}): make it writable, or name another one in GRANTBOOK_DATA_DIR."
-        ) from error
+        raise _unusable(folder, error.strerror) from error
+
+
+def check_data_dir(folder: Path) -> None:
+    """As far as can be told without making anything, whether `make_data_dir` will do; raise `DataDirError`."""
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise _unusable(folder, "Permission denied" if place.is_dir() else "Not a directory")
+
+
+def _unusable(folder: Path, why: str | None) -> DataDirError:
+    return DataDirError(f"The data directory {folder} can't be written ({why}): make it writable, or name another one in GRANTBOOK_DATA_DIR.")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
-from infrastructure.data_dir import DataDirError
+from infrastructure.data_dir import DataDirError, check_data_dir
 from infrastructure.root_keys import RootKeys, kept_root_keys, parse_keys
 from infrastructure.settings_source import ACCOUNT, Source, a_base_url, a_connection_string, a_number, a_word, an_http_url, one_of
 
+_KEYS = ("SECRET_KEYS", "WRAPPING_KEYS", "LEDGER_KEY")
 _NO_KEYS: tuple[bytes, ...] = ()
 _NEEDED = "it is required with GRANTBOOK_DATABASE_URL, make a key with `openssl rand -base64 32`"
 
@@ -99,7 +100,8 @@ def load_settings(environ: Mapping[str, str] | None = None, cwd: Path | None = N
     named = environ.get("GRANTBOOK_CONFIG", "").strip()
     source = Source(environ, folder / (named or "grantbook.toml"), file_must_exist=bool(named))
     settings = _read(source, folder)
-    source.refuse_unknown_in_file()
+    source.refuse_unknown()
+    settings = _with_kept_keys(source, settings, embedded=not source.holds("DATABASE_URL"))
     if source.errors:
         raise SettingsError(source.errors)
     return settings
@@ -130,13 +132,14 @@ def _read(source: Source, folder: Path) -> Settings:
     data_dir = folder / source.read("DATA_DIR", _a_folder, Path(".grantbook"))
     database_url = source.read("DATABASE_URL", a_connection_string, None)
     owner_url = source.read("OWNER_DATABASE_URL", a_connection_string, None)
-    _refuse_one_role_for_both(source, database_url, owner_url)
+    embedded = not source.holds("DATABASE_URL")
+    _refuse_one_role_for_both(source, database_url, owner_url, embedded=embedded)
     given_port = source.read("PORT", a_number(1, 65535), None)
     base_url = source.read("BASE_URL", a_base_url, f"http://localhost:{given_port or 8000}")
     port = given_port or _own_port(base_url)
     gateway_port, metrics_port = (source.read(name, a_number(1, 65535), None) for name in ("GATEWAY_PORT", "METRICS_PORT"))
     _refuse_one_port_for_two(source, {"PORT": port, "GATEWAY_PORT": gateway_port, "METRICS_PORT": metrics_port})
-    keys = _keys(source, data_dir, embedded=database_url is None)
+    keys = _given_keys(source, embedded=embedded)
     return Settings(
         data_dir=data_dir,
         database_url=database_url,
@@ -173,36 +176,47 @@ def _limits(source: Source) -> Limits:
     )
 
 
-def _keys(source: Source, data_dir: Path, *, embedded: bool) -> RootKeys:
-    names = ("SECRET_KEYS", "WRAPPING_KEYS", "LEDGER_KEY")
-    if embedded:
-        given = [source.read(name, parse_keys, _NO_KEYS) for name in names]
-        if not all(given) and not source.errors:
-            given = [ours or kept for ours, kept in zip(given, _kept(source, data_dir), strict=True)]
-    else:
-        given = [source.require(name, parse_keys, _NEEDED) or _NO_KEYS for name in names]
-    seen: set[bytes] = set()
-    for name, keys in zip(names, given, strict=True):
-        if seen & set(keys):
-            source.errors.append(f"GRANTBOOK_{name} holds a key that another setting holds too: each kind needs its own.")
-        seen |= set(keys)
-    return RootKeys(*given)
-
-
-def _kept(source: Source, data_dir: Path) -> tuple[tuple[bytes, ...], ...]:
+def _keys(text: str) -> tuple[bytes, ...]:
     try:
-        keys = kept_root_keys(data_dir)
-    except DataDirError as error:
-        source.errors.append(str(error))
-        return ((), (), ())
-    return (keys.secret, keys.wrapping, keys.ledger)
+        return parse_keys(text)
+    except ValueError as error:
+        raise ValueError(f"{error}{'' if 'openssl' in str(error) else ': make one with `openssl rand -base64 32`'}") from None
 
 
-def _refuse_one_role_for_both(source: Source, database_url: str | None, owner_url: str | None) -> None:
-    if owner_url is None:
-        return
-    if database_url is None:
-        source.errors.append("GRANTBOOK_OWNER_DATABASE_URL stands without GRANTBOOK_DATABASE_URL.")
+def _given_keys(source: Source, *, embedded: bool) -> RootKeys:
+    if embedded:
+        return RootKeys(*(source.read(name, _keys, _NO_KEYS) for name in _KEYS))
+    return RootKeys(*(source.require(name, _keys, _NEEDED) or _NO_KEYS for name in _KEYS))
+
+
+def _with_kept_keys(source: Source, settings: Settings, *, embedded: bool) -> Settings:
+    """The settings with the data directory's keys in the place of those that are not given. Where something is wrong, none are made: only looked."""
+    keys = RootKeys(settings.secret_keys, settings.wrapping_keys, settings.ledger_key)
+    if embedded and not all((keys.secret, keys.wrapping, keys.ledger)):
+        try:
+            if source.errors:
+                check_data_dir(settings.data_dir)
+            else:
+                kept = kept_root_keys(settings.data_dir)
+                keys = RootKeys(keys.secret or kept.secret, keys.wrapping or kept.wrapping, keys.ledger or kept.ledger)
+        except DataDirError as error:
+            source.errors.append(str(error))
+    _refuse_one_key_for_two(source, keys)
+    return replace(settings, secret_keys=keys.secret, wrapping_keys=keys.wrapping, ledger_key=keys.ledger)
+
+
+def _refuse_one_key_for_two(source: Source, keys: RootKeys) -> None:
+    seen: set[bytes] = set()
+    for name, of_kind in zip(_KEYS, (keys.secret, keys.wrapping, keys.ledger), strict=True):
+        if seen & set(of_kind):
+            source.errors.append(f"GRANTBOOK_{name} holds a key that another setting holds too: each kind needs its own.")
+        seen |= set(of_kind)
+
+
+def _refuse_one_role_for_both(source: Source, database_url: str | None, owner_url: str | None, *, embedded: bool) -> None:
+    if embedded and owner_url is not None:
+        source.errors.append("GRANTBOOK_OWNER_DATABASE_URL stands without GRANTBOOK_DATABASE_URL: give both, or neither for an embedded database.")
+    if owner_url is None or database_url is None:
         return
     users = [conninfo_to_dict(url).get("user") for url in (database_url, owner_url)]
     if users[0] is not None and users[0] == users[1]:

@@ -15,6 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 PREFIX = "GRANTBOOK_"
 ACCOUNT = "{account}"
 """Stands in the base URL for an account's short name, where each has a host of its own."""
+_MISSPELT = 0.75
+_NO_SETTINGS = frozenset({"CONFIG"})
 _T = TypeVar("_T")
 
 
@@ -54,12 +56,21 @@ class Source:
             self.errors.append(f"{name} {error}.")
             return None
 
-    def refuse_unknown_in_file(self) -> None:
-        """A misspelt name in the file would silently do nothing."""
-        for name in self._from_file.keys() - self._asked:
+    def holds(self, name: str) -> bool:
+        """Whether the setting is given, rightly or wrongly."""
+        return self.read(name, lambda _: True, False)
+
+    def refuse_unknown(self) -> None:
+        """A misspelt name would silently do nothing. In the environment others may have names of their own, in the file nobody has."""
+        for name in sorted(self._from_file.keys() - self._asked):
             close = difflib.get_close_matches(name, self._asked, 1)
             hint = f"; did you mean {close[0].lower()!r}?" if close else "."
             self.errors.append(f"{self._file} has {name.lower()!r}, which is no setting{hint}")
+        given = {name.removeprefix(PREFIX).removesuffix("_FILE") for name in self._environ if name.startswith(PREFIX)}
+        for name in sorted(given - self._asked - _NO_SETTINGS):
+            close = difflib.get_close_matches(name, self._asked, 1, _MISSPELT)
+            if close:
+                self.errors.append(f"{PREFIX}{name} is no setting; did you mean {PREFIX}{close[0]}?")
 
     def _text(self, name: str) -> str | None:
         self._asked.add(name)

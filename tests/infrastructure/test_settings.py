@@ -67,6 +67,36 @@ def test_with_a_database_every_root_key_is_required_and_all_are_named_at_once(tm
     assert len(problems) == 5
 
 
+def test_whatever_is_wrong_is_told_in_one_go(tmp_path: Path) -> None:
+    (tmp_path / "grantbook.toml").write_text("thread = 3\n")
+    numbers = (
+        "PORT", "GATEWAY_PORT", "METRICS_PORT", "WORKERS", "THREADS", "TRUSTED_PROXIES", "DRAIN_SECONDS", "SIGN_IN_LIMIT_PER_LOGIN",
+        "SIGN_IN_LIMIT_PER_ADDRESS", "REGISTRATION_LIMIT_PER_ADDRESS", "LOOPBACK_LIMIT_FACTOR",
+    )  # fmt: skip
+    wrong = dict.fromkeys(numbers, "x") | {
+        "DATABASE_URL": "nonsense=1", "DATABASE_READ_URL": "nonsense=1", "BASE_URL": "x", "SECRET_KEYS": "abc", "LEDGER_ORIGIN": "a b",
+        "HOST": "a b", "LOG": "xml", "PROT": "80", "DATA_DIR": "~no-such-user-here/x",
+    }  # fmt: skip
+    problems = _problems({f"GRANTBOOK_{name}": value for name, value in wrong.items()}, tmp_path)
+    told = [problem.partition(" ")[0] for problem in problems]
+    expected = [f"GRANTBOOK_{name}" for name in (*wrong, "WRAPPING_KEYS", "LEDGER_KEY")] + [str(tmp_path / "grantbook.toml")]
+    assert sorted(told) == sorted(expected)
+    assert [path.name for path in tmp_path.iterdir()] == ["grantbook.toml"]
+
+
+def test_a_misspelt_name_in_the_environment_is_pointed_out_and_nothing_is_made(tmp_path: Path) -> None:
+    assert _problems({"GRANTBOOK_SECRET_KEY": "x"}, tmp_path) == ["GRANTBOOK_SECRET_KEY is no setting; did you mean GRANTBOOK_SECRET_KEYS?"]
+    assert list(tmp_path.iterdir()) == []
+    load_settings({"GRANTBOOK_TEST_REQUIRE": "browser", "GRANTBOOK_RUN_FOLDER": "/x", "GRANTBOOK_WEB_PASSWORD": "x"}, tmp_path)
+
+
+def test_a_data_directory_that_can_not_be_is_told_with_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    problems = _problems({"GRANTBOOK_DATA_DIR": "file/data", "GRANTBOOK_PORT": "x"}, tmp_path)
+    assert len(problems) == 2
+    assert "can't be written (Not a directory)" in problems[1]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
