@@ -7,15 +7,18 @@ from uuid import UUID
 
 from flask import url_for
 
-from application import manage_policies, manage_projects
+from application import foresee, manage_policies, manage_projects
 from application.lookups import account_of, member_of
 from domain.account import Account as AccountState
 from domain.base import Stream
 from domain.errors import NotFound
+from projections.members.queries import reach
+from projections.sessions.queries import list_sessions
 from web.api import bodies, context
 from web.api.blueprints import new_blueprint
 from web.api.context import actor
 from web.api.guard import OWN, manages, reads
+from web.api.members import AT_ONCE
 from web.api.preconditions import TagOf, changing, tag
 from web.schemas import account as shapes
 from web.schemas.common import ReadQuery
@@ -144,3 +147,20 @@ def remove_project(project: str) -> Any:
     _project(_account(), project)
     context.did(manage_projects.remove(changing(_project_tag(project)), context.account_id(), project, **actor()))
     context.untagged()
+
+
+@blueprint.route("/projects/<project>/preview")
+@reads()
+@blueprint.arguments(ReadQuery, location="query")
+@blueprint.response(200, shapes.ProjectPreview)
+def preview_removal(_: dict[str, Any], project: str) -> Any:
+    """Tell what removing a project would take from live sessions, and who and what reaches it."""
+    account, account_id = _account(), context.account_id()
+    if project not in account.projects:
+        raise NotFound("There is no such project in this account.")
+    with context.views() as conn:
+        rows = list_sessions(conn, account_id, project=project, limit=AT_ONCE + 1)
+        reached = reach(conn, account_id, [project])[project]
+    grants = [row.grant_id for row in rows[:AT_ONCE] if row.status == "active"]
+    found = foresee.of_account(context.services(), account_id, manage_projects.removal(context.services(), account_id, project, **actor()), grants)
+    return {**bodies.foreseen(found, more=len(rows) > AT_ONCE), "members": reached.members, "apps": reached.apps}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from application.foresee import Foreseen, Loss
+from application.identity_ports import NO_LOGIN, SignsInWith
 from domain.access import app_refusal
 from domain.account import Account
 from domain.base import Sealed
@@ -16,33 +18,52 @@ from projections.integrations.queries import IntegrationRow
 from projections.members.queries import MemberRow
 from web.api import context
 
-_FIRST = 1
-"""The version of `member.added`, under which name and e-mail are sealed."""
-
 
 def held(extent: Extent) -> dict[str, Any]:
     """Where a permission holds."""
     return {"everywhere": extent.all_since is not None, "projects": sorted(extent.named), "excluded": sorted(extent.excluded)}
 
 
-def member(state: Member, row: MemberRow | None) -> dict[str, Any]:
+def member(state: Member, row: MemberRow | None, signing_in: SignsInWith = NO_LOGIN) -> dict[str, Any]:
     seen = {name: getattr(row, name, None) for name in ("added_at", "last_sign_in_at", "deactivated_at", "deactivated_reason")}
     if state.active:
         seen |= {"deactivated_at": None, "deactivated_reason": None}
     return {
         "member_id": str(state.id), "name": _opened(state, "name"), "email": _opened(state, "email"), "role": state.role,
         "active": state.active, "erased": state.erased, "permissions": {p: held(e) for p, e in state.held.items() if not e.empty}, **seen,
+        **_signs_in(signing_in),
     }  # fmt: skip
+
+
+def _signs_in(found: SignsInWith) -> dict[str, Any]:
+    return {"signs_in_with": [kind for kind, on in (("password", found.password), ("sso", found.sso)) if on], "directory": found.directory}
 
 
 def _opened(state: Member, name: str) -> str | None:
     value = getattr(state, name)
-    return context.grantbook().keyring.open(value, f"{state.id}:{_FIRST}") if isinstance(value, Sealed) and not state.erased else None
+    return context.grantbook().keyring.open(value, f"{state.id}:{state.profile_version}") if isinstance(value, Sealed) and not state.erased else None
 
 
-def member_row(row: MemberRow) -> dict[str, Any]:
+def member_row(row: MemberRow, signing_in: SignsInWith = NO_LOGIN) -> dict[str, Any]:
     names = ("member_id", "name", "email", "role", "active", "erased", "added_at", "last_sign_in_at", "deactivated_at", "deactivated_reason")
-    return {**{name: getattr(row, name) for name in names}, "permissions": {p: h for p, h in row.permissions.items() if h}}
+    return {**{name: getattr(row, name) for name in names}, "permissions": {p: h for p, h in row.permissions.items() if h}, **_signs_in(signing_in)}
+
+
+def foreseen(found: Foreseen, *, more: bool) -> dict[str, Any]:
+    """What a decision would take from live sessions."""
+    return {
+        "judged": found.judged,
+        "more": more,
+        "ending": [_loss(one) for one in found.ending],
+        "narrowing": [_loss(one) for one in found.narrowing],
+    }
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    return {
+        "grant_id": loss.grant_id, "member_id": loss.member_id, "client_id": loss.client_id, "client_name": loss.client_name,
+        "scopes": loss.scopes, "left": list(loss.after.scopes),
+    }  # fmt: skip
 
 
 def integration_row(row: IntegrationRow) -> dict[str, Any]:

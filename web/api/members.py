@@ -1,4 +1,4 @@
-"""Members: list, add, role, permissions, deactivate and reactivate, password."""
+"""Members: list, add, role, permissions, what a change would take, deactivate and reactivate, password, sign-ins."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from uuid import UUID
 
 from flask import url_for
 
-from application import manage_members
+from application import browser_sessions, foresee, manage_members
+from application.identity_ports import NO_LOGIN, SignsInWith
 from application.lookups import member_of
+from application.manage_members import Decision
 from domain.base import Stream
-from domain.errors import NotFound, Refused
+from domain.errors import InvalidInput, NotFound, Refused
 from domain.member import Member
 from domain.roles import PERMISSIONS
 from projections.members import queries
+from projections.sessions.queries import list_sessions
 from web.api import bodies, context, paging
 from web.api.blueprints import new_blueprint
 from web.api.context import actor
@@ -25,6 +28,8 @@ from web.schemas.common import ReadQuery, Reason
 blueprint = new_blueprint("members", "People, their roles and permissions.")
 
 _MEMBERS: Final = "members"
+AT_ONCE: Final = 200
+"""How many of the newest live sessions a preview looks at."""
 _SAID: Final[dict[str | None, bool | None]] = {"true": True, "false": False, None: None}
 
 
@@ -39,11 +44,16 @@ def _tag(member_id: UUID) -> TagOf:
     return current
 
 
+def _signing_in(member_ids: list[str]) -> dict[str, SignsInWith]:
+    return context.services().store.tables().signing_in(context.account_id(), member_ids)
+
+
 def _one(member_id: str) -> dict[str, Any]:
     state = _state(member_id)
     context.tagged(tag("member", state.version))
     with context.views() as conn:
-        return bodies.member(state, queries.member(conn, context.account_id(), str(state.id)))
+        row = queries.member(conn, context.account_id(), str(state.id))
+    return bodies.member(state, row, _signing_in([str(state.id)]).get(str(state.id), NO_LOGIN))
 
 
 def _changed(member_id: str, change: Any, *arguments: Any, **more: Any) -> dict[str, Any]:
@@ -60,9 +70,13 @@ def list_members(query: dict[str, Any]) -> Any:
     """List the members in the order they were added."""
     after = paging.after(_MEMBERS, query.get("cursor"))
     with context.views() as conn:
-        rows = queries.list_members(conn, context.account_id(), active=_SAID[query.get("active")], after=after, limit=query["limit"] + 1)
+        rows = queries.list_members(
+            conn, context.account_id(), active=_SAID[query.get("active")], text=query.get("text"), role=query.get("role"), after=after,
+            limit=query["limit"] + 1,
+        )  # fmt: skip
     page = paging.page(_MEMBERS, rows, query["limit"], lambda row: row.added_position)
-    return {**page, "data": [bodies.member_row(row) for row in page["data"]]}
+    kinds = _signing_in([row.member_id for row in page["data"]])
+    return {**page, "data": [bodies.member_row(row, kinds.get(row.member_id, NO_LOGIN)) for row in page["data"]]}
 
 
 @blueprint.route("/members", methods=["POST"])
@@ -148,3 +162,39 @@ def set_password(body: dict[str, Any], member_id: str) -> Any:
         raise Refused("This person was erased. Add them again as a new member.")
     _changed(member_id, manage_members.set_password, email, body["password"])
     context.untagged()
+
+
+@blueprint.route("/members/<member_id>/end-sign-ins", methods=["POST"])
+@manages("members.end_sign_ins")
+@blueprint.response(200, shapes.EndedSignIns)
+def end_sign_ins(member_id: str) -> Any:
+    """End all browser sessions of a member; the apps that they have connected stay connected."""
+    recorded, count = browser_sessions.end_sessions_of(changing(), context.account_id(), _state(member_id).id, **actor())
+    context.did(recorded)
+    return {"ended": count}
+
+
+@blueprint.route("/members/<member_id>/preview")
+@reads()
+@blueprint.arguments(shapes.PreviewQuery, location="query")
+@blueprint.response(200, shapes.Preview)
+def preview(query: dict[str, Any], member_id: str) -> Any:
+    """Tell what a change would take from the member's live sessions, without making it. What would be refused is refused here, too."""
+    state = _state(member_id)
+    with context.views() as conn:
+        rows = list_sessions(conn, context.account_id(), member_id=str(state.id), limit=AT_ONCE + 1)
+    grants = [row.grant_id for row in rows[:AT_ONCE] if row.status == "active"]
+    found = foresee.of_member(context.services(), context.account_id(), state.id, _decision(query), grants, actor_id=context.caller().member_id)
+    return bodies.foreseen(found, more=len(rows) > AT_ONCE)
+
+
+def _decision(query: dict[str, Any]) -> Decision:
+    services, account_id, projects = context.services(), context.account_id(), query.get("project", ())
+    if query["deed"] == "deactivate":
+        return manage_members.deactivation(services, account_id, **actor())
+    named = query.get("role" if query["deed"] == "role" else "permission")
+    if named is None:
+        raise InvalidInput("Name what it is about.", field="role" if query["deed"] == "role" else "permission")
+    if query["deed"] == "role":
+        return manage_members.role_change(services, account_id, named, projects=projects, **actor())
+    return manage_members.permission_change(services, account_id, Member.forbid, named, projects=projects, **actor())

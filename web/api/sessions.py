@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any, Final
 
 from application import revoke_grant
-from domain.errors import DomainError, InvalidInput, NotFound
+from domain.errors import InvalidInput, NotFound
 from projections.integrations.queries import integration
 from projections.literals import uuid_or_none
 from projections.sessions import queries
 from web.api import context, paging
 from web.api.blueprints import new_blueprint
 from web.api.context import actor
-from web.api.guard import OWN, manages, reads
+from web.api.guard import manages, reads
+from web.api.people_lists import serve_lists
 from web.api.preconditions import changing
 from web.schemas import access as shapes
-from web.schemas.common import ListQuery, ReadQuery, ReasonQuery
+from web.schemas.common import ReadQuery, ReasonQuery
 
 blueprint = new_blueprint("sessions", "What people let apps do right now, and ending it.")
 
@@ -52,22 +53,15 @@ def _listed(query: dict[str, Any], member_id: str | None) -> dict[str, Any]:
     return page
 
 
-@blueprint.route("/sessions")
-@reads()
-@blueprint.arguments(shapes.SessionQuery, location="query")
-@blueprint.response(200, shapes.SessionPage)
-def list_sessions(query: dict[str, Any]) -> Any:
-    """List sessions, newest first. A page may hold fewer than `limit`; only `next_cursor` tells whether it is the last."""
-    return _listed(query, str(query["member_id"]) if "member_id" in query else None)
-
-
-@blueprint.route("/me/sessions")
-@reads(OWN)
-@blueprint.arguments(ListQuery, location="query")
-@blueprint.response(200, shapes.SessionPage)
-def list_own_sessions(query: dict[str, Any]) -> Any:
-    """List your own active sessions."""
-    return _listed(query, context.caller().member_id)
+serve_lists(
+    blueprint,
+    "sessions",
+    shapes.SessionQuery,
+    shapes.SessionPage,
+    _listed,
+    words="List sessions, newest first. A page may hold fewer than `limit`; only `next_cursor` tells whether it is the last.",
+    own_words="List your own active sessions.",
+)
 
 
 @blueprint.route("/sessions/<grant_id>")
@@ -106,12 +100,7 @@ def revoke_sessions(body: dict[str, Any]) -> Any:
             conn, context.account_id(), member_id=str(body["member_id"]) if "member_id" in body else None,
             fingerprint=fingerprint_of(conn, body.get("client")), limit=_AT_ONCE + 1,
         )  # fmt: skip
-    services, ended = changing(), 0
-    for row in rows[:_AT_ONCE]:
-        try:
-            recorded = revoke_grant.revoke(services, context.account_id(), row.grant_id, by="admin", reason=body.get("reason"), **actor())
-        except DomainError:
-            continue  # it ended in between
-        context.did(recorded)
-        ended += recorded is not None
+    grants = [row.grant_id for row in rows[:_AT_ONCE]]
+    ended, recorded = revoke_grant.revoke_several(changing(), context.account_id(), grants, reason=body.get("reason"), **actor())
+    context.did(recorded)
     return {"revoked": ended, "remaining": len(rows) > _AT_ONCE}

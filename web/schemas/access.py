@@ -5,11 +5,12 @@ from __future__ import annotations
 from marshmallow import fields
 
 from domain.roles import PERMISSIONS, ROLES
-from web.schemas.common import Held, ListQuery, Person, page_of, projects
+from web.schemas.common import Held, ListQuery, Person, ReadQuery, page_of, projects
 from web.schemas.fields import (
     CLIENT_EXAMPLE,
     Shape,
     choice,
+    listed,
     mapping,
     nested,
     number,
@@ -174,9 +175,13 @@ class Member(Shape):
     last_sign_in_at = time("When they last signed in.")
     deactivated_at = time("When they were deactivated.")
     deactivated_reason = text(None, "Why.", maybe=True)
+    signs_in_with = texts(["password"], "`password`, `sso`, both or neither.")
+    directory = truth(False, "Whether a directory (SCIM) looks after them.")
 
 
 class MemberQuery(ListQuery):
+    text = text("maya", "Only those whose name or address holds this.", optional=True, longest=200)
+    role = choice(tuple(ROLES), "Analyst", "Only those with this role.", optional=True)
     active = query_truth("Only those who may act, or only those who may not.", default=None)
 
 
@@ -202,6 +207,42 @@ class ForbidQuery(Shape):
         text("prj_1f0c22aa9b3e", "", optional=True, longest=100),
         metadata={"description": "Only in these projects, by id or name; may repeat. Left out: everywhere.", "examples": [["prj_1f0c22aa9b3e"]]},
     )
+
+
+class PreviewQuery(ReadQuery):
+    """What would be done: `role` (with `role`), `forbid` (with `permission`) or `deactivate`."""
+
+    deed = choice(("role", "forbid", "deactivate"), "forbid", "What would be done.")
+    role = choice(tuple(ROLES), "Analyst", "With `role`: the new role.", optional=True)
+    permission = choice(PERMISSIONS, "jobs.run", "With `forbid`: which permission.", optional=True)
+    project = fields.List(
+        text("prj_1f0c22aa9b3e", "", optional=True, longest=100),
+        metadata={"description": "Only in these projects, by id or name; may repeat. Left out: everywhere.", "examples": [["prj_1f0c22aa9b3e"]]},
+    )
+
+
+class Loss(Shape):
+    """What one live session would lose."""
+
+    grant_id = uuid("The session.")
+    member_id = uuid("Whose.")
+    client_id = text(CLIENT_EXAMPLE, "The app's client id.")
+    client_name = text("Cursor", "Its name.")
+    scopes = texts(["jobs:run"], "Scopes that would be gone, or hold in fewer projects.")
+    left = texts(["projects:query"], "Scopes that would be left.")
+
+
+class Preview(Shape):
+    """What a change would take from live sessions, judged as the change itself would be; nothing is changed."""
+
+    judged = number(3, "Live sessions that were looked at.")
+    more = truth(False, "Whether there are more than the newest 200 that were looked at.")
+    ending = listed(Loss, "Sessions that would end.")
+    narrowing = listed(Loss, "Sessions that would keep less.")
+
+
+class EndedSignIns(Shape):
+    ended = number(2, "Browser sessions that were ended by this call.")
 
 
 class NewPassword(Shape):

@@ -8,6 +8,7 @@ from marshmallow import fields, validate
 
 from domain.account import PLANS
 from domain.policies import RegistrationMode
+from web.schemas.access import Preview
 from web.schemas.common import Held, page_of
 from web.schemas.fields import (
     CLIENT_EXAMPLE,
@@ -52,6 +53,13 @@ class Project(Shape):
 
 class NewProject(Shape):
     name = text("Sales", "Unlike any other project's.", shortest=1, longest=100)
+
+
+class ProjectPreview(Preview):
+    """What removing a project would take; nothing is changed."""
+
+    members = number(12, "Active people who hold a permission in it.")
+    apps = number(3, "Apps that somebody allows there.")
 
 
 class Scope(Shape):

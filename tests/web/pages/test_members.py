@@ -443,7 +443,7 @@ def test_a_directory_and_a_provider_are_marked(site: Site, admin: Person) -> Non
 def test_the_history_tells_what_was_done_to_somebody_not_what_they_did(site: Site, admin: Person) -> None:
     who, _ = newcomer(site, name="His Tory")
     other, _ = newcomer(site)
-    actor = {"actor_id": who, "origin": ORIGIN}
+    actor: dict[str, Any] = {"actor_id": who, "origin": ORIGIN}
     manage_members.permit(site.app.services, site.account_id, UUID(other), "jobs.run", **actor)
     manage_members.forbid(site.app.services, site.account_id, UUID(who), "project.develop", **actor)
     settled(site)
