@@ -96,31 +96,22 @@ def show(cli: Cli, client_ref: str) -> None:
     cli.out.one(found, _DETAILS)
 
 
-@store_command(client, "approve", help="Let a pending app in, with every identical registration.")
-@client_argument
-@reason_option
-def approve(cli: Cli, client_ref: str, reason: str | None) -> None:
-    from application import decide_app
+def _decision(verb: str, told: str, help_text: str) -> None:
+    """A command for one of the decisions about an app, which differ in nothing but what is decided."""
 
-    _told(cli, client_ref, decide_app.approve(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason), "approved")
+    @store_command(client, verb, help=help_text)
+    @client_argument
+    @reason_option
+    def decide(cli: Cli, client_ref: str, reason: str | None) -> None:
+        from application import decide_app
 
-
-@store_command(client, "block", help="Refuse an app in all its registrations and end its sessions for good.")
-@client_argument
-@reason_option
-def block(cli: Cli, client_ref: str, reason: str | None) -> None:
-    from application import decide_app
-
-    _told(cli, client_ref, decide_app.block(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason), "blocked")
+        decided = getattr(decide_app, verb)(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason)
+        _told(cli, client_ref, decided, told)
 
 
-@store_command(client, "unblock", help="Let a blocked app ask again; its old sessions stay ended.")
-@client_argument
-@reason_option
-def unblock(cli: Cli, client_ref: str, reason: str | None) -> None:
-    from application import decide_app
-
-    _told(cli, client_ref, decide_app.unblock(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason), "unblocked")
+_decision("approve", "approved", "Let a pending app in, with every identical registration.")
+_decision("block", "blocked", "Refuse an app in all its registrations and end its sessions for good.")
+_decision("unblock", "unblocked", "Let a blocked app ask again; its old sessions stay ended.")
 
 
 @store_command(client, "verify", help="Say that an app is who it says it is (--undo takes it back).")
@@ -134,13 +125,7 @@ def verify(cli: Cli, client_ref: str, undo: bool, reason: str | None) -> None:
     _told(cli, client_ref, recorded, "unverified" if undo else "verified")
 
 
-@store_command(client, "remove", help="Remove one registration and end its sessions; the app has to register again.")
-@client_argument
-@reason_option
-def remove(cli: Cli, client_ref: str, reason: str | None) -> None:
-    from application import decide_app
-
-    _told(cli, client_ref, decide_app.remove(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason), "removed")
+_decision("remove", "removed", "Remove one registration and end its sessions; the app has to register again.")
 
 
 def _told(cli: Cli, client_ref: str, recorded: Recorded | None, what: str) -> None:
