@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from application import manage_policies
@@ -40,8 +42,11 @@ def test_the_two_tables_have_the_columns_of_the_product(fresh_site: Site) -> Non
     settled(site)
     page = admin.http.get("/settings/integrations")
     words = text_of(page)
-    for column in ("Name", "Redirect URL", "Users", "Created on", "Last used on", "Status"):
+    for column in ("Redirect URL", "Last 30 days", "Status"):
         assert f">{column}</th>" in page.text
+    for column in ("Name", "Users", "Created on", "Last used on"):
+        assert f">{column}</a></th>" in page.text
+    assert 'role="img" aria-label="Requests per day, last 30 days: 2 in all' in page.text
     assert "2 registrations, one app" in words
     assert "any port" in words
     assert "localhost:3118" not in words
@@ -52,7 +57,7 @@ def test_an_app_s_page_is_found_by_client_id_and_by_stream_id(site: Site, admin:
     app, _ = connected(site, operator, "Cursor", "cursor://anysphere.cursor-mcp/oauth/callback")
     path = page_of(site, admin, app)
     words = text_of(admin.http.get(path))
-    assert "Otto Olsen connected: the code was exchanged." in words
+    assert "Otto Olsen allowed 5 of 5 permissions in all projects, keep alive on." in words
     assert "Otto Olsen" in words
     assert app.client_id in words
     listed = admin.http.get("/settings/integrations").text
@@ -221,3 +226,82 @@ def test_an_old_form_keeps_what_was_typed(site: Site, admin: Person) -> None:
     assert answer.status_code == 400
     assert "This page is out of date, nothing was changed." in answer.text
     assert "Typed name" in answer.text
+
+
+def test_apps_are_searched_sorted_and_filtered_in_the_url(fresh_site: Site) -> None:
+    site, admin, operator = fresh_site, signed_in(fresh_site, "admin"), signed_in(fresh_site, "operator")
+    app, _ = connected(site, operator, "Zeta", "https://zeta.example/cb")
+    connected(site, operator, "Alpha", "https://alpha.example/cb")
+    post(admin, f"{page_of(site, admin, app)}/block")
+    settled(site)
+
+    def names(query: str) -> list[str]:
+        page = admin.http.get(f"/settings/integrations?{query}")
+        assert page.status_code == 200, page.text
+        return re.findall(r'class="plain name" href="[^"]*"><bdi>([^<]*)</bdi>', page.text)
+
+    assert names("q=ZETA.exam") == names("status=blocked") == names(f"q={app.client_id}") == ["Zeta"]
+    assert names("sort=name") == ["Alpha", "Zeta"]
+    assert names("sort=created") == ["Alpha", "Zeta"]
+    assert names("status=active&q=alp") == ["Alpha"]
+    assert names("sort=nothing&status=nothing&page=99&manual=-1") == ["Alpha", "Zeta"]
+    none = admin.http.get("/settings/integrations", params={"q": '"><script>x'})
+    assert "No apps match." in text_of(none)
+    assert "<script>x" not in none.text
+    assert 'value="&#34;&gt;&lt;script&gt;x"' in none.text
+
+
+def test_more_apps_than_a_page_holds_are_turned_by_page(fresh_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from web.pages import integration_lists
+
+    site, admin = fresh_site, signed_in(fresh_site, "admin")
+    monkeypatch.setattr(integration_lists, "PAGE", 2)
+    for name in ("One", "Two", "Three"):
+        App(site.base_url, name, redirect_uri="https://many.example/cb").register()
+    settled(site)
+    first = admin.http.get("/settings/integrations?sort=name")
+    assert "1 to 2 of 3 apps" in text_of(first)
+    following = re.search(r'href="([^"]*)">Next</a>', first.text)
+    assert following
+    second = admin.http.get(following.group(1).replace("&amp;", "&"))
+    assert "3 to 3 of 3 apps" in text_of(second)
+    assert "Two" in text_of(second)
+    assert ">Previous</a>" in second.text
+
+
+def test_an_app_s_page_tells_its_numbers_everything_it_registered_and_its_registrations(site: Site, admin: Person, operator: Person) -> None:
+    app = App(site.base_url, "Telling", redirect_uri="http://localhost:5000/telling")
+    app.register(software_id="telling-cli", tos_uri="https://telling.example/terms", x_odd={"a": [1]}, client_uri="https://telling.example")
+    tokens = app.session(operator)
+    app.refresh(tokens["refresh_token"])
+    again = App(site.base_url, "Telling", redirect_uri="http://localhost:6000/telling")
+    again.register(software_id="telling-cli")
+    path = page_of(site, admin, app)
+    page = admin.http.get(path)
+    words = text_of(page)
+    assert "People 1 Active sessions 1" in words
+    assert "Refreshes, 7 days 1" in words
+    assert "Reuse detected, 30 days 0" in words
+    assert "Software ID telling-cli" in words
+    assert "Terms https://telling.example/terms" in words
+    assert "Granted, of 1 person" in words
+    assert "projects:develop Unused 1 0" in words
+    assert "registered itself with http://localhost:5000/telling." in words
+    assert "connected: the code was exchanged" not in words
+    listed = admin.http.get(f"{path}/registrations")
+    assert app.client_id in listed.text
+    assert again.client_id in listed.text
+    assert "2 registrations of 2, newest first" in text_of(listed)
+    assert admin.http.get(f"{path}/registrations?before=x").status_code == 200
+    assert admin.http.get(f"{path}?people=1").status_code == admin.http.get(f"{path}?people=zzz").status_code == 200
+
+
+def test_a_removed_app_s_page_is_read_only(site: Site, admin: Person, operator: Person) -> None:
+    app, _ = connected(site, operator, "Former", "https://former.example/cb")
+    path = page_of(site, admin, app)
+    post(admin, f"{path}/remove")
+    settled(site)
+    page = admin.http.get(path)
+    assert "Removed by Priya Raman on" in text_of(page)
+    assert page.text.count('method="post"') == 1  # signing out
+    assert "Former" in text_of(admin.http.get("/settings/integrations?status=removed"))

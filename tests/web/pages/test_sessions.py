@@ -98,11 +98,68 @@ def test_a_session_ended_for_reuse_stays_listed_with_the_reason(site: Site, admi
     settled(site)
     words = text_of(admin.http.get("/settings/sessions"))
     assert "Ended for reuse" in words
-    assert "A token 2 rotations old came back." in words
-    assert "Presented from 127.0.0.1." in words
+    assert "A token two rotations old came back from the same address." in words
+    assert "Presented from 127.0.0.1, last refresh came from 127.0.0.1." in words
+    assert "The session had last refreshed a moment earlier." in words
 
 
 @pytest.mark.parametrize("grant_id", ["x", "00000000-0000-0000-0000-000000000000", "%00" * 12, "g" * 36, "-" * 36])
 def test_a_session_that_is_not_there_is_a_page_that_says_so(site: Site, admin: Person, grant_id: str) -> None:
     assert admin.http.get(f"/settings/sessions/{grant_id}").status_code in (400, 404)
     assert admin.http.get("/settings/sessions/revoke", params={"grant_id": grant_id}).status_code in (400, 404)
+
+
+def test_a_strip_tells_the_week_in_words_and_a_session_s_page_draws_it_large(site: Site, admin: Person) -> None:
+    operator = signed_in(site, "operator")
+    app, tokens = connected(site, operator, "Striped", "https://striped.example/cb")
+    app.refresh(tokens["refresh_token"])
+    app.refresh(tokens["refresh_token"])
+    settled(site)
+    page = admin.http.get(f"/settings/sessions?client={app.client_id}").text
+    assert 'aria-label="2 issues of tokens over less than an hour and 1 race in grace"' in page
+    assert 'class="race"' in page
+    detail = admin.http.get(f"/settings/sessions/{grant_ids(page)[0]}").text
+    assert 'class="strip full"' in detail
+    assert "style=" not in page + detail
+
+
+@pytest.mark.parametrize("by", ["user", "client"])
+def test_all_sessions_of_a_person_or_an_app_are_revoked_after_a_question(fresh_site: Site, by: str) -> None:
+    site, admin = fresh_site, signed_in(fresh_site, "admin")
+    operator, analyst = signed_in(site, "operator"), signed_in(site, "analyst")
+    app, one = connected(site, operator, "Everywhere", "https://everywhere.example/cb")
+    two = app.session(operator)
+    theirs = app.session(analyst, scopes=["projects:query"])
+    other_app, other = connected(site, operator, "Elsewhere", "https://elsewhere.example/cb")
+    settled(site)
+    of_person = by == "user"
+    listed = admin.http.get("/settings/sessions", params={"user": "otto"} if of_person else {"client": app.client_id})
+    name = "Otto Olsen" if of_person else "Everywhere"
+    assert f"Revoke all 3 sessions of {name}" in text_of(listed)
+    path = re.search(r'href="(/settings/sessions/revoke-all[^"]*)"', listed.text)
+    assert path
+    question = admin.http.get(path.group(1))
+    assert f"Revoke all sessions of {name}?" in question.text
+    assert "Revoke 3 sessions</button>" in question.text
+    answer = admin.http.post("/settings/sessions/revoke-all", data={**hidden(question.text), "reason": "Left"})
+    assert answer.status_code == 303
+    assert f"Revoked 3 sessions of {name}. Event" in text_of(admin.http.get(answer.headers["location"]))
+    kept = [(app, theirs)] if of_person else [(other_app, other)]
+    ended = [(app, one), (app, two), (other_app, other) if of_person else (app, theirs)]
+    assert [who.refresh(tokens["refresh_token"]).status_code for who, tokens in ended] == [400] * 3
+    assert [who.refresh(tokens["refresh_token"]).status_code for who, tokens in kept] == [200]
+    again = admin.http.post("/settings/sessions/revoke-all", data=hidden(question.text))
+    assert f"Revoked 0 sessions of {name}." in text_of(admin.http.get(again.headers["location"]))
+
+
+@pytest.mark.parametrize("query", ["", "user=x", "client=x", "user=00000000-0000-0000-0000-000000000000", "client=%27", "user=&client="])
+def test_revoking_all_of_nobody_is_a_page_that_says_so(site: Site, admin: Person, query: str) -> None:
+    assert admin.http.get(f"/settings/sessions/revoke-all?{query}").status_code == 404
+
+
+def test_an_app_is_found_by_a_part_of_its_name(site: Site, admin: Person) -> None:
+    operator = signed_in(site, "operator")
+    connected(site, operator, "Needle One", "https://needle.example/cb")
+    settled(site)
+    assert len(grant_ids(admin.http.get("/settings/sessions?client=needle").text)) == 1
+    assert "No sessions match." in admin.http.get("/settings/sessions?client=haystack").text
