@@ -10,7 +10,7 @@ from application.lookups import client_of
 from domain.account import Account
 from domain.auth_provider import in_force
 from domain.errors import NotFound
-from projections.integrations.queries import list_integrations
+from projections.integrations.queries import find_integrations
 from projections.members.queries import list_members
 from web.pages import context
 from web.pages.frame import settings_page
@@ -56,10 +56,17 @@ def _steps(conn: Any, account: Account, *, may_manage: bool) -> tuple[NextStep, 
         NextStep(
             words="Connect an app",
             detail="Give it this URL. It registers by itself, and whoever uses it signs in here and chooses what it may do.",
-            done=any(row.users for row in list_integrations(conn, account_id)),
+            done=find_integrations(conn, account_id, limit=1).total > 0,
             url=url_for("settings.integrations.list"),
             link="App integrations",
             copy=services.mcp_url,
+        ),
+        NextStep(
+            words="Make projects",
+            detail="People choose in which of them an app may act for them.",
+            done=bool(account.projects),
+            url=url_for("settings.projects.list"),
+            link="Projects",
         ),
         NextStep(
             words="Protect your own API or MCP server",
@@ -70,17 +77,17 @@ def _steps(conn: Any, account: Account, *, may_manage: bool) -> tuple[NextStep, 
         ),
         NextStep(
             words="Let your people in",
-            detail="Connect your identity provider, or add people one by one.",
-            done=in_force(account) or len(list_members(conn, account_id, active=True)) > 1,
-            url=url_for("settings.sso.show"),
-            link="Single sign-on",
+            detail="Add them one by one, or connect your identity provider under Single sign-on.",
+            done=in_force(account) or len(list_members(conn, account_id, active=True, limit=2)) > 1,
+            url=url_for("settings.members.list"),
+            link="Members and permissions",
         ),
         NextStep(
             words="Decide who may register apps",
             detail=_POLICIES[account.registration_policy.registration],
             done=account.registration_policy.registration != "open",
-            url=url_for("settings.access_urls.show"),
-            link="Registration policy",
+            url=url_for("settings.policy.show"),
+            link="Policy",
         ),
     )
     return steps if may_manage else steps[:1]

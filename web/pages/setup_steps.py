@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, make_response, redirect, request, url_for
 from flask import session as form_cookie
@@ -38,25 +38,28 @@ def resource() -> str:
 @blueprint.post("/resource")
 @for_admins
 def add_resource() -> Response:
-    form = request.form
     try:
         csrf.check()
-        made = manage_resources.add(
-            context.services(),
-            context.account_id(),
-            identifier=form.get("identifier", "").strip()[:2000],
-            scopes=form.getlist("scope")[:100],
-            upstream=form.get("upstream", "").strip()[:2000] or None,
-            origin=context.origin(),
-            actor_id=signed_in().member_id,
-        )
+        _registered()
     except csrf.StaleForm:
         return make_response(_resource_page({"identifier": csrf.STALE}), 400)
     except (InvalidInput, AlreadyExists) as error:
         return make_response(_resource_page({error.field or "identifier": error.message}), 400)
+    return redirect(url_for("setup_steps.app"), 303)
+
+
+def _registered() -> None:
+    """A new resource; one that is there, such as this server's own MCP endpoint, gets its upstream instead and keeps its secret."""
+    form, services, account_id = request.form, context.services(), context.account_id()
+    identifier = manage_resources.canonical_identifier(form.get("identifier", "")[:2000])
+    upstream, scopes = form.get("upstream", "").strip()[:2000], form.getlist("scope")[:100]
+    by: dict[str, Any] = {"origin": context.origin(), "actor_id": signed_in().member_id}
+    if identifier in context.account().resources and upstream:
+        done(manage_resources.change(services, account_id, identifier, upstream=upstream, **by), "The gateway forwards to it now.")
+        return
+    made = manage_resources.add(services, account_id, identifier=identifier, scopes=scopes, upstream=upstream or None, **by)
     done(made.recorded, "Registered the resource.")
     form_cookie[_SECRET] = {"identifier": made.identifier, "resource_id": made.resource_id, "secret": made.secret}
-    return redirect(url_for("setup_steps.app"), 303)
 
 
 def _resource_page(errors: dict[str, str] | None = None) -> str:

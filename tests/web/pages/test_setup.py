@@ -55,7 +55,7 @@ def test_the_link_leads_through_four_steps_to_what_to_do_next(bare_site: Site) -
     last = person.http.get(added.headers["location"])
     assert "Added Notebook." in text_of(last)
     assert added.headers["location"].partition("app=")[2] in last.text
-    assert ["Done" in step for step in last.text.split("<li class=")[1:5]] == [False, True, False, False]
+    assert ["Done" in step for step in last.text.split("<li class=")[1:6]] == [True, False, True, False, False]
 
 
 def test_a_used_link_leads_its_admin_on_and_nobody_else(bare_site: Site) -> None:
@@ -120,6 +120,18 @@ def test_without_a_good_link_nothing_opens(empty_site: Site) -> None:
     token = hidden(page.text)["token"]
     assert person.http.get("/setup/admin", params={"token": token}).headers["location"] == f"/setup?token={token}"
     assert person.http.get("/setup/resource").headers["location"].startswith("/sign-in")
+
+
+def test_an_mcp_server_is_put_behind_the_gateways_own_address(bare_site: Site) -> None:
+    person, services = opened(bare_site), bare_site.app.services
+    done = post(person, "/setup/resource", identifier=services.mcp_url, upstream="http://127.0.0.1:9/mcp", scope="jobs:run")
+    assert (done.status_code, done.headers["location"]) == (303, "/setup/app")
+    fourth = text_of(person.http.get("/setup/app"))
+    assert "The gateway forwards to it now. Event" in fourth
+    assert "This secret is shown once." not in fourth
+    again = post(person, "/setup/resource", identifier=services.mcp_url, scope="jobs:run")
+    assert again.status_code == 400
+    assert "is registered already" in text_of(again)
 
 
 def test_wrong_resources_and_apps_are_told_at_their_field(bare_site: Site) -> None:
