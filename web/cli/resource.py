@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from web.cli.store import Cli
 
 resource_argument = click.argument("resource_ref", metavar="ID_OR_URL")
+operations_option = click.option(
+    "--operations",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='JSON: {"tools": {NAME: {"scope": S, "project_argument": A}}, "prompts": {NAME: S}, "resources": {URI: S}}; all else is not offered.',
+)
 
 
 @click.group("resource", help="Protected resources: your APIs and MCP servers.")
@@ -22,20 +28,41 @@ def resource() -> None:
     pass
 
 
-@store_command(resource, "add", help="Register a protected resource; prints its introspection id and secret once.")
+@store_command(resource, "add", help="Register a protected resource; prints its introspection id and secret once. `update` changes one.")
 @click.option("--identifier", required=True, metavar="URL", help="What clients name as `resource` and tokens carry as `aud`.")
 @click.option("--upstream", metavar="URL", help="The MCP server that the gateway puts behind it.")
-@click.option("--operations", type=click.Path(path_type=Path), metavar="FILE", help='JSON: {"tools": {NAME: {"scope": S, "project_argument": A}}}.')
+@operations_option
 @click.option("--scope", "scopes", multiple=True, required=True, metavar="S", help="May repeat.")
 def add(cli: Cli, identifier: str, upstream: str | None, operations: Path | None, scopes: tuple[str, ...]) -> None:
     from application import manage_resources
+    from domain.errors import AlreadyExists
 
-    wanted = [code for text in scopes for code in text.replace(",", " ").split()]
     mapped = _operations(operations) if operations else None
-    made = manage_resources.add(
-        cli.services, cli.account_id, identifier=identifier, scopes=wanted, upstream=upstream, operations=mapped, origin=cli.origin
-    )
+    try:
+        made = manage_resources.add(
+            cli.services, cli.account_id, identifier=identifier, scopes=_codes(scopes), upstream=upstream, operations=mapped, origin=cli.origin
+        )
+    except AlreadyExists as error:
+        raise AlreadyExists(f"{error.message} `grantbook resource update {identifier} …` does that.") from error
     _print(cli, made)
+
+
+@store_command(resource, "update", help="Change a resource, what is left out stays; its secret stays, and sessions lose only scopes that go.")
+@resource_argument
+@click.option("--upstream", metavar="URL", help='The MCP server that the gateway puts behind it; "" for none.')
+@operations_option
+@click.option("--scope", "scopes", multiple=True, metavar="S", help="May repeat; replaces all.")
+def update(cli: Cli, resource_ref: str, upstream: str | None, operations: Path | None, scopes: tuple[str, ...]) -> None:
+    from application import manage_resources
+
+    mapped = _operations(operations) if operations else None
+    if upstream is None and mapped is None and not scopes:
+        raise click.UsageError("Name at least one of --upstream, --operations and --scope.")
+    recorded = manage_resources.change(
+        cli.services, cli.account_id, resource_ref, scopes=_codes(scopes) or None, upstream=False if upstream == "" else upstream,
+        operations=mapped, origin=cli.origin,
+    )  # fmt: skip
+    cli.changed(recorded, f"{resource_ref} is changed.", "It is so already.", resource=resource_ref)
 
 
 @store_command(resource, "list", help="List the protected resources.")
@@ -72,6 +99,10 @@ def _print(cli: Cli, made: ResourceSecret) -> None:
     if not cli.out.as_json:
         cli.out.note(f"{made.identifier} for {', '.join(made.scopes)}. Introspection credentials (the secret is shown once):")
     cli.out.one(shown, {"id": "Id", "secret": "Secret"})
+
+
+def _codes(scopes: tuple[str, ...]) -> list[str]:
+    return [code for text in scopes for code in text.replace(",", " ").split()]
 
 
 def _operations(file: Path) -> dict[str, Any]:

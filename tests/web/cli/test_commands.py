@@ -25,8 +25,8 @@ def test_every_command_of_the_contract_is_there() -> None:
     wanted = """
         demo; serve; projector; init; migrate; account list; account plan set; member add; member list; member deactivate; member reactivate;
         member permit; member forbid; project add; project list; project rename; project remove; client add; client list; client show;
-        client approve; client block; client unblock; client remove; resource add; resource list; resource rotate; resource remove;
-        policy show; policy set; session list; session revoke; keys list; keys rotate; audit list; audit export;
+        client approve; client block; client unblock; client remove; resource add; resource list; resource update; resource rotate;
+        resource remove; policy show; policy set; policy what-if; session list; session revoke; keys list; keys rotate; audit list; audit export;
         ledger checkpoint; ledger prove; ledger export; ledger verify;
         projections status; projections rebuild; projections verify; events show; events tail"""
     assert {tuple(line.split()) for line in wanted.split(";")} <= {path for path, _ in ALL}
@@ -141,6 +141,13 @@ def test_a_resource_prints_its_secret_once(grantbook: Grantbook) -> None:
     listed = grantbook("resource", "list")
     assert made["secret"] not in json.dumps(listed)
     assert grantbook("resource", "rotate", made["id"])["secret"] != made["secret"]
+    assert grantbook("resource", "update", "https://api.acme.example", "--scope", "projects:query jobs:run", "--upstream", "")["changed"]
+    assert not grantbook("resource", "update", made["id"], "--upstream", "")["changed"]
+    changed = next(row for row in grantbook("resource", "list") if row["id"] == made["id"])
+    assert (changed["scopes"], changed["upstream"]) == (["projects:query", "jobs:run"], None)
+    assert "Name at least one" in grantbook.refused("resource", "update", made["id"], code=2)
+    told = grantbook.refused("resource", "add", "--identifier", "https://api.acme.example", "--scope", "jobs:run")
+    assert "`grantbook resource update https://api.acme.example" in told
     assert grantbook("resource", "remove", "https://api.acme.example")["changed"]
     assert "can't be read" in grantbook.refused(
         "resource", "add", "--identifier", "https://x.example", "--scope", "account:read", "--operations", "/nowhere.json", code=2
@@ -152,6 +159,10 @@ def test_policies_are_set_as_text_and_shown_as_the_same_keys(grantbook: Grantboo
     assert done["changed"]
     shown = grantbook("policy", "show")
     assert (shown["registration"], shown["access_token_ttl"], shown["idle_window"], shown["code_ttl"]) == ("approval", 600, 604800, 1)
+    tried = grantbook("policy", "what-if", "registration=off")
+    assert (tried["apps"], tried["refused"]) == (0, [])
+    assert grantbook("policy", "show")["registration"] == "approval"
+    assert "no setting of the registration policy" in grantbook.refused("policy", "what-if", "idle_window=1d", code=2)
     unwise = grantbook.run("policy", "set", "access_token_ttl=5s")
     assert unwise.returncode == 0
     assert "Warning" in unwise.stderr
