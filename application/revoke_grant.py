@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
 
 from application.lookups import as_uuid, change, stream_of
 from application.ports import Recorded
 from application.retrying import until_settled
 from application.services import Origin, Services
+from domain.base import Stream
 from domain.errors import NotFound
 from domain.grant import REVOKERS, Grant
 
@@ -33,18 +36,17 @@ def revoke_several(
     services: Services, account_id: str, grant_ids: Sequence[str], *, actor_id: str, origin: Origin, reason: str | None = None
 ) -> tuple[int, Recorded | None]:
     """End several as an admin: how many had not ended before, and the last of the events. What is no grant of this account is left out."""
-    wanted = [found for grant_id in grant_ids if (found := as_uuid(grant_id))]
+    wanted: list[tuple[type[Stream], UUID]] = [(Grant, found) for grant_id in grant_ids if (found := as_uuid(grant_id))]
+
+    def end(chunk: Sequence[tuple[type[Stream], UUID]]) -> tuple[int, Recorded | None]:
+        grants = [grant.copy() for grant in services.store.load_many(chunk) if grant is not None and grant.account_id == account_id]
+        for grant in grants:
+            grant.revoke("admin", services.context(account_id, origin, actor_id=actor_id, client_stream=grant.for_client), reason)
+        living = [grant for grant in grants if grant.pending_events]
+        return len(living), services.store.append_ending(living) if living else None
+
     ended, last = 0, None
     for start in range(0, len(wanted), _AT_ONCE):
-        chunk = [(Grant, grant_id) for grant_id in wanted[start : start + _AT_ONCE]]
-
-        def attempt(chunk: list[tuple[type[Grant], object]] = chunk) -> tuple[int, Recorded | None]:  # type: ignore[assignment]  # a narrower list
-            grants = [grant.copy() for grant in services.store.load_many(chunk) if grant is not None and grant.account_id == account_id]
-            for grant in grants:
-                grant.revoke("admin", services.context(account_id, origin, actor_id=actor_id, client_stream=grant.for_client), reason)
-            living = [grant for grant in grants if grant.pending_events]
-            return len(living), services.store.append_ending(living) if living else None
-
-        count, recorded = until_settled(attempt)
+        count, recorded = until_settled(partial(end, wanted[start : start + _AT_ONCE]))
         ended, last = ended + count, recorded or last
     return ended, last

@@ -95,7 +95,7 @@ class PersonalReader:
         """The reason that a person gave for what the event records; `NO_REASON` if there is none, or it can't be read any more."""
         sealed = event.facts.get("reason")
         text = self.read(sealed, event.event_id)
-        return NO_REASON if text is None else Reason(text, uuid_or_none(sealed["sub"]))
+        return NO_REASON if sealed is None or text is None else Reason(text, uuid_or_none(sealed["sub"]))
 
     def prepare(self, events: Iterable[Event]) -> None:
         """Fetch the keys of these events' addresses and reasons at once."""

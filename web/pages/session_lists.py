@@ -125,7 +125,7 @@ def _pager(page: list[queries.SessionRow], *, more: bool) -> Pager:
 
 def _revoke_all(conn: Any, asked: _Asked) -> tuple[RevokeAll, ...]:
     """For the one person and the one app that the list is filtered by, where they have any session."""
-    ways = []
+    ways: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
     if asked.people and len(asked.people) == 1:
         person = asked.people[0]
         ways.append((person.name or "this person", {"user": person.member_id}, {"member_id": person.member_id}))

@@ -73,6 +73,7 @@ INTEGRATIONS = IntegrationsView(
     policy="approval",
     may_manage=True,
     statuses=(models.Choice(value="active", words="Active"), models.Choice(value="pending", words="Pending approval")),
+    scopes=(models.Choice(value="jobs:run", words="jobs:run"),),
     sorts=(models.Choice(value="used", words="Last used", chosen=True), models.Choice(value="name", words="Name")),
     headings=HEADINGS,
     waiting=(WaitingApp(page_id="b3f1", name="ChatGPT", asked_by="Lena Fischer"), WaitingApp(page_id="b3f2", name=EVIL.name)),

@@ -244,6 +244,9 @@ def test_apps_are_searched_sorted_and_filtered_in_the_url(fresh_site: Site) -> N
     assert names("sort=name") == ["Alpha", "Zeta"]
     assert names("sort=created") == ["Alpha", "Zeta"]
     assert names("status=active&q=alp") == ["Alpha"]
+    assert names("scope=jobs:run&status=active") == ["Alpha"]
+    assert names("scope=account:manage") == []
+    assert names("scope=nothing&status=active") == ["Alpha"]
     assert names("sort=nothing&status=nothing&page=99&manual=-1") == ["Alpha", "Zeta"]
     none = admin.http.get("/settings/integrations", params={"q": '"><script>x'})
     assert "No apps match." in text_of(none)
