@@ -25,6 +25,7 @@ _BEGIN = (
     ("/api/ai/", "mcp"),
     ("/api/", "api"),
     ("/connected-apps/", "connected_apps"),
+    ("/setup/", "setup"),
     ("/oauth/register/", "register"),
     ("/sso/", "sso"),
     ("/scim/", "scim"),

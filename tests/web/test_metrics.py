@@ -36,6 +36,7 @@ def test_every_route_has_an_endpoint_that_no_client_can_make_up(world: World) ->
     assert endpoint_of("/x?email=a@b.example") == OTHER
     assert endpoint_of("/oauth/register/app_1") == "register"
     assert endpoint_of("/api/ai/v1/mcp") == "mcp"
+    assert endpoint_of("/setup/admin") == "setup"
 
 
 def test_requests_are_counted_by_endpoint_and_status_class() -> None:
