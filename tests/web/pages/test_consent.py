@@ -3,10 +3,11 @@ from __future__ import annotations
 import html
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from application import decide_app, manage_policies
+from application import decide_app, manage_members, manage_policies
 from tests.support.http_flow import App, Person, form_fields, hidden
 from tests.web.pages.conftest import ORIGIN, Site, signed_in, text_of
 
@@ -57,6 +58,28 @@ def test_a_permission_that_the_person_lacks_can_t_be_ticked_and_says_why(site: S
     assert boxes(page.text, "scope")["jobs:run"] == "disabled"
     assert "Your role, Analyst, does not include this." in page.text
     assert set(boxes(page.text, "project_id")) == {site.projects["Sales"], site.projects["Marketing"]}
+
+
+def test_a_permission_that_an_admin_took_says_so(site: Site) -> None:
+    services, member_id = site.app.services, UUID(site.people["member"])
+    member = signed_in(site, "member")
+    manage_members.forbid(services, site.account_id, member_id, "account.read", origin=ORIGIN)
+    try:
+        _, page = ask(site, member)
+    finally:
+        manage_members.permit(services, site.account_id, member_id, "account.read", origin=ORIGIN)
+    words = text_of(page)
+    assert boxes(page.text, "scope")["account:read"] == "disabled"
+    assert "Your role, Member, includes this, but an admin has taken it from you." in words
+    assert "Your role, Member, does not include this." in words
+
+
+def test_an_app_that_can_not_refresh_says_when_it_ends(site: Site, analyst: Person) -> None:
+    app = App(site.base_url, "Once", redirect_uri="https://once.example/cb")
+    app.register(grant_types=["authorization_code"])
+    page = opened(analyst, app)
+    assert boxes(page.text, "keep_alive") == {}
+    assert "Ends after 10 minutes, then it must ask you again." in text_of(page)
 
 
 def test_offline_access_has_no_box(site: Site, analyst: Person) -> None:
