@@ -152,5 +152,7 @@ def _limits(settings: Settings) -> application.Limits:
         sign_ins_per_address=ours.sign_in_per_address,
         sign_ins_per_login=ours.sign_in_per_login,
         registrations_per_address=ours.registration_per_address,
+        authorizations_per_address=ours.authorization_per_address,
+        api_calls_per_minute=ours.api_calls_per_minute,
         loopback_factor=ours.loopback_factor,
     )

@@ -35,6 +35,8 @@ class Limits:
     sign_in_per_login: int = 10  # in 15 minutes
     sign_in_per_address: int = 60  # in 15 minutes
     registration_per_address: int = 30  # in an hour
+    authorization_per_address: int = 1000  # in an hour
+    api_calls_per_minute: int = 1200  # of a session
     loopback_factor: int = 100
 
 
@@ -172,6 +174,8 @@ def _limits(source: Source) -> Limits:
         sign_in_per_login=source.read("SIGN_IN_LIMIT_PER_LOGIN", count, default.sign_in_per_login),
         sign_in_per_address=source.read("SIGN_IN_LIMIT_PER_ADDRESS", count, default.sign_in_per_address),
         registration_per_address=source.read("REGISTRATION_LIMIT_PER_ADDRESS", count, default.registration_per_address),
+        authorization_per_address=source.read("AUTHORIZATION_LIMIT_PER_ADDRESS", count, default.authorization_per_address),
+        api_calls_per_minute=source.read("API_CALLS_PER_MINUTE", count, default.api_calls_per_minute),
         loopback_factor=source.read("LOOPBACK_LIMIT_FACTOR", count, default.loopback_factor),
     )
 

@@ -71,7 +71,8 @@ def test_whatever_is_wrong_is_told_in_one_go(tmp_path: Path) -> None:
     (tmp_path / "grantbook.toml").write_text("thread = 3\n")
     numbers = (
         "PORT", "GATEWAY_PORT", "METRICS_PORT", "WORKERS", "THREADS", "TRUSTED_PROXIES", "DRAIN_SECONDS", "SIGN_IN_LIMIT_PER_LOGIN",
-        "SIGN_IN_LIMIT_PER_ADDRESS", "REGISTRATION_LIMIT_PER_ADDRESS", "LOOPBACK_LIMIT_FACTOR",
+        "SIGN_IN_LIMIT_PER_ADDRESS", "REGISTRATION_LIMIT_PER_ADDRESS", "AUTHORIZATION_LIMIT_PER_ADDRESS", "API_CALLS_PER_MINUTE",
+        "LOOPBACK_LIMIT_FACTOR",
     )  # fmt: skip
     wrong = dict.fromkeys(numbers, "x") | {
         "DATABASE_URL": "nonsense=1", "DATABASE_READ_URL": "nonsense=1", "BASE_URL": "x", "SECRET_KEYS": "abc", "LEDGER_ORIGIN": "a b",
