@@ -204,9 +204,10 @@ def bodies(walk: Walk, rule: Rule, method: str) -> list[dict[str, Any]]:
         operation = described.get(method.lower(), {})
         content: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
         example = content["application/json"]["example"] if content else None
-        queries = [p["name"] for p in operation.get("parameters", []) if p.get("in") == "query" and p["name"] in walk.ids]
-        asks: list[dict[str, Any]] = [{"query_string": {name: walk.ids[name]}} for name in queries]
-        return [{"json": replaced(walk, example)} if example is not None else {}, *asks]
+        queries = [p for p in operation.get("parameters", []) if p.get("in") == "query"]
+        needed = {p["name"]: walk.ids.get(p["name"]) or p["schema"]["enum"][-1] for p in queries if p.get("required")}
+        asks: list[dict[str, Any]] = [{"query_string": {**needed, p["name"]: walk.ids[p["name"]]}} for p in queries if p["name"] in walk.ids]
+        return [{"query_string": needed} | ({} if example is None else {"json": replaced(walk, example)}), *asks]
     if rule.rule.startswith("/scim/"):
         user = {"schemas": [], "userName": walk.ids["email"], "externalId": walk.ids["member_id"], "emails": [{"value": walk.ids["email"]}]}
         words = [f'{name} eq "{walk.ids[key]}"' for name, key in (("userName", "email"), ("id", "member_id"), ("externalId", "member_id"))]
