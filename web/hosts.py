@@ -14,7 +14,8 @@ from web.oauth.errors import error_json
 
 NOBODY: Final = "No account is served under this host name."
 _ADVICE: Final = "Check the address: the account's short name is a part of it. Whoever runs this server knows how it is written."
-_EVERYWHERE: Final = frozenset({"static", "health.healthz", "health.readyz"})
+_EVERYWHERE: Final = frozenset({"static", "health.healthz", "health.readyz", "ledger.checkpoint", "ledger.tile"})
+"""What belongs to the server and its store, not to an account."""
 
 
 def services() -> Services:
@@ -25,7 +26,7 @@ def services() -> Services:
 
 
 def install(flask: Flask, app: App) -> None:
-    """Where accounts have hosts, nothing but health and static files is served under another name."""
+    """Where accounts have hosts, nothing that is an account's is served under another name."""
     if app.directory.by_host:
         flask.before_request(refuse_unknown)
 

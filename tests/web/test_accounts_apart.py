@@ -29,7 +29,7 @@ from tests.support.postgres import Database
 PUBLIC = {
     "wellknown.document", "api_docs.show", "api_documents.description", "health.healthz", "health.readyz", "static", "sign_in.show", "sign_in.submit",
     "sign_in.start", "sign_in.sign_out", "sso.start", "sso.callback", "setup.show", "setup.submit", "oauth.authorize", "oauth.token", "oauth.revoke",
-    "oauth.introspect", "oauth.register",
+    "oauth.introspect", "oauth.register", "ledger.checkpoint", "ledger.tile",
 }  # fmt: skip
 """What answers strangers too. Each account's sign-in, discovery and set-up are open to all; of what they say, nothing is another's."""
 NEITHER = {"kind", "path", "filename", "rest", "permission", "use", "scope", "policy", "section", "step", "deed", "code"}
