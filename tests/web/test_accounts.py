@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from application import introspect_token, manage_resources, open_account, sign_in, sso_sign_in
 from application.identity_ports import SsoRequest
+from infrastructure.store.connection import Kept
 from tests.support.accounts import PASSWORD, Program, TwoAccounts, two_accounts
 from tests.support.http_flow import hidden
 from tests.support.oauth_world import CLI, OAUTH
@@ -237,6 +238,19 @@ def test_registrations_count_for_their_own_account(two: TwoAccounts) -> None:
         assert two.acme.try_register().status_code == 201
     finally:
         two.umbra.policy(registrations_per_hour="100000")
+
+
+def test_telling_accounts_apart_costs_no_statement(two: TwoAccounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    client_id = two.acme.client_id()
+    token = two.acme.refresh(client_id, two.acme.tokens(client_id)["refresh_token"]).get_json()["refresh_token"]
+    seen: list[Any] = []
+    run = Kept.run
+    monkeypatch.setattr(Kept, "run", lambda kept, statement, parameters: seen.append(statement) or run(kept, statement, parameters))
+    assert two.acme.refresh(client_id, token).status_code == 200
+    assert len(seen) == 1
+    seen.clear()
+    assert two.app.directory.account_for("no-name-of-ours.example") is None
+    assert seen == []
 
 
 # ---- the gateway
