@@ -17,7 +17,7 @@ from web.api.context import PREFIX
 from web.schemas.common import Problem
 
 _VERSION = "1"
-_DESCRIPTIONS = 100
+_DESCRIPTIONS = 20
 """As many are remembered; further ones are made anew each time."""
 _MODULES = (account, integrations, sessions, consents, members, policies, scopes, resources, audit)
 _DESCRIPTION = (
