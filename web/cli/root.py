@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from web.cli.access import access
 from web.cli.account import account
 from web.cli.audit import audit
 from web.cli.client import client
@@ -29,5 +30,5 @@ def cli() -> None:
 
 for command in (demo, serve, projector, init, migrate):
     cli.add_command(command)
-for group in (account, member, project, client, resource, policy, session, keys, audit, ledger, projections, events):
+for group in (access, account, member, project, client, resource, policy, session, keys, audit, ledger, projections, events):
     cli.add_command(group)

@@ -27,7 +27,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         member permit; member forbid; project add; project list; project rename; project remove; client add; client list; client show;
         client approve; client block; client unblock; client remove; resource add; resource list; resource update; resource rotate;
         resource remove; policy show; policy set; policy what-if; session list; session revoke; keys list; keys rotate; audit list; audit export;
-        ledger checkpoint; ledger prove; ledger export; ledger verify;
+        access as-of; ledger checkpoint; ledger prove; ledger export; ledger verify;
         projections status; projections rebuild; projections verify; events show; events tail"""
     assert {tuple(line.split()) for line in wanted.split(";")} <= {path for path, _ in ALL}
 
@@ -225,3 +225,14 @@ def test_sessions_are_listed_and_an_unknown_one_is_refused(grantbook: Grantbook)
 def test_the_schema_is_up_to_date(grantbook: Grantbook) -> None:
     assert {row["state"] for row in grantbook("migrate", "--status")} == {"applied"}
     assert "GRANTBOOK_OWNER_DATABASE_URL" in grantbook.refused("migrate")
+
+
+def test_who_could_do_what_is_asked_by_time_or_position(grantbook: Grantbook) -> None:
+    found = grantbook("access", "as-of", "0s")
+    assert found["access"] == []
+    assert found["position"] >= 0
+    assert "Give TIME" in grantbook.refused("access", "as-of", code=2)
+    assert "Give TIME" in grantbook.refused("access", "as-of", "7d", "--position", "1", code=2)
+    assert "no event 999999" in grantbook.refused("access", "as-of", "--position", "999999")
+    assert "no project 'Moon'" in grantbook.refused("access", "as-of", "0s", "--project", "Moon", code=2)
+    assert "No app could do anything" in grantbook.run("access", "as-of", "2020-01-01").stdout

@@ -1,0 +1,134 @@
+"""Who could do what at a moment of the past: every grant that was live then, judged by `domain.access`, each line citing its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from domain.access import Standing, access, why_ended
+from domain.account import Account
+from domain.client import Client
+from domain.consent import Consent
+from domain.grant import Grant
+from domain.member import Member
+from domain.scopes import OFFLINE_ACCESS
+from infrastructure.past.moments import Connection, Moment
+from infrastructure.past.states import States
+from infrastructure.store.keyring import Keyring
+from infrastructure.store.mapper import EventMapper
+
+# Which grants may have been live is read from a view; whether they were is judged from the events.
+_CANDIDATES = """
+SELECT grant_id, consent_id, client_stream, member_id FROM views.sessions
+WHERE account_id = %(account)s AND created_position <= %(position)s AND (ended_position IS NULL OR ended_position > %(position)s)
+AND (%(member)s::uuid IS NULL OR member_id = %(member)s) AND (%(client)s::uuid IS NULL OR client_stream = %(client)s)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked about: a member, a client (by its stream), a project id, a scope; None takes all."""
+
+    member_id: str | None = None
+    client_stream: str | None = None
+    project_id: str | None = None
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A scope that a person's app could use: in `projects` (ids; None where it knows none). `because` names the events by position.
+
+    `consent` is the one that allowed the scope, `permission` what gave it to the member, `approval` stands where an admin had to approve.
+    """
+
+    member_id: str
+    member_name: str | None
+    client_id: str
+    client_stream: str
+    client_name: str
+    grant_id: str
+    scope: str
+    projects: tuple[str, ...] | None
+    project_names: tuple[str, ...] | None
+    because: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def cited(self) -> tuple[int, ...]:
+        """All positions, in order."""
+        return tuple(sorted({position for positions in self.because.values() for position in positions}))
+
+
+class Holders:
+    """Answers about one account. Names are opened as far as the people are not erased."""
+
+    def __init__(self, connection: Connection, mapper: EventMapper, keyring: Keyring, account_id: str) -> None:
+        self._connection, self._mapper, self._keyring, self._account_id = connection, mapper, keyring, account_id
+
+    def at(self, moment: Moment, asked: Asked = Asked()) -> list[Held]:
+        """Every line, by person, app and scope."""
+        states, standings = self._standings(moment, asked)
+        found = [line for standing in standings if why_ended(standing, moment.at) is None for line in self._lines(states, standing)]
+        wanted = [line for line in found if _matches(line, asked)]
+        return sorted(wanted, key=lambda line: (line.member_name or "", line.member_id, line.client_name, line.grant_id, line.scope))
+
+    def _standings(self, moment: Moment, asked: Asked) -> tuple[States, list[Standing]]:
+        given = {"account": self._account_id, "position": moment.position, "member": asked.member_id, "client": asked.client_stream}
+        rows = self._connection.execute(_CANDIDATES, given).fetchall()
+        states = States(self._connection, self._mapper, moment.position)
+        others = {UUID(self._account_id)} | {stream for row in rows for stream in row[1:]}
+        states.read(others, [row[0] for row in rows])
+        return states, list(self._complete(states, [row[0] for row in rows]))
+
+    def _complete(self, states: States, grants: list[UUID]) -> Iterator[Standing]:
+        account = states.get(Account, UUID(self._account_id))
+        for grant_id in grants:
+            grant = states.get(Grant, grant_id)
+            if grant is None or account is None or not grant.exchanged:
+                continue
+            consent, client = states.get(Consent, UUID(grant.consent_id)), states.get(Client, UUID(grant.for_client))
+            member = states.get(Member, UUID(grant.member_id))
+            if consent is not None and client is not None and member is not None:
+                yield Standing(grant, consent, client, member, account)
+
+    def _lines(self, states: States, standing: Standing) -> Iterator[Held]:
+        account, grant, client = standing.account, standing.grant, standing.client
+        name = self._keyring.open(standing.member.name, f"{grant.member_id}:{standing.member.profile_version}")  # type: ignore[arg-type]  # sealed when read
+        for code, projects in access(standing).scopes.items():
+            if code == OFFLINE_ACCESS:
+                continue
+            named = None if projects is None else tuple(account.projects[p] for p in projects)
+            yield Held(
+                member_id=grant.member_id, member_name=name, client_id=grant.client_id, client_stream=grant.for_client, client_name=client.name,
+                grant_id=str(grant.id), scope=code, projects=projects, project_names=named, because=_because(states, standing, code, projects),
+            )  # fmt: skip
+
+
+def _matches(line: Held, asked: Asked) -> bool:
+    if asked.scope is not None and line.scope != asked.scope:
+        return False
+    return asked.project_id is None or (line.projects is not None and asked.project_id in line.projects)
+
+
+def _because(states: States, standing: Standing, code: str, projects: tuple[str, ...] | None) -> dict[str, tuple[int, ...]]:
+    """The events without which the line would not stand there."""
+    grant, consent, member, client = standing.grant, standing.consent, standing.member, standing.client
+    consented = {consent.scopes[code], *(_since(consent.projects.since(p)) for p in projects or ())}
+    permission = standing.account.scopes[code].permission
+    given: set[int] = {1}
+    if permission is not None:
+        extent = member.extent(permission)
+        given = {_since(extent.all_since)} if projects is None else {_since(extent.since(p)) for p in projects}
+    approved = states.approvals.get(client.fingerprint) if client.needs_approval else None
+    return {
+        "registration": (states.place(client.id, client.ended + 1),),
+        **({} if approved is None else {"approval": (approved,)}),
+        "consent": tuple(sorted(states.place(consent.id, version) for version in consented)),
+        "permission": tuple(sorted(states.place(member.id, version) for version in given)),
+        "grant": (states.place(grant.id, 1),),
+    }
+
+
+def _since(version: int | None) -> int:
+    assert version is not None, "what holds has held since some event"
+    return version

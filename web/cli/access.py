@@ -1,0 +1,100 @@
+"""`grantbook access`: who could do what, at any moment of the past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from web.cli.commands import store_command
+from web.cli.times import PointInTime
+
+if TYPE_CHECKING:
+    from infrastructure.past.holders import Asked, Held
+    from infrastructure.past.moments import Connection, Moment
+    from web.cli.store import Cli
+
+_COLUMNS = {"person": "Person", "app": "App", "scope": "Scope", "projects": "Projects", "events": "Because of events"}
+
+
+@click.group("access", help="Who could do what, now or then, and because of which events.")
+def access() -> None:
+    pass
+
+
+@store_command(access, "as-of", help="Who could do what at TIME (or right after an event), each line citing the events that made it so.")
+@click.argument("time", type=PointInTime(), required=False)
+@click.option("--position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of TIME.")
+@click.option("--user", metavar="EMAIL")
+@click.option("--client", "client_ref", metavar="CLIENT_ID")
+@click.option("--project", metavar="NAME", help="By name or id.")
+@click.option("--scope", metavar="SCOPE")
+def as_of(
+    cli: Cli, time: datetime | None, position: int | None, user: str | None, client_ref: str | None, project: str | None, scope: str | None
+) -> None:
+    from infrastructure.past.holders import Holders
+
+    if (time is None) == (position is None):
+        raise click.UsageError("Give TIME, such as 2026-11-24T15:00Z or 7d, or --position.")
+    asked = _asked(cli, user, client_ref, project, scope)
+    with cli.views() as connection:
+        moment = _moment(connection, time, position)
+        found = Holders(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id).at(moment, asked)
+    if cli.out.as_json:
+        cli.out.say("", position=moment.position, at=moment.at, access=found)
+        return
+    cli.out.note(f"As of {moment.at:%Y-%m-%d %H:%M:%S} UTC, after event {moment.position:,}:")
+    cli.out.rows([_Line.of(line) for line in found], _COLUMNS, "No app could do anything for anybody.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    person: str
+    app: str
+    scope: str
+    projects: str
+    events: str
+
+    @classmethod
+    def of(cls, line: Held) -> _Line:
+        projects = "-" if line.project_names is None else ", ".join(line.project_names)
+        cited = ", ".join(f"{label} {_numbers(positions)}" for label, positions in line.because.items())
+        return cls(line.member_name or f"erased ({line.member_id})", line.client_name, line.scope, projects, cited)
+
+
+def _numbers(positions: tuple[int, ...]) -> str:
+    return "+".join(f"{position:,}" for position in positions)
+
+
+def _moment(connection: Connection, time: datetime | None, position: int | None) -> Moment:
+    from domain.errors import NotFound
+    from infrastructure.past.moments import moment_at, moment_of
+
+    if position is None:
+        assert time is not None
+        return moment_at(connection, time)
+    found = moment_of(connection, position)
+    if found is None:
+        raise NotFound(f"There is no event {position} yet.")
+    return found
+
+
+def _asked(cli: Cli, user: str | None, client_ref: str | None, project: str | None, scope: str | None) -> Asked:
+    """The filters; what is named must be there now."""
+    from application.lookups import account_of, client_of
+    from application.manage_members import find_member
+    from domain.errors import InvalidInput
+    from infrastructure.past.holders import Asked
+
+    account: Any = account_of(cli.services, cli.account_id)
+    project_id = None if project is None else next((p for p, name in account.projects.items() if project in (p, name)), project)
+    if project_id is not None and not project_id.startswith("prj_"):
+        raise InvalidInput(f"There is no project {project!r}; one that was removed is asked for by its id.", field="project")
+    return Asked(
+        member_id=str(find_member(cli.services, cli.account_id, user)) if user else None,
+        client_stream=str(client_of(cli.services, cli.account_id, client_ref).id) if client_ref else None,
+        project_id=project_id,
+        scope=scope,
+    )
