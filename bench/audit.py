@@ -108,7 +108,7 @@ def run(place: Place, rows: int, requests: int, nice: int) -> None:
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, before)
     with place.database(), place.served():
-        await_projector(place, patience_s=600.0)
+        await_projector(place, patience_s=3600.0)  # a newer release builds its views anew
         settle(place)
         sizes(place)
         measured(place, json.loads(apps.read_text()), requests)

@@ -37,7 +37,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     _projection("consents", 3, consents.TOPICS, consents_view),
     _projection("sessions", 3, sessions.TOPICS, sessions_view),
     _projection("usage", 1, usage.TOPICS, usage_view),
-    _projection("audit_log", 3, audit_log.TOPICS, audit_log_view),
+    _projection("audit_log", 4, audit_log.TOPICS, audit_log_view),
 )
 
 BY_NAME: dict[str, Projection] = {p.name: p for p in PROJECTIONS}

@@ -28,13 +28,14 @@ CREATE TABLE {audit_log} (
 ) PARTITION BY RANGE (at)
 """
 
-# One per question: everything, one kind, one person acting or concerned, one app, one session; newest first within each. Then for erasures.
+# One per question: everything, one kind, one person acting or concerned, one app, one session; newest first within each. What may be asked besides
+# stands behind the position, so that rows which don't fit are passed over without being read. Then for erasures.
 _INDEXES = (
     ("all", "(account_id, position)", ""),
     ("kind", "(account_id, kind, position)", ""),
-    ("actor", "(account_id, actor_id, position)", "WHERE actor_id IS NOT NULL"),
-    ("client", "(account_id, client_stream, position)", "WHERE client_stream IS NOT NULL"),
-    ("subject", "(account_id, subject_id, position)", "WHERE subject_id IS NOT NULL"),
+    ("actor", "(actor_id, position, client_stream, hashtext(kind))", "WHERE actor_id IS NOT NULL"),
+    ("client", "(client_stream, position, hashtext(kind))", "WHERE client_stream IS NOT NULL"),
+    ("subject", "(subject_id, position, client_stream, hashtext(kind))", "WHERE subject_id IS NOT NULL"),
     ("grant", "(grant_id, position)", "WHERE grant_id IS NOT NULL"),
     ("reason", "(reason_of)", "WHERE reason_of IS NOT NULL"),
 )
@@ -139,27 +140,33 @@ SELECT l.position, l.account_id::text, l.at, l.kind, l.actor_type,
     CASE WHEN l.actor_type = 'client' THEN coalesce(nullif(c.name, ''), c.client_id) ELSE m.name END,
     l.actor_ip, c.client_id, coalesce(nullif(c.name, ''), c.client_id), l.client_stream::text, l.grant_id::text, l.subject_id::text, s.name, l.source,
     l.service, l.reason, l.context
-FROM ({found}) l
+FROM ({found}) f
+JOIN views.audit_log l ON l.account_id = %(account)s AND l.position = f.position AND l.at = f.at
 LEFT JOIN views.clients c ON c.client_stream = l.client_stream
 LEFT JOIN views.members m ON m.member_id = l.actor_id
 LEFT JOIN views.members s ON s.member_id = l.subject_id
 ORDER BY l.position DESC
 """
 
-# Each branch reads at most `limit` rows off the end of one index, in each month that the range touches.
+# Each branch finds at most `limit` rows off the end of one index, in each month that the range touches; only those that are shown are read whole.
 _BRANCH = """
-(SELECT * FROM views.audit_log WHERE account_id = %(account)s AND position > %(low)s AND position <= %(high)s
+(SELECT position, at FROM views.audit_log WHERE account_id = %(account)s AND position > %(low)s AND position <= %(high)s
     AND at >= %(since)s AND at <= %(until)s{condition} ORDER BY position DESC LIMIT %(limit)s)
 """
-_CLIENTS = """
-SELECT l.* FROM views.clients k CROSS JOIN LATERAL {branch} l
-WHERE k.account_id = %(account)s AND k.fingerprint = (SELECT fingerprint FROM views.clients
-    WHERE account_id = %(account)s AND (client_id = %(client)s OR client_stream = %(client_stream)s) LIMIT 1)
-"""
+_REGISTRATIONS = """SELECT client_stream FROM views.clients WHERE account_id = %(account)s AND fingerprint = (SELECT fingerprint FROM views.clients
+    WHERE account_id = %(account)s AND (client_id = %(client)s OR client_stream = %(client_stream)s) LIMIT 1)"""
+_PEOPLE = ("actor_id = %(member)s", "subject_id = %(member)s")
+_CONCERNED = ("subject_id = %(member)s", "actor_id = %(member)s AND subject_id IS NULL")
 
-
-# Kinds alone each have an index to be read from; beside another filter they only sift what that finds.
-_KINDS = "SELECT l.* FROM unnest(%(kinds)s::text[]) y (name) CROSS JOIN LATERAL {branch} l"
+# A kind alone has an index to be read from, and so has each registration of an app; beside a person both only sift what that finds.
+# An app may have hundreds of registrations: only those whose newest rows are among the newest can hold a row that is shown.
+_EACH_KIND = "SELECT l.* FROM unnest(%(kinds)s::text[]) y (name) CROSS JOIN LATERAL {branch} l"
+_EACH_REGISTRATION = """
+SELECT l.* FROM (SELECT client_stream FROM ({registrations}) k CROSS JOIN LATERAL {first} n ORDER BY position DESC LIMIT %(limit)s) k
+CROSS JOIN LATERAL {branch} l
+""".replace("{registrations}", _REGISTRATIONS)
+_OF_KINDS = "hashtext(kind) = ANY(ARRAY(SELECT hashtext(name) FROM unnest(%(kinds)s::text[]) y (name)))"
+_OF_APP = "client_stream = ANY(ARRAY({registrations}))".replace("{registrations}", _REGISTRATIONS)
 
 
 def select(connection: Connection, *, member: bool, client: bool, values: dict[str, Any], oldest: bool = False) -> list[tuple[Any, ...]]:
@@ -168,30 +175,32 @@ def select(connection: Connection, *, member: bool, client: bool, values: dict[s
     `values` has account, low, high, since, until, limit, and kinds, member, client, client_stream, grant.
     """
     kinds, grant = values["kinds"] is not None, values["grant"] is not None
-    only_kinds = kinds and not (member or client or grant)
-    condition = " AND grant_id = %(grant)s" if grant else ""
-    if kinds:
-        condition += " AND kind = y.name" if only_kinds else " AND kind = ANY(%(kinds)s)"
+    conditions = ["grant_id = %(grant)s"] if grant else []
+    if member:
+        return _read(connection, values, _PEOPLE, [*conditions, *([_OF_APP] if client else []), *([_OF_KINDS] if kinds else [])], oldest=oldest)
     if client:
-        condition += " AND client_stream = k.client_stream"
-    people = (" AND actor_id = %(member)s", " AND subject_id = %(member)s") if member else ("",)
-    frame = _KINDS if only_kinds else _CLIENTS if client else "{branch}"
-    found = " UNION ALL ".join(frame.replace("{branch}", _BRANCH.replace("{condition}", condition + person)) for person in people)
-    limited = f"SELECT * FROM ({found}) f ORDER BY position DESC LIMIT %(limit)s"
-    if oldest:
-        limited = limited.replace("ORDER BY position DESC", "ORDER BY position")
-    rows: list[tuple[Any, ...]] = connection.execute(_SELECT.replace("{found}", limited), clean_values(values)).fetchall()
-    return rows
-
-
-_CONCERNED = ("subject_id = %(member)s", "actor_id = %(member)s AND subject_id IS NULL")
+        conditions += ["client_stream = k.client_stream", *([_OF_KINDS] if kinds else [])]
+        return _read(connection, values, ("true",), conditions, frame=_EACH_REGISTRATION, oldest=oldest)
+    if kinds and not grant:
+        return _read(connection, values, ("true",), ["kind = y.name"], frame=_EACH_KIND, oldest=oldest)
+    return _read(connection, values, ("true",), [*conditions, *([_OF_KINDS] if kinds else [])], oldest=oldest)
 
 
 def select_about(connection: Connection, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     """Rows of the kinds that concern a member, newest first, not what they did to others; `values` as for `select`."""
-    branches = [_BRANCH.replace("{condition}", f" AND kind = ANY(%(kinds)s) AND {concerned}") for concerned in _CONCERNED]
-    limited = f"SELECT * FROM ({' UNION ALL '.join(branches)}) f ORDER BY position DESC LIMIT %(limit)s"
-    rows: list[tuple[Any, ...]] = connection.execute(_SELECT.replace("{found}", limited), clean_values(values)).fetchall()
+    return _read(connection, values, _CONCERNED, [_OF_KINDS])
+
+
+def _read(
+    connection: Connection, values: dict[str, Any], each: Sequence[str], conditions: Sequence[str], *, frame: str = "{branch}", oldest: bool = False
+) -> list[tuple[Any, ...]]:
+    """The rows of all branches together: one for each of `each`, with all `conditions`."""
+    branches = [_BRANCH.replace("{condition}", "".join(f" AND {words}" for words in (one, *conditions))) for one in each]
+    framed = [frame.replace("{branch}", branch).replace("{first}", branch.replace("%(limit)s", "1")) for branch in branches]
+    found = f"SELECT * FROM ({' UNION ALL '.join(framed)}) f ORDER BY position DESC LIMIT %(limit)s"
+    if oldest:
+        found = found.replace("ORDER BY position DESC", "ORDER BY position")
+    rows: list[tuple[Any, ...]] = connection.execute(_SELECT.replace("{found}", found), clean_values(values)).fetchall()
     return rows
 
 

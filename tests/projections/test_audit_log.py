@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from domain.grant import Grant
+from projections.audit_log.event_types import EVENT_TYPES, kinds_with
 from projections.audit_log.queries import AuditEntry, entries, entry, export
 from projections.audit_log.view import following
 from projections.registry import BY_NAME
@@ -113,6 +114,15 @@ def test_filters_by_type_member_client_session_and_time_agree_with_the_whole_log
         member=both.actor_id,
         client=both.client_id,
     )
+    kind, stream = both.event_type, both.client_stream or ""
+    same(lambda e: both.actor_id in (e.actor_id, e.subject_id) and e.event_type == kind, member=both.actor_id, event_type=kind)
+    same(lambda e: fingerprints.get(e.client_stream or "") == fingerprints[stream] and e.event_type == kind, client=stream, event_type=kind)
+    same(
+        lambda e: both.actor_id in (e.actor_id, e.subject_id)
+        and fingerprints.get(e.client_stream or "") == fingerprints[stream]
+        and e.event_type == kind,
+        member=both.actor_id, client=stream, event_type=kind,
+    )  # fmt: skip
 
 
 def test_pages_join_without_a_gap_and_never_split_an_event(scene: Scene) -> None:
@@ -134,6 +144,26 @@ def test_the_entries_of_one_event_are_found_by_its_position_and_only_in_its_acco
     assert types(entry(scene.connection, scene.account, newest.position)) == ["access_token.issued", "refresh_token.issued"]
     assert entry(scene.connection, "00000000-0000-4000-8000-000000000000", newest.position) == []
     assert entry(scene.connection, scene.account, newest.position + 1) == []
+
+
+def test_an_app_with_more_registrations_than_rows_asked_for_shows_its_newest(scene: Scene) -> None:
+    member = scene.member()
+    apps = [scene.client(port=3000 + number) for number in range(4)]
+    grants = [scene.grant(member, client) for client in apps]
+    for grant in (grants[0], grants[2], grants[0]):
+        scene.history.issue(grant)
+    whole = [e.id for e in log(scene, client=apps[1].client_id)]
+    assert [e.id for e in log(scene, client=apps[1].client_id, limit=3)][:3] == whole[:3]
+    assert [e.id for e in log(scene, client=apps[1].client_id, after_position=0, limit=3)][-3:] == whole[-3:]
+    of_type = [e.id for e in log(scene, client=apps[1].client_id, event_type="refresh_token.issued")]
+    assert [e.id for e in log(scene, client=apps[1].client_id, event_type="refresh_token.issued", limit=2)] == of_type[:2]
+    assert len(of_type) == 7
+
+
+def test_no_two_kinds_of_row_share_the_number_that_the_indexes_know_them_by(connection: psycopg.Connection[Any]) -> None:
+    every = kinds_with(EVENT_TYPES)
+    row = connection.execute("SELECT count(DISTINCT hashtext(kind)) FROM unnest(%s::text[]) k (kind)", (every,)).fetchone()
+    assert row == (len(every),)
 
 
 def test_ids_that_are_none_find_nothing(scene: Scene) -> None:
