@@ -28,7 +28,7 @@ from web.schemas.common import ReadQuery, Reason
 blueprint = new_blueprint("members", "People, their roles and permissions.")
 
 _MEMBERS: Final = "members"
-AT_ONCE: Final = 200
+AT_ONCE: Final = 100
 """How many of the newest live sessions a preview looks at."""
 _SAID: Final[dict[str | None, bool | None]] = {"true": True, "false": False, None: None}
 

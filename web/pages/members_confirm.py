@@ -13,7 +13,7 @@ from web.pages.app_words import plain_name
 from web.pages.formatting import counted, duration, listed, number
 from web.pages.models import Confirm
 
-CAP: Final = 200
+CAP: Final = 100
 """How many of the newest sessions a question looks at."""
 _TOLD: Final = 5
 

@@ -236,7 +236,7 @@ class Preview(Shape):
     """What a change would take from live sessions, judged as the change itself would be; nothing is changed."""
 
     judged = number(3, "Live sessions that were looked at.")
-    more = truth(False, "Whether there are more than the newest 200 that were looked at.")
+    more = truth(False, "Whether there are more than the newest 100 that were looked at.")
     ending = listed(Loss, "Sessions that would end.")
     narrowing = listed(Loss, "Sessions that would keep less.")
 
