@@ -17,7 +17,7 @@ def form_of(site: Site, path: str = "/sign-in") -> tuple[Person, dict[str, str]]
 
 def test_the_right_password_opens_a_session_and_leads_to_the_own_start_page(site: Site) -> None:
     admin = Person(site.base_url, site.email("admin"), PASSWORD).sign_in("")
-    assert (admin.status_code, admin.headers["location"]) == (303, "/settings/integrations")
+    assert (admin.status_code, admin.headers["location"]) == (303, "/settings")
     member = Person(site.base_url, site.email("member"), PASSWORD).sign_in("")
     assert member.headers["location"] == "/connected-apps"
 
