@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from flask import Blueprint, make_response, redirect, request, url_for
 from flask import session as form_cookie
@@ -118,7 +118,7 @@ def save(resource_id: str) -> Response | str:
             with context.views() as conn:
                 trail = _trail(Step(resource.identifier, back))
                 return settings_page("settings/confirm.html", conn, "Save", _SECTION, here=_HERE, trail=trail, confirm=question, back=back)
-        upstream = request.form.get("upstream", "").strip() or False
+        upstream: str | Literal[False] = request.form.get("upstream", "").strip() or False
         services, account_id = context.services(), context.account_id()
         recorded = manage_resources.change(services, account_id, resource_id, scopes=scopes, upstream=upstream, operations=operations, **_by())
     except csrf.StaleForm:

@@ -193,7 +193,7 @@ def _operations_text(typed: MultiDict[str, str], files: Mapping[str, FileStorage
     file = files.get(FILE)
     if file is None or not file.filename:
         return typed.get("operations", "")
-    content = file.read()
+    content: bytes = file.read()
     file.seek(0)
     try:
         text = content.decode("utf-8-sig")
