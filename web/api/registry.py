@@ -12,14 +12,29 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from web import hosts
-from web.api import account, audit, consents, docs, integrations, members, openapi, policies, preconditions, problems, resources, scopes, sessions
+from web.api import (
+    account,
+    audit,
+    consents,
+    docs,
+    integrations,
+    members,
+    openapi,
+    policies,
+    preconditions,
+    problems,
+    resources,
+    scopes,
+    sessions,
+    usage,
+)
 from web.api.context import PREFIX
 from web.schemas.common import Problem
 
 _VERSION = "1"
 _DESCRIPTIONS = 20
 """As many are remembered; further ones are made anew each time."""
-_MODULES = (account, integrations, sessions, consents, members, policies, scopes, resources, audit)
+_MODULES = (account, integrations, usage, sessions, consents, members, policies, scopes, resources, audit)
 _DESCRIPTION = (
     """Everything that the pages can do. Call it with an access token whose resource is this API; the page /api/docs says how to get one."""
 )
