@@ -20,7 +20,17 @@ from web.pages.models import Choice, Filter
 
 PAGE_SIZE: Final = 50
 LONGEST: Final = timedelta(days=90)
+_GROUPS: Final = {
+    "Apps": ("oauth_client", "oauth_consent"),
+    "Sessions and tokens": ("oauth_grant", "access_token", "refresh_token", "authorization_code", "action"),
+    "People": ("user", "permission", "login", "password"),
+    "Rules": ("account", "plan", "policy", "project", "scopes", "resource", "auth_provider", "signing_key"),
+    "Evidence": ("audit_log", "ledger"),
+}
+_OTHERS: Final = "Others"
 _ACTORS: Final = {"client": "The app itself", "system": "Grantbook", "anonymous": "Not signed in"}
+_BY_SETUP: Final = frozenset({"account.opened", "resource.registered", "signing_key.rotated"})
+"""What nobody but the one-time link does without being signed in."""
 _SEALED: Final = frozenset({"sub", "kid", "n", "ct", "kc"})
 
 
@@ -78,7 +88,7 @@ def _day(text: str) -> date | None:
 
 
 def filters(found: Asked, apps: Iterable[tuple[str, str]]) -> tuple[Filter, ...]:
-    types = tuple(Choice(value=name, words=name, chosen=name == found.event_type) for name in EVENT_TYPES)
+    types = tuple(Choice(value=name, words=name, chosen=name == found.event_type, group=_group(name)) for name in sorted(EVENT_TYPES, key=_place))
     clients = tuple(Choice(value=id_, words=name, chosen=id_ == found.client) for id_, name in apps)
     if found.client and not any(choice.chosen for choice in clients):
         clients = (Choice(value=found.client, words=found.client[:40], chosen=True), *clients)
@@ -89,6 +99,15 @@ def filters(found: Asked, apps: Iterable[tuple[str, str]]) -> tuple[Filter, ...]
         Filter(name="user", label="Person", value=found.user, hint="Name or email"),
         Filter(name="client", label="App", options=clients, any_words="All apps"),
     )
+
+
+def _group(event_type: str) -> str:
+    return next((words for words, families in _GROUPS.items() if event_type.split(".", maxsplit=1)[0] in families), _OTHERS)
+
+
+def _place(event_type: str) -> tuple[int, str]:
+    group = _group(event_type)
+    return (list(_GROUPS).index(group) if group in _GROUPS else len(_GROUPS), event_type)
 
 
 def range_words(found: Asked, now: datetime) -> str:
@@ -115,6 +134,8 @@ def actor_words(entry: AuditEntry, known: Known) -> str:
         return entry.actor_name or known.people.get(entry.actor_id, "an erased member")
     if entry.actor_type == "system" and entry.source == "cli":
         return "The command line"
+    if entry.actor_type == "anonymous" and (entry.event_type in _BY_SETUP or entry.event_context.get("by") == "setup"):
+        return "The set-up link"
     return _ACTORS.get(entry.actor_type, entry.actor_type)
 
 

@@ -126,11 +126,12 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One option of a list: its value, its words, and whether it is chosen."""
+    """One option of a list: its value, its words, whether it is chosen, and the heading that it stands under, if it does."""
 
     value: str
     words: str
     chosen: bool = False
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

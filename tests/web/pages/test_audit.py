@@ -33,6 +33,13 @@ def test_every_event_type_has_a_sentence() -> None:
     assert set(EVENT_TYPES) <= TOLD
 
 
+def test_every_event_type_stands_under_a_heading_of_its_own_once(site: Site, admin: Person) -> None:
+    shown = admin.http.get("/settings/audit").text.partition('id="f-type"')[2].partition("</select>")[0]
+    assert re.findall(r'<optgroup label="([^"]+)">', shown) == [*audit_views._GROUPS]
+    assert shown.count("<optgroup") == shown.count("</optgroup>")
+    assert sorted(re.findall(r'<option value="([^"]+)"', shown)) == sorted(EVENT_TYPES)
+
+
 def test_the_flow_is_told_step_by_step(site: Site, admin: Person) -> None:
     words = text_of(admin.http.get("/settings/audit"))
     for step in (

@@ -54,6 +54,9 @@ def test_the_link_leads_through_four_steps_to_what_to_do_next(bare_site: Site) -
     assert added.status_code == 303, added.text
     last = person.http.get(added.headers["location"])
     assert "Added Notebook." in text_of(last)
+    log = text_of(person.http.get("/settings/audit"))
+    assert "Added Priya Raman as Account Admin The set-up link" in log
+    assert "Opened Jaffle Analytics The set-up link" in log
     assert added.headers["location"].partition("app=")[2] in last.text
     assert ["Done" in step for step in last.text.split("<li class=")[1:6]] == [True, False, True, False, False]
 
