@@ -99,7 +99,7 @@ def test_older_and_newer_go_by_position_there_and_back(site: Site, admin: Person
     assert everything == sorted(everything, reverse=True)
     assert len(everything) == len({*everything}) + sum(one.count(position) - 1 for one in pages for position in {*one})
     assert everything[-1] == 1
-    back = []
+    back: list[list[int]] = []
     while "Newer" in page and len(back) < len(pages):
         page = turned(admin, page, "Newer")
         back.append(positions(page))
