@@ -16,11 +16,11 @@ import pytest
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from application import manage_policies, manage_resources, scim_token, sso_settings
+from application import manage_policies, manage_resources, scim_token
 from application.introspect_token import judge
 from infrastructure.projector import Projector
 from projections.events import PersonalReader
-from projections.status import lag
+from tests.support.account_things import called, furnished, settled, streams_of
 from tests.support.accounts import AccountWorld, TwoAccounts, two_accounts
 from tests.support.http_flow import hidden
 from tests.support.oauth_world import CLI
@@ -43,11 +43,13 @@ ENDS_THE_SESSION = {"sign_in.sign_out", "sign_ins.end_others"}
 
 @dataclass
 class Walk:
-    """Umbra's things by the names under which routes, queries and bodies speak of them, and what none of acme's answers may hold."""
+    """Acme's own things and umbra's, by the names under which routes, queries and bodies speak of them, and what no answer to acme may hold."""
 
     two: TwoAccounts
+    own: dict[str, str]
     ids: dict[str, str]
     words: set[str]
+    unsent: set[str]
     umbra_scim: str
     acme_token: str = ""
     acme_scim: str = ""
@@ -78,12 +80,12 @@ class Walk:
         if not scim_token.valid(services, account_id, self.acme_scim):
             self.acme_scim = scim_token.rotate(services, account_id, origin=CLI, actor_id=acme.admin_id).token
 
-    def judge(self, said: TestResponse, statuses: set[int], what: str, sent: str = "") -> None:
+    def judge(self, said: TestResponse, statuses: set[int], what: str, *, sent: str = "", words: set[str] | None = None) -> None:
         """Note whatever an answer should not have been or held; what the request itself said may come back."""
         if said.status_code not in statuses:
             self.faults.append(f"{what}: {said.status_code} {said.text[:200]!r}")
         told = _FILTERS.sub("", said.text + str(said.headers))
-        self.faults += [f"{what}: holds {word!r}" for word in sorted(self.words) if word in told and word not in sent]
+        self.faults += [f"{what}: holds {word!r}" for word in sorted(self.words if words is None else words) if word in told and word not in sent]
         said.close()
 
 
@@ -104,67 +106,15 @@ def walk(module_database: Database) -> Iterator[Walk]:
 
 def prepared(two: TwoAccounts) -> Walk:
     """Both accounts with apps, sessions and directories; umbra's have names that stand nowhere else."""
-    acme, umbra = two.acme, two.umbra
-    umbra.credentials["vault"] = _resource(umbra, "https://vault.umbra-sent.example/api")
-    _resource(umbra, "https://cellar.umbra-unsent.example/api")
-    for domain in ("umbra-sent.example", "umbra-unsent.example"):
-        sso_settings.add_domain(umbra.services, umbra.account_id, domain, origin=CLI, actor_id=umbra.admin_id)
+    umbra, made = two.umbra, [furnished(two.acme), furnished(two.umbra)]
     directory = scim_token.rotate(umbra.services, umbra.account_id, origin=CLI, actor_id=umbra.admin_id).token
-    nightjar = umbra.client_id(client_name="Nightjar Reader")
-    tokens = umbra.tokens(nightjar, umbra.member_ids["Job Operator"])
-    acme.tokens(acme.client_id(client_name="Daybook"))
-    waiting = umbra.pending(umbra.client_id(client_name="Nightjar Waiting"))
-    umbra.session(umbra.admin_id)
     settled(two)
-    ids = found(two, nightjar, str(umbra.grant_id(tokens)), waiting.request_id, tokens)
-    words = {"Umbra Holdings", "Nightjar", "Quillan", "Vesper", "Obsidian", "Halcyon", "umbra-unsent", "umbra.grants", "quillan@umbra"}
-    words |= {value for name, value in ids.items() if len(value) > 11 and name not in TYPED}
-    return Walk(two, ids, words, directory)
-
-
-def _resource(account: AccountWorld, identifier: str) -> tuple[str, str]:
-    made = manage_resources.add(account.services, account.account_id, identifier=identifier, scopes=["account:read"], origin=CLI)
-    return made.resource_id, made.secret
-
-
-def found(two: TwoAccounts, client_id: str, grant_id: str, request_id: str, tokens: dict[str, Any]) -> dict[str, str]:
-    """What umbra's things are called in paths, queries, forms and JSON."""
-    umbra = two.umbra
-    member, client_stream = umbra.member_ids["Job Operator"], str(UUID(client_id.removeprefix("app_")))
-    with psycopg.connect(two.database.web_dsn) as conn:
-
-        def one(sql: str) -> str:
-            row = conn.execute(sql.encode(), [umbra.account_id]).fetchone()
-            assert row is not None
-            return str(row[0])
-
-        position = one("SELECT max(position) FROM positions WHERE account_id = %s")
-        consent = one("SELECT originator_id FROM events WHERE topic = 'consent.given' AND account_id = %s")
-        sign_in = one("SELECT sign_in_id FROM browser_sessions WHERE account_id = %s")
-        kid = one("SELECT kid FROM signing_keys WHERE account_id = %s")
-    project, resource = umbra.projects["Obsidian"], umbra.credentials["vault"][0]
-    return {
-        "page_id": client_id, "client_ref": client_stream, "client_id": client_id, "client": client_id, "integration": client_id, "app": client_id,
-        "grant_id": grant_id, "consent_id": consent, "member_id": member, "member": member, "user_id": member, "user": member,
-        "actor": member, "sign_in_id": sign_in, "project": project, "project_id": project, "projects": project, "project_ids": project,
-        "resource_id": resource, "resource": "https://vault.umbra-sent.example/api", "position": position, "entry_id": position,
-        "min_position": position, "event": position, "kid": kid, "key_id": kid, "request": request_id,
-        "email": "vesper@umbra.example", "domain": "umbra-sent.example",
-        "permission": "metrics.query", "code": "none", "token": tokens["access_token"], "refresh_token": tokens["refresh_token"],
-        "account": "umbra", "account_id": umbra.account_id, "external_id": member,
-    }  # fmt: skip
-
-
-def settled(two: TwoAccounts) -> None:
-    """Wait until the views hold everything that was recorded."""
-    with two.app.views() as conn:
-        for _ in range(2000):
-            waiting = conn.execute("SELECT (SELECT count(*) FROM events) - (SELECT count(*) FROM positions)").fetchone()
-            standing = lag(conn)
-            if waiting == (0,) and standing.position >= standing.head:
-                return
-            threading.Event().wait(0.01)
-    raise AssertionError("the views did not catch up")
+    own, ids = (called(two, account, *things) for account, things in zip((two.acme, umbra), made, strict=True))
+    unsent = {"Umbra Holdings", "Nightjar", "Quillan", "Vesper", "Obsidian", "Halcyon", "umbra-unsent", "umbra.grants", "quillan@umbra"}
+    sent = " ".join(ids.values()).replace("-", "")
+    unsent |= {stream for stream in streams_of(two, umbra) if stream.replace("-", "") not in sent}
+    words = unsent | {value for name, value in ids.items() if len(value) > 11 and name not in TYPED}
+    return Walk(two, own, ids, words, unsent, directory)
 
 
 def routes(two: TwoAccounts) -> list[tuple[Rule, str]]:
@@ -173,18 +123,18 @@ def routes(two: TwoAccounts) -> list[tuple[Rule, str]]:
     return [(rule, method) for rule in rules for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
 
 
-def path_of(walk: Walk, rule: Rule) -> str:
-    """The rule's path with umbra's ids in it."""
+def path_of(ids: dict[str, str], rule: Rule) -> str:
+    """The rule's path with these ids in it."""
     values: dict[str, Any] = dict.fromkeys(NEITHER, "x") | {
         "use": "token",
         "kind": "csv",
         "path": "api/ai/v1/mcp",
         "filename": "grantbook.css",
-        "rest": f"Users/{walk.ids['member_id']}",
+        "rest": f"Users/{ids['member_id']}",
     }
-    unknown = rule.arguments - NEITHER - walk.ids.keys()
-    assert not unknown, f"{rule.rule}: say in `found` what {unknown} is of another account"
-    values |= {name: int(walk.ids[name]) if f"<int:{name}>" in rule.rule else walk.ids[name] for name in rule.arguments - NEITHER | {"permission"}}
+    unknown = rule.arguments - NEITHER - ids.keys()
+    assert not unknown, f"{rule.rule}: say in `called` what {unknown} is of another account"
+    values |= {name: int(ids[name]) if f"<int:{name}>" in rule.rule else ids[name] for name in rule.arguments - NEITHER | {"permission"}}
     path = rule.rule
     for name in rule.arguments:
         path = re.sub(rf"<(?:[a-z]+(?:\([^)]*\))?:)?{name}>", quote(str(values[name]), safe="/"), path)
@@ -239,7 +189,7 @@ def test_nothing_of_the_other_account_is_reached_from_ones_own_host(walk: Walk) 
     for rule, method in routes(two):
         if rule.endpoint in ENDS_THE_SESSION:
             continue
-        path, names_one = path_of(walk, rule), bool(rule.arguments - NEITHER)
+        path, names_one = path_of(walk.ids, rule), bool(rule.arguments - NEITHER)
         for how in bodies(walk, rule, method):
             said, what = walk.asked(two.acme, method, path, **how), f"acme: {method} {path} {sorted(how)}"
             if said.status_code == 303 and method == "GET":  # a form's page leads to the page that the form stands on
@@ -268,29 +218,50 @@ def still_there(walk: Walk) -> None:
 
 def test_whoever_is_somebody_in_one_account_is_nobody_at_the_others_host(walk: Walk) -> None:
     two, before, walk.faults = walk.two, recorded(walk.two), []
-    words, walk.words = walk.words, walk.words - {"Umbra Holdings", "umbra.grants", "umbra-unsent", walk.ids["kid"]}
+    published = {key["kid"] for key in two.umbra.http.get("/.well-known/jwks.json").get_json()["keys"]}
+    words = walk.words - {"Umbra Holdings", "umbra.grants", "umbra-unsent"} - published
     for rule, method in routes(two):
-        path = path_of(walk, rule)
+        path = path_of(walk.ids, rule)
         for how in bodies(walk, rule, method) if rule.endpoint not in PUBLIC else [{}]:
             said = walk.asked(two.umbra, method, path, **how)
             what = f"umbra: {method} {path}"
-            walk.judge(said, {401, 403, 404, 303} if rule.endpoint not in PUBLIC else set(range(200, 500)), what, sent=path + repr(how))
+            statuses = {401, 403, 404, 303} if rule.endpoint not in PUBLIC else set(range(200, 500))
+            walk.judge(said, statuses, what, sent=path + repr(how), words=words)
             if said.status_code == 303 and rule.endpoint not in PUBLIC and not said.headers["Location"].startswith("/sign-in"):
                 walk.faults.append(f"{what}: {said.headers['Location']}")
-    walk.words = words
     assert walk.faults == []
     assert recorded(two) == before
 
 
+def test_ones_own_pages_and_answers_hold_nothing_of_the_other(walk: Walk) -> None:
+    """Also where both have the same app, which is one fingerprint."""
+    two, walk.faults, read = walk.two, [], 0
+    rules, shared = [rule for rule, method in routes(two) if method == "GET" and rule.endpoint not in PUBLIC], shared_with(walk)
+    paths = {path_of(walk.own | things, rule) for rule in rules for things in ({}, shared)}
+    for path in sorted(paths):
+        said = walk.asked(two.acme, "GET", path)
+        read += said.status_code == 200
+        walk.judge(said, set(range(200, 500)), f"acme's own: {path}", words=walk.unsent)
+    assert walk.faults == []
+    assert read > 50
+
+
+def shared_with(walk: Walk) -> dict[str, str]:
+    """Acme's registration of the app that umbra has, too."""
+    listed = walk.asked(walk.two.acme, "GET", "/api/v1/integrations").get_json()["data"]
+    client_id = next(app["client_id"] for app in listed if app["name"] == "Shared Tool")
+    return {"page_id": client_id, "client_ref": client_id}
+
+
 def test_the_others_secrets_open_nothing(walk: Walk) -> None:
     two = walk.two
-    umbra_secrets = [walk.ids["token"], walk.ids["refresh_token"], walk.umbra_scim, two.umbra.credentials["vault"][1]]
+    umbra_secrets = [walk.ids["token"], walk.ids["refresh_token"], walk.umbra_scim, two.umbra.credentials["sent"][1]]
     for secret in umbra_secrets:
         for path in ("/api/v1/account", "/api/v1/me", "/api/v1/audit/entries"):
             assert two.acme.http.get(path, headers={"Authorization": f"Bearer {secret}"}).status_code == 401
     for bearer in (walk.umbra_scim, walk.ids["token"]):
         assert two.acme.http.get("/scim/v2/Users", headers={"Authorization": f"Bearer {bearer}"}).status_code == 401
-    pair = base64.b64encode(":".join(two.umbra.credentials["vault"]).encode()).decode()
+    pair = base64.b64encode(":".join(two.umbra.credentials["sent"]).encode()).decode()
     report = two.acme.http.post("/api/v1/audit/actions", json={}, headers={"Authorization": f"Basic {pair}"})
     assert report.status_code == 401
 
