@@ -153,7 +153,6 @@ def _ends(one: Held, now: datetime) -> str:
 _ENDINGS: Final = {
     "reuse_detected": "an old token of it came back, so it may have been stolen",
     "code_replayed": "its code came twice, so it may have been stolen",
-    "revoked": "it was revoked",
     "idle": "it was not used",
     "absolute": "its time was up",
     "access_token": "its time was up",
@@ -169,8 +168,13 @@ def _ended_last(one: Held) -> str:
     if not over:
         return "nothing is running"
     last = max(over, key=lambda session: session.ended_at or session.created_at)
-    why = _ENDINGS.get(last.ended_reason or "", "")
+    why = _revoked(last) if last.ended_reason == "revoked" else _ENDINGS.get(last.ended_reason or "", "")
     return f"ended {short_date(last.ended_at or last.created_at)}{f': {why}' if why else ''}"
+
+
+def _revoked(session: SessionRow) -> str:
+    who = {"member": "you", "client": "the app", "admin": session.ended_actor_name or "an admin"}.get(session.ended_by or "", "Grantbook")
+    return _with_reason(f"{who} revoked it", session.ended_note)
 
 
 def ended(ones: Iterable[Held], person: str) -> tuple[EndedApp, ...]:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from application import decide_app
+from application import decide_app, revoke_grant
+from application.lookups import client_of
+from projections.sessions.queries import list_sessions
 from tests.support.http_flow import Person, hidden
 from tests.web.pages.conftest import ORIGIN, Site, connected, post, settled, signed_in, text_of
 
@@ -164,3 +167,19 @@ def test_a_session_that_ended_for_reuse_tells_its_person_why(site: Site) -> None
     card = text_of(operator.http.get("/connected-apps")).partition("Stolen")[2]
     assert "None, it must ask you again" in card
     assert "an old token of it came back, so it may have been stolen" in card
+
+
+def test_a_session_that_an_admin_or_the_person_revoked_says_who_it_was(site: Site) -> None:
+    operator, services = signed_in(site, "operator"), site.app.services
+    for name in ("By Admin", "By Person"):
+        app, _ = connected(site, operator, name, f"https://{name[3:].lower()}.example/cb")
+        settled(site)
+        with site.app.views() as conn:
+            (session,) = list_sessions(conn, site.account_id, client_stream=str(client_of(services, site.account_id, app.client_id).id))
+        by = {"by": "admin", "actor_id": site.people["admin"], "reason": "Laptop lost"} if name == "By Admin" else {"by": "member"}
+        facts: dict[str, Any] = {"actor_id": site.people["operator"], "reason": None, **by}
+        revoke_grant.revoke(services, site.account_id, session.grant_id, origin=ORIGIN, **facts)
+    settled(site)
+    words = text_of(operator.http.get("/connected-apps"))
+    assert "Priya Raman revoked it: “Laptop lost”" in words.partition("By Admin")[2].partition("Ends")[2]
+    assert "you revoked it" in words.partition("By Person")[2].partition("Ends")[2]
