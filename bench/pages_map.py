@@ -14,9 +14,10 @@ from werkzeug.routing import RequestRedirect
 
 from infrastructure.bootstrap import App
 from projections.integrations.queries import list_integrations
+from projections.members.queries import find_members
 from web.pages.registry import blueprints
 
-_LINK = re.compile(r"""<(?:a\b[^>]*?\shref|form\b[^>]*?\saction)="([^"]*)""")
+_LINK = re.compile(r"""<(?:a\b[^>]*?\shref|form\b[^>]*?\saction|button\b[^>]*?\sformaction)="([^"]*)""")
 _MOST = 400
 """Pages that one walk opens at most."""
 
@@ -29,11 +30,13 @@ def page_rules(app: Flask) -> dict[str, str]:
 
 
 def each_kind(app: App, account_id: str) -> list[str]:
-    """The pages of one app in each status: what can be done with it differs."""
+    """The pages of one app in each status and of one member of each role and standing: what can be done with them differs."""
     with app.views() as conn:
         rows = [row for removed in (False, True) for row in list_integrations(conn, account_id, removed=removed, limit=10_000)]
+        people = find_members(conn, account_id, limit=10_000)
     by_status = {row.status: row.client_stream for row in rows}
-    return [f"/settings/integrations/{stream}" for stream in by_status.values()]
+    by_role = {(row.role, row.active): row.member_id for row in people}
+    return [*(f"/settings/integrations/{stream}" for stream in by_status.values()), *(f"/settings/members/{id_}" for id_ in by_role.values())]
 
 
 @dataclass
@@ -41,7 +44,7 @@ class Found:
     """`urls`: endpoint -> the URLs met so far, at most `most` of each rule (lists with other queries are the same rule)."""
 
     app: Flask
-    most: int = 4
+    most: int = 8
     urls: dict[str, list[str]] = field(default_factory=dict)
     rules: dict[str, str] = field(init=False)
 

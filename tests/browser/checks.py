@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, ViewportSize
 
-NARROWEST = 320
+WIDTHS = (320, 390, 1280)
+PHONE, DESKTOP = ViewportSize(width=390, height=800), ViewportSize(width=1280, height=800)
+Theme = Literal["light", "dark"]
 _AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
 _TITLE = re.compile(r"^(Error: )?[^·]+( · [^·]+)* · Jaffle Analytics$|^(Error: )?[^·]+ · Grantbook$")
 _VIOLATED = "document.addEventListener('securitypolicyviolation', e => (window.__csp ??= []).push(e.violatedDirective + ' ' + e.blockedURI))"
-_FOUND = """async () => {
-  const found = await axe.run(document, {resultTypes: ['violations']});
+_OF_THEME_AND_SIZE = ["color-contrast", "target-size", "link-in-text-block", "scrollable-region-focusable"]
+_FOUND = """async rules => {
+  const found = await axe.run(document, {resultTypes: ['violations'], ...(rules ? {runOnly: rules} : {})});
   return found.violations.map(v => v.id + ' (' + v.impact + '): ' + v.nodes.slice(0, 3).map(n => n.target.join(' ')).join(' | '));
 }"""
 _WIDE = """() => {
@@ -43,11 +48,8 @@ def axe() -> str:
 class Walker:
     """One browser context of one person; collects what is wrong with the pages it looks at."""
 
-    def __init__(self, browser: Browser, *, width: int = 1280, dark: bool = False, scripts: bool = True) -> None:
-        self.width, self.scripts = width, scripts
-        self.context: BrowserContext = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light", java_script_enabled=scripts, reduced_motion="reduce"
-        )
+    def __init__(self, browser: Browser, *, scripts: bool = True) -> None:
+        self.context: BrowserContext = browser.new_context(viewport=DESKTOP, java_script_enabled=scripts, reduced_motion="reduce")
         self.context.add_init_script(_VIOLATED)
         self.page: Page = self.context.new_page()
         self.page.on("console", self._note)
@@ -67,12 +69,30 @@ class Walker:
         self.page.keyboard.press("Enter")
         self.page.wait_for_url(lambda url: "/sign-in" not in url)
 
-    def look(self, url: str, *, with_axe: bool = True) -> None:
-        """Open a page and note what is wrong with it."""
+    def look_at_all(self, base_url: str, paths: Sequence[str]) -> None:
+        """Each page at every width, in both themes. All rules of axe in one theme at the desktop's width, in turn; in the other those on colours and
+        sizes on the phone."""
+        for number, path in enumerate(paths):
+            whole: Theme = "light" if number % 2 == 0 else "dark"
+            with self._opened(base_url + path, whole) as wrong:
+                self.page.evaluate(axe())
+                wrong += [f"axe, {whole}: {words}" for words in self.page.evaluate(_FOUND, None)]
+                self.page.set_viewport_size(PHONE)
+                self.page.emulate_media(color_scheme="dark" if whole == "light" else "light")
+                wrong += [f"axe, phone: {words}" for words in self.page.evaluate(_FOUND, _OF_THEME_AND_SIZE)]
+
+    def glance_at_all(self, base_url: str, paths: Sequence[str]) -> None:
+        """The same without axe: what holds of the layout."""
+        for path in paths:
+            with self._opened(base_url + path, "light"):
+                pass
+
+    @contextlib.contextmanager
+    def _opened(self, url: str, theme: Theme) -> Iterator[list[str]]:
         self._said.clear()
+        self.page.emulate_media(color_scheme=theme)
         answer = self.page.goto(url, wait_until="load")
-        where = url.split("/", 3)[-1]
-        wrong = [f"{self.width} px wide: {words}" for words in [self._too_wide(NARROWEST), self._too_wide(self.width)] if words]
+        wrong = [f"{width} px wide: {words}" for width in WIDTHS if (words := self._too_wide(width))]
         facts: dict[str, Any] = self.page.evaluate(_FACTS)
         if answer is None or answer.status >= 500:
             wrong.append("no answer")
@@ -84,11 +104,9 @@ class Walker:
             wrong.append("no language")
         wrong += [f"cell without data-label: {name!r}" for name in facts["cells"][:2]]
         wrong += [f"policy: {words}" for words in facts["violated"]]
-        if with_axe:
-            self.page.evaluate(axe())
-            wrong += [f"axe {words}" for words in self.page.evaluate(_FOUND)]
+        yield wrong
         wrong += [f"console: {words}" for words in self._said]
-        self.problems += [f"/{where}: {words}" for words in wrong]
+        self.problems += [f"/{url.split('/', 3)[-1]}: {words}" for words in wrong]
 
     def _too_wide(self, width: int) -> str:
         self.page.set_viewport_size({"width": width, "height": 800})

@@ -24,8 +24,9 @@ from web.app import create_app
 UI = Origin("ui", "127.0.0.1", "tests/1.0")
 REMOTE = "https://cb.tools.example/done"
 ROLES = ("admin", "viewer", "developer")
-NOT_PAGES = {"settings.audit.export", "sso.start", "sso.callback", "settings.sso.tested", "sign_in.start"}
+NOT_PAGES = {"settings.audit.export", "settings.policy.registration", "sso.start", "sso.callback", "settings.sso.tested", "sign_in.start"}
 """Rules that answer a GET with a file or a redirect only: nothing to look at."""
+SEVERAL = {"settings.integrations.detail": 4, "settings.sessions.detail": 2, "settings.audit.detail": 2, "consent.show": 2}
 BEGINNING = ("/", "/settings", "/settings/integrations", "/settings/integrations/new", "/connected-apps", "/sign-ins", "/sign-out")
 FOR_ALL = (
     "/sign-in",
@@ -50,8 +51,8 @@ class Scene:
     missing: dict[str, str] = field(default_factory=dict)
 
     def pages(self, role: str) -> list[str]:
-        """Every URL that has something to look at, two of each rule."""
-        return [url for endpoint, urls in self.urls[role].items() if endpoint not in NOT_PAGES for url in urls[:2]]
+        """Every URL that has something to look at: one of each rule, and several where the page is another for another status."""
+        return [url for endpoint, urls in self.urls[role].items() if endpoint not in NOT_PAGES for url in urls[: SEVERAL.get(endpoint, 1)]]
 
     def person(self, role: str) -> Person:
         person = Person(self.demo.base_url, *self.demo.user(role))
@@ -163,7 +164,7 @@ def _grant(scene: Scene, tokens: dict[str, str]) -> str:
 
 
 def _identity(scene: Scene) -> None:
-    """A provider that is set but not on, a domain, a directory's token, a failed sign-in, and a second browser of each person."""
+    """A provider that is set but not on, a domain, a directory's token, a failed sign-in, somebody deactivated, two browsers of each person."""
     services, account_id, demo = scene.within.services, scene.within.account_id, scene.demo
     by: dict[str, Any] = {"actor_id": member_id(scene, "admin"), "origin": UI}
     provider = sso_settings.SsoSettings(
@@ -174,6 +175,8 @@ def _identity(scene: Scene) -> None:
     sso_settings.add_domain(services, account_id, "jaffle.example", **by)
     scim_token.rotate(services, account_id, **by)
     assert Person(demo.base_url, demo.user("analyst")[0], "wrong").sign_in().status_code < 500
+    gone = manage_members.add_member(services, account_id, email="aaron@jaffle.example", name="Aaron Gone", role="Analyst", **by)
+    manage_members.deactivate(services, account_id, gone.member_id, reason="Left", **by)
     for role in ROLES:
         scene.person(role)
 
@@ -190,7 +193,8 @@ def _walk(scene: Scene, role: str, remote: App) -> None:
 
     found = Found(create_app(scene.within.app))
     kinds = each_kind(scene.within.app, scene.within.account_id) if role != "developer" else []
-    found.walk(get, [*BEGINNING, *FOR_ALL, scene.consent(remote.client_id), *kinds])
+    of_one = [f"/settings/sessions?user={scene.demo.user('operator')[0]}"] if role != "developer" else []
+    found.walk(get, [*BEGINNING, *FOR_ALL, scene.consent(remote.client_id), *kinds, *of_one])
     scene.urls[role] = found.urls
     if role == "admin":
         scene.missing = {endpoint: rule for endpoint, rule in found.missing().items() if endpoint not in NOT_PAGES}

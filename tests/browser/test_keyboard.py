@@ -10,15 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.checks import focused, tab_to
 from tests.browser.scene import REMOTE, Scene, connected, registered
 from tests.support.demo import Demo
-from tests.support.inside import inside
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-
-
-@pytest.fixture(scope="module")
-def scene(demo: Demo) -> Iterator[Scene]:
-    with inside(demo) as within:
-        yield Scene(demo, within)
 
 
 @pytest.fixture

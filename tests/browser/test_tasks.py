@@ -13,7 +13,7 @@ from tests.browser.scene import UI, Scene, connected, member_id, registered
 from tests.support.browser import sign_in
 from tests.support.demo import Demo
 from tests.support.http_flow import App
-from tests.support.inside import SCOPES, inside
+from tests.support.inside import SCOPES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 MOST_CLICKS = 4
@@ -37,12 +37,6 @@ class Stranger:
 
     def reads(self, text: str) -> None:
         expect(self.page.locator("main")).to_contain_text(text)
-
-
-@pytest.fixture(scope="module")
-def scene(demo: Demo) -> Iterator[Scene]:
-    with inside(demo) as within:
-        yield Scene(demo, within)
 
 
 @pytest.fixture
