@@ -245,7 +245,12 @@ def test_telling_accounts_apart_costs_no_statement(two: TwoAccounts, monkeypatch
     token = two.acme.refresh(client_id, two.acme.tokens(client_id)["refresh_token"]).get_json()["refresh_token"]
     seen: list[Any] = []
     run = Kept.run
-    monkeypatch.setattr(Kept, "run", lambda kept, statement, parameters: seen.append(statement) or run(kept, statement, parameters))
+
+    def counted(kept: Kept, statement: Any, parameters: Any) -> Any:
+        seen.append(statement)
+        return run(kept, statement, parameters)
+
+    monkeypatch.setattr(Kept, "run", counted)
     assert two.acme.refresh(client_id, token).status_code == 200
     assert len(seen) == 1
     seen.clear()
