@@ -20,6 +20,7 @@ from web.api import (
     integrations,
     members,
     openapi,
+    past,
     policies,
     preconditions,
     problems,
@@ -34,7 +35,7 @@ from web.schemas.common import Problem
 _VERSION = "1"
 _DESCRIPTIONS = 20
 """As many are remembered; further ones are made anew each time."""
-_MODULES = (account, integrations, usage, sessions, consents, members, policies, scopes, resources, audit)
+_MODULES = (account, integrations, usage, sessions, consents, members, policies, scopes, resources, past, audit)
 _DESCRIPTION = (
     """Everything that the pages can do. Call it with an access token whose resource is this API; the page /api/docs says how to get one."""
 )

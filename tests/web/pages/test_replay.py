@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from application import decide_app, manage_members
+from tests.support.http_flow import App, Person
+from tests.web.pages.conftest import ORIGIN, Site, connected, settled, signed_in, text_of
+
+
+@dataclass
+class Past:
+    """A site with a history: at `before` the analyst's app could query, since then it can't, and another came."""
+
+    site: Site
+    before: int
+    apps: list[App]
+
+
+def head(site: Site) -> int:
+    settled(site)
+    with site.app.views() as conn:
+        row = conn.execute("SELECT max(position) FROM positions").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.fixture(scope="module")
+def past(site: Site) -> Past:
+    analyst, operator = signed_in(site, "analyst"), signed_in(site, "operator")
+    first, _ = connected(site, analyst, "Old Tool", scopes=["account:read", "projects:query"], projects=[site.projects["Sales"]])
+    second, _ = connected(site, operator, "Blocked Tool", scopes=["jobs:run"])
+    before = head(site)
+    manage_members.forbid(
+        site.app.services,
+        site.account_id,
+        UUID(site.people["analyst"]),
+        "metrics.query",
+        projects=["Sales"],
+        actor_id=site.people["admin"],
+        origin=ORIGIN,
+    )
+    decide_app.block(site.app.services, site.account_id, second.client_id, actor_id=site.people["admin"], origin=ORIGIN)
+    third, _ = connected(site, operator, "New Tool", scopes=["account:read"])
+    head(site)
+    return Past(site, before, [first, second, third])
+
+
+@pytest.fixture(scope="module")
+def admin(past: Past) -> Person:
+    return signed_in(past.site, "admin")
+
+
+def rows(page: str) -> dict[str, str]:
+    """Each app's row as text."""
+    found = {}
+    for row in re.findall(r'<tr role="row"><td.*?</tr>', page, re.DOTALL):
+        words = " ".join(re.sub(r"<[^>]+>", " ", row).split())
+        found[next(app for app in ("Old Tool", "Blocked Tool", "New Tool") if app in words)] = words
+    return found
+
+
+def test_the_past_stands_beside_now_with_what_changed_and_why(past: Past) -> None:
+    viewer = signed_in(past.site, "viewer")
+    page = viewer.http.get("/settings/replay", params={"position": past.before}).text
+    found = rows(page)
+    assert "Narrowed Lost projects:query" in found["Old Tool"]
+    assert "Lost App blocked" in found["Blocked Tool"]
+    assert "No access Gained 1 scope now" in found["New Tool"]
+    assert f'href="/settings/audit/{past.before + 2}"' in page  # the block is cited
+    assert "1 gained" in text_of_page(page)
+    assert "1 lost" in text_of_page(page)
+
+
+def text_of_page(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_now_is_the_same_as_now(admin: Person) -> None:
+    found = rows(admin.http.get("/settings/replay").text)
+    assert set(found) == {"Old Tool", "New Tool"}
+    assert all("Same" in words for words in found.values())
+    only = admin.http.get("/settings/replay?changes=only")
+    assert "Nothing has changed since." in text_of(only)
+
+
+def test_a_person_and_a_project_narrow_the_question(past: Past, admin: Person) -> None:
+    assert set(rows(admin.http.get("/settings/replay", params={"position": past.before, "user": "castillo"}).text)) == {"Old Tool"}
+    sales = admin.http.get("/settings/replay", params={"position": past.before, "project": past.site.projects["Sales"]}).text
+    assert set(rows(sales)) == {"Old Tool", "Blocked Tool"}
+
+
+def test_date_and_time_lead_to_a_position_that_keeps_its_meaning(admin: Person) -> None:
+    now = datetime.now(UTC)
+    answer = admin.http.get("/settings/replay", params={"date": f"{now:%Y-%m-%d}", "time": "23:59:59", "user": "castillo"})
+    assert answer.status_code == 303
+    assert re.fullmatch(r"/settings/replay\?position=\d+&user=castillo", answer.headers["location"])
+    long_ago = admin.http.get("/settings/replay", params={"date": "2020-01-01"})
+    assert long_ago.headers["location"] == "/settings/replay?position=0"
+    assert "first moment" in text_of(admin.http.get(long_ago.headers["location"]))
+    wrong = admin.http.get("/settings/replay", params={"date": "yesterday"})
+    assert "so this is now" in text_of(admin.http.get(wrong.headers["location"]))
+
+
+@pytest.mark.parametrize("position", ["999999", "x", "-1", "9" * 30, "1.5"])
+def test_a_moment_that_is_not_there_says_so_and_shows_the_nearest(admin: Person, position: str) -> None:
+    answer = admin.http.get("/settings/replay", params={"position": position})
+    assert answer.status_code == 200
+    assert "so this is now" in text_of(answer)
+
+
+def test_changes_are_stepped_through_one_by_one(past: Past, admin: Person) -> None:
+    page = admin.http.get("/settings/replay", params={"position": past.before}).text
+    after = re.search(r'href="([^"]+)">Change after', page)
+    assert after is not None
+    assert after[1] == f"/settings/replay?position={past.before + 1}"
+    back = re.search(r'href="([^"]+)">Change before', admin.http.get(after[1]).text)
+    assert back is not None
+    position = int(back[1].rpartition("=")[2])
+    assert position <= past.before
+
+
+def test_the_first_event_has_nothing_before_it(admin: Person) -> None:
+    answer = admin.http.get("/settings/replay?position=1")
+    assert "Change before" not in answer.text
+    assert "Event 1" in text_of(answer)
+
+
+def test_those_who_may_not_read_the_audit_log_may_not_replay(past: Past) -> None:
+    analyst = signed_in(past.site, "analyst")
+    assert analyst.http.get("/settings/replay").status_code == 403

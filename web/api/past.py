@@ -1,0 +1,49 @@
+"""Who could do what, at any moment of the past."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from application.lookups import client_of
+from domain.errors import InvalidInput, NotFound
+from infrastructure.past.holders import Asked, Holders
+from infrastructure.past.moments import Connection, Moment, head, moment_at, moment_of
+from web.api import context
+from web.api.blueprints import new_blueprint
+from web.api.guard import reads
+from web.schemas import past as shapes
+
+blueprint = new_blueprint("access", "Who could do what, now or at any moment of the past, and because of which events.")
+
+
+@blueprint.route("/access")
+@reads()
+@blueprint.arguments(shapes.AccessQuery, location="query")
+@blueprint.response(200, shapes.Access)
+def show_access(query: dict[str, Any]) -> Any:
+    """Show who could do what at a moment: judged by the rule that decides today, over states rebuilt from the events up to then."""
+    app, account_id = context.grantbook(), context.account_id()
+    asked = Asked(
+        member_id=str(query["member_id"]) if "member_id" in query else None,
+        client_stream=str(client_of(context.services(), account_id, query["client"]).id) if "client" in query else None,
+        project_id=query.get("project_id"),
+        scope=query.get("scope"),
+    )
+    with context.views() as conn:
+        moment = _moment(conn, query)
+        found = Holders(conn, app.store.mapper, app.keyring, account_id).at(moment, asked)
+    return {"position": moment.position, "at": moment.at, "data": found}
+
+
+def _moment(conn: Connection, query: dict[str, Any]) -> Moment:
+    at, position = query.get("at"), query.get("position")
+    if at is not None and position is not None:
+        raise InvalidInput("Ask for a time or for a position, not for both.", field="position")
+    if at is not None:
+        return moment_at(conn, at)
+    if position is None:
+        return Moment(head(conn), context.services().clock())
+    found = moment_of(conn, position)
+    if found is None:
+        raise NotFound(f"There is no event {position} yet.")
+    return found
