@@ -50,7 +50,7 @@ class Scene:
         member_id = uuid4()
         email = Personal(str(member_id), f"{member_id.hex}@example.com")
         facts = {"role": role, "permissions": permissions_of(role), "projects": projects, "name": Personal(str(member_id), name), "email": email}
-        member = Member.add(member_id, self.admin(), **facts)  # type: ignore[arg-type]  # what it takes
+        member = Member.add(member_id, self.admin(), **facts)
         self.history.append(member)
         return member
 

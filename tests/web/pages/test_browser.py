@@ -191,6 +191,7 @@ def test_the_whole_walk(browser: Browser, site: Site) -> None:
     context = browser.new_context()
     page = context.new_page()
     sign_in(page, site, "admin")
+    page.get_by_role("link", name="App integrations").first.click()
     page.get_by_role("link", name="Walked").click()
     page.get_by_role("button", name="Block").first.click()
     page.fill("#block-why", "Seen in a test")

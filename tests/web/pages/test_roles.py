@@ -21,7 +21,7 @@ READERS = {
     "settings.members.list", "settings.members.detail", "settings.projects.list",
     "settings.policy.show", "settings.policy.registration", "settings.keys.list", "settings.resources.list", "settings.resources.detail",
     "settings.scopes.list",
-    "settings.overview.show", "settings.integrations.registrations",
+    "settings.overview.show", "settings.integrations.registrations", "settings.replay.show",
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
     "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
 }  # fmt: skip
