@@ -148,14 +148,7 @@ def _permission_again(person: Person, name: str, error: Exception, failed: str) 
     return make_response(_permission_page(person, name, {f"{failed}-project_id": words}, failed), 400)
 
 
-@blueprint.get("/permissions/<permission>/permit")
-@for_admins
-def permit_page(member_id: str, permission: str) -> Response:
-    """Where a fresh sign-in comes back to: the page that holds the form."""
-    return redirect(url_for("settings.member_access.permission", member_id=member_id, permission=permission), 303)
-
-
-@blueprint.post("/permissions/<permission>/permit")
+@blueprint.post("/permissions/<permission>")
 @for_admins_afresh
 def permit(member_id: str, permission: str) -> Response:
     person, name = person_with(member_id), _permission(permission)

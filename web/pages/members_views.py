@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from application import browser_sessions, foresee, manage_members
@@ -181,7 +182,7 @@ def _access_actions(person: Person, sessions: int, *, more: bool, sign_ins: int)
 def _apps(conn: Any, member_id: str, account: Account, sessions: list[SessionRow]) -> tuple[AllowedApp, ...]:
     """The apps that somebody allows, the newest consent of each; when they were last used tells only of live sessions."""
     used = {app.fingerprint: app for app in apps_in_use(conn, context.account_id(), [member_id]).get(member_id, ())}
-    last = {}
+    last: dict[str | None, datetime] = {}
     for row in reversed(sessions):
         last[row.fingerprint] = max(row.last_used_at or row.created_at, last.get(row.fingerprint, row.created_at))
     found: dict[str, AllowedApp] = {}

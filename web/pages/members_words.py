@@ -88,7 +88,7 @@ def line(name: str, role: str, held: Held, account: Account) -> PermissionLine:
     scopes = [scope for scope in account.scopes.values() if scope.permission == name]
     usual = name in ROLES.get(role, ())
     places = sentence(where(held, account.projects)) if per_project(name) else "The whole account"
-    source = ("From the role" if usual else "Beyond the role") if held else ("Taken away" if usual else "")
+    source = ("From the role" if usual else "Beside the role") if held else ("Taken away" if usual else "")
     title = scopes[0].title if scopes else _WITHOUT_SCOPE.get(name, name)
     return PermissionLine(
         name=name, title=title, scopes=tuple(scope.code for scope in scopes), where=places if held else "", source=source, held=bool(held)

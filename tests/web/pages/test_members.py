@@ -265,13 +265,13 @@ def test_a_permission_is_permitted_in_chosen_projects(site: Site, admin: Person)
     who, _ = newcomer(site, "Analyst", "Per Mitted")
     page = admin.http.get(f"/settings/members/{who}/permissions/jobs.run")
     assert "Per Mitted does not hold it." in text_of(page)
-    answer = send(admin, who, "permissions/jobs.run/permit", project_access="selected", project_id=site.projects["Sales"])
+    answer = send(admin, who, "permissions/jobs.run", project_access="selected", project_id=site.projects["Sales"])
     assert answer.status_code == 303
     words = page_of(admin, who)
     assert "Per Mitted holds jobs.run in Sales. It counts for apps that they allow from now on. Event" in words
-    assert "Beyond the role" in words
+    assert "Beside the role" in words
     assert "Priya Raman gave jobs.run in Sales to Per Mitted." in words
-    assert "holds it in Sales, beyond the role." in text_of(admin.http.get(f"/settings/members/{who}/permissions/jobs.run"))
+    assert "holds it in Sales, beside the role." in text_of(admin.http.get(f"/settings/members/{who}/permissions/jobs.run"))
 
 
 def test_taking_a_permission_away_asks_with_what_narrows_and_ends(site: Site, admin: Person) -> None:
@@ -302,7 +302,7 @@ def test_a_permission_form_without_a_project_says_so_where_it_stands(site: Site,
     who, _ = newcomer(site, "Developer")
     for deed in ("permit", "forbid"):
         name = "jobs.run" if deed == "permit" else "metrics.query"
-        answer = send(admin, who, f"permissions/{name}/{deed}", project_access="selected")
+        answer = send(admin, who, f"permissions/{name}{'/forbid' if deed == 'forbid' else ''}", project_access="selected")
         assert answer.status_code == 400
         assert f'id="{deed}-project_id-error"' in answer.text
         assert "Choose at least one project." in answer.text
@@ -465,7 +465,7 @@ def test_deeds_need_a_sign_in_of_the_last_hour(site: Site, monkeypatch: pytest.M
     admin = signed_in(site, "admin")
     page = hidden(admin.http.get(f"/settings/members/{who}").text)
     monkeypatch.setattr(browser_session, "FRESH", timedelta(0))
-    for path in ("role", "deactivate", "end-sign-ins", "revoke-sessions", "password", "permissions/jobs.run/permit", "permissions/jobs.run/forbid"):
+    for path in ("role", "deactivate", "end-sign-ins", "revoke-sessions", "password", "permissions/jobs.run", "permissions/jobs.run/forbid"):
         answer = admin.http.post(f"/settings/members/{who}/{path}", data=page)
         assert answer.status_code == 303, path
         assert answer.headers["location"].startswith("/sign-in?"), path

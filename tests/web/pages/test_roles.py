@@ -27,7 +27,7 @@ READERS = {
 }  # fmt: skip
 ADMINS = {
     "settings.members.new", "settings.members.add", "settings.member_access.ask_role", "settings.member_access.role",
-    "settings.member_access.permission", "settings.member_access.permit_page", "settings.member_access.permit",
+    "settings.member_access.permission", "settings.member_access.permit",
     "settings.member_access.ask_forbid", "settings.member_access.forbid", "settings.member.deactivate", "settings.member.reactivate",
     "settings.member.end_sign_ins", "settings.member.revoke_sessions", "settings.member.password", "settings.projects.add",
     "settings.projects.ask_rename", "settings.projects.rename", "settings.projects.remove",
