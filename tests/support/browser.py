@@ -37,12 +37,12 @@ def chromium() -> Iterator[Browser]:
         yield _open.browser
         return
     with sync_playwright() as playwright:
-        _open.browser = playwright.chromium.launch(executable_path=needs.chromium(), args=FLAGS)
+        launched = _open.browser = playwright.chromium.launch(executable_path=needs.chromium(), args=FLAGS)
         try:
-            yield _open.browser
+            yield launched
         finally:
-            _open.browser, closing = None, _open.browser
-            closing.close()
+            _open.browser = None
+            launched.close()
 
 
 @dataclass(frozen=True)
