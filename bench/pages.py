@@ -87,7 +87,7 @@ def measured(place: Place, app: App, seeded: Seeded, counters: Counters, request
     browser.sign_in()
     found = Found(create_app(app))
     waiting = authorization(app.services, seeded.account_id, seeded.client_id)
-    found.walk(lambda url: _page(browser, url), [*BEGINNING, f"/consent?request={waiting.request_id}", *each_kind(app, seeded.account_id)])
+    found.walk(lambda url: _page(browser, url), [*each_kind(app, seeded.account_id), f"/consent?request={waiting.request_id}", *BEGINNING])
     rules = {endpoint: rule for endpoint, rule in found.rules.items() if endpoint in found.urls and only in rule}
     costs = []
     for endpoint, rule in rules.items():

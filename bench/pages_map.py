@@ -35,8 +35,8 @@ def each_kind(app: App, account_id: str) -> list[str]:
         rows = [row for removed in (False, True) for row in list_integrations(conn, account_id, removed=removed, limit=10_000)]
         people = find_members(conn, account_id, limit=10_000)
     by_status = {row.status: row.client_stream for row in rows}
-    by_role = {(row.role, row.active): row.member_id for row in people}
-    return [*(f"/settings/integrations/{stream}" for stream in by_status.values()), *(f"/settings/members/{id_}" for id_ in by_role.values())]
+    by_role = {(row.active, row.role): row.member_id for row in people}
+    return [*(f"/settings/integrations/{stream}" for stream in by_status.values()), *(f"/settings/members/{by_role[key]}" for key in sorted(by_role))]
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Found:
     """`urls`: endpoint -> the URLs met so far, at most `most` of each rule (lists with other queries are the same rule)."""
 
     app: Flask
-    most: int = 8
+    most: int = 4
     urls: dict[str, list[str]] = field(default_factory=dict)
     rules: dict[str, str] = field(init=False)
 

@@ -194,7 +194,7 @@ def _walk(scene: Scene, role: str, remote: App) -> None:
     found = Found(create_app(scene.within.app))
     kinds = each_kind(scene.within.app, scene.within.account_id) if role != "developer" else []
     of_one = [f"/settings/sessions?user={scene.demo.user('operator')[0]}"] if role != "developer" else []
-    found.walk(get, [*BEGINNING, *FOR_ALL, scene.consent(remote.client_id), *kinds, *of_one])
+    found.walk(get, [*kinds, *of_one, scene.consent(remote.client_id), *BEGINNING, *FOR_ALL])
     scene.urls[role] = found.urls
     if role == "admin":
         scene.missing = {endpoint: rule for endpoint, rule in found.missing().items() if endpoint not in NOT_PAGES}
