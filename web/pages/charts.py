@@ -22,10 +22,9 @@ MarkKind = Literal["refresh", "race", "reuse"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spark:
-    """A line of daily numbers without axes: its path, the area under it, and the words."""
+    """A line of daily numbers without axes, and the words. The path closes outside the picture, so that one serves as line and as area."""
 
     path: str
-    area: str
     words: str
 
 
@@ -88,9 +87,10 @@ def spark(counts: Sequence[int] | None, what: str = "Requests") -> Spark | None:
         return None
     highest, step = max(counts), SPARK_WIDTH / (len(counts) - 1)
     points = [f"{n * step:.1f} {SPARK_HEIGHT - 1.5 - (SPARK_HEIGHT - 3.5) * count / highest:.1f}" for n, count in enumerate(counts)]
-    path = "M" + " L".join(points)
+    first, last = points[0].split()[1], points[-1].split()[1]
+    path = f"M-2 {first}L{'L'.join(points)}L82 {last}V24H-2Z"
     words = f"{what} per day, last {counted(len(counts), 'day')}: {number(sum(counts))} in all, at most {number(highest)}"
-    return Spark(path=path, area=f"{path}L{SPARK_WIDTH} {SPARK_HEIGHT}L0 {SPARK_HEIGHT}Z", words=words)
+    return Spark(path=path, words=words)
 
 
 def bar_chart(title: str, days: Sequence[date], counts: Sequence[int]) -> BarChart:

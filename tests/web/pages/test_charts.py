@@ -12,8 +12,7 @@ DAYS = [date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24)]
 def test_a_sparkline_spans_its_width_and_says_its_numbers() -> None:
     line = spark((0, 4, 2))
     assert line is not None
-    assert line.path == "M0.0 18.5 L40.0 2.0 L80.0 10.2"
-    assert line.area.endswith("L80 20L0 20Z")
+    assert line.path == "M-2 18.5L0.0 18.5L40.0 2.0L80.0 10.2L82 10.2V24H-2Z"
     assert line.words == "Requests per day, last 3 days: 6 in all, at most 4"
     assert spark((0, 0, 0)) is None
     assert spark(None) is None
