@@ -71,7 +71,14 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     try:
         with connect(views_dsn(dsn)) as connection:
             behind, found = lag(connection), stalls(connection)
-            warnings = [*_foreign(connection), *_projector(connection), *_stopped(connection), *_behind(behind), *map(_stall, found), *_ledger(connection, behind)]
+            warnings = [
+                *_foreign(connection),
+                *_projector(connection),
+                *_stopped(connection),
+                *_behind(behind),
+                *map(_stall, found),
+                *_ledger(connection, behind),
+            ]
             return asdict(behind), [asdict(stall) for stall in found], warnings
     except (psycopg.Error, DatabaseUnavailable) as error:
         return {"unknown": first_line(error)}, [], [f"How far the views are behind can't be told: {first_line(error)}"]
