@@ -14,7 +14,8 @@ def test_a_read_shows_the_write_whose_position_it_names(admin: Caller) -> None:
         assert made.get_json()["member_id"] in {member["member_id"] for member in listed}
 
 
-def test_every_read_says_what_the_views_hold_and_how_far_they_lag(admin: Caller) -> None:
+def test_every_read_says_what_the_views_hold_and_how_far_they_lag(server: Server, admin: Caller) -> None:
+    server.settled()
     response = admin.get("/members")
     assert int(response.headers["Grantbook-Position"]) > 0
     assert float(response.headers["Grantbook-Lag"]) >= 0
