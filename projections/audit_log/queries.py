@@ -17,6 +17,8 @@ __all__ = ["EVENT_TYPES", "AuditEntry", "entries", "entry", "export"]
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 _NO_POSITION = 2**62
+_FIRST, _OF_APP = 50, 200
+"""Rows of an export's first page, which somebody waits for, and of the others of one app: each costs reads in all its registrations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +132,7 @@ def _entries(row: tuple[Any, ...]) -> list[AuditEntry]:
 
 def export(connection: Connection, account_id: str, *, page: int = 2000, **filters: Any) -> Iterator[AuditEntry]:
     """Every entry that the same filters of `entries` find, newest first, a page at a time: nothing is held open in between."""
-    before = filters.pop("before_position", None)
-    while True:
-        found = entries(connection, account_id, before_position=before, limit=page, **filters)
-        if not found:
-            return
+    before, limit = filters.pop("before_position", None), min(page, _FIRST)
+    while found := entries(connection, account_id, before_position=before, limit=limit, **filters):
         yield from found
-        before = found[-1].position
+        before, limit = found[-1].position, page if filters.get("client") is None else min(page, _OF_APP)

@@ -142,6 +142,11 @@ def people(connection: Connection, account_id: str, fingerprint: str, *, offset:
     return [_person(row[:-1]) for row in rows], rows[0][-1] if rows else 0
 
 
+def used_last(connection: Connection, account_id: str, limit: int) -> list[tuple[str, str]]:
+    """Client id and name of the apps that were used last."""
+    return view.used_last(connection, account_id, limit)
+
+
 def waiting_count(connection: Connection, account_id: str) -> int:
     """How many apps wait for an admin's approval."""
     return view.waiting(connection, account_id)

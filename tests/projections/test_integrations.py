@@ -15,6 +15,7 @@ from projections.integrations.queries import (
     list_integrations,
     registrations,
     unused_clients,
+    used_last,
     waiting_count,
 )
 from tests.projections.history import MCP
@@ -183,6 +184,16 @@ def test_apps_are_found_by_what_somebody_lets_them_do_now(scene: Scene) -> None:
     once.narrow(("account:read",), "*", scene.admin())
     scene.append(once)
     assert found(scene, scope="jobs:run") == []
+
+
+def test_the_apps_used_last_are_named_without_those_that_are_gone(scene: Scene) -> None:
+    never, used, gone = scene.client("Never"), scene.client("Used"), scene.client("Gone")
+    scene.grant(scene.member(), used)
+    gone.remove("admin", scene.admin())
+    scene.append(gone)
+    scene.told()
+    assert used_last(scene.connection, scene.account, 9) == [(used.client_id, "Used"), (never.client_id, "Never")]
+    assert used_last(scene.connection, scene.account, 1) == [(used.client_id, "Used")]
 
 
 def test_apps_are_sorted_and_paged(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from domain.errors import NotFound
 from infrastructure.store.reader import read_rows
 from projections.audit_log import queries
 from projections.audit_log.queries import AuditEntry
-from projections.integrations.queries import find_integrations, integration
+from projections.integrations.queries import integration, used_last
 from projections.members.queries import find_members
 from web.pages import audit_views, context
 from web.pages.app_words import plain_name
@@ -74,7 +74,7 @@ def _members(conn: Any, account_id: str, found: audit_views.Asked) -> list[str |
 
 def _apps(conn: Any, account_id: str, chosen: str) -> list[tuple[str, str]]:
     """The apps that the filter offers: those that were used last, and the chosen one. Every other app's own page leads here."""
-    offered = [(row.client_id, plain_name(row.name)) for row in find_integrations(conn, account_id, limit=_APPS).rows]
+    offered = [(client_id, plain_name(name)) for client_id, name in used_last(conn, account_id, _APPS)]
     if chosen and chosen not in dict(offered):
         row = integration(conn, account_id, chosen)
         offered += [(chosen, plain_name(row.name))] if row else []

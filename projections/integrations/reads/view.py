@@ -121,6 +121,17 @@ def find(
     return rows
 
 
+_USED_LAST = """
+SELECT f.client_id, coalesce(nullif(f.name, ''), f.client_id) FROM views.integrations a JOIN views.clients f ON f.client_stream = a.first_stream
+WHERE a.account_id = %s AND (a.live > 0 OR a.decision = 'blocked') ORDER BY a.last_used_at DESC NULLS LAST, a.created_position DESC LIMIT %s
+"""
+
+
+def used_last(connection: Connection, account_id: str, limit: int) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = connection.execute(_USED_LAST, (account_id, limit)).fetchall()
+    return rows
+
+
 _WAITING = "SELECT count(*) FROM views.integrations WHERE account_id = %s AND waiting > 0 AND live > 0 AND decision = 'undecided'"
 
 
