@@ -25,7 +25,7 @@ def show_access(query: dict[str, Any]) -> Any:
     app, account_id = context.grantbook(), context.account_id()
     asked = Asked(
         member_id=str(query["member_id"]) if "member_id" in query else None,
-        client_stream=str(client_of(context.services(), account_id, query["client"]).id) if "client" in query else None,
+        client_stream=_client(account_id, query["client"]) if "client" in query else None,
         project_id=query.get("project_id"),
         scope=query.get("scope"),
     )
@@ -33,6 +33,13 @@ def show_access(query: dict[str, Any]) -> Any:
         moment = _moment(conn, query)
         found = Holders(conn, app.store.mapper, app.keyring, account_id).at(moment, asked)
     return {"position": moment.position, "at": moment.at, "data": found}
+
+
+def _client(account_id: str, client_ref: str) -> str:
+    try:
+        return str(client_of(context.services(), account_id, client_ref).id)
+    except NotFound as error:
+        raise InvalidInput(error.message, field="client") from error
 
 
 def _moment(conn: Connection, query: dict[str, Any]) -> Moment:
@@ -45,5 +52,5 @@ def _moment(conn: Connection, query: dict[str, Any]) -> Moment:
         return Moment(head(conn), context.services().clock())
     found = moment_of(conn, position)
     if found is None:
-        raise NotFound(f"There is no event {position} yet.")
+        raise InvalidInput(f"There is no event {position} yet.", field="position")
     return found

@@ -37,7 +37,7 @@ def test_the_past_is_told_with_the_events_that_made_it_so(server: Server) -> Non
 def test_a_moment_is_given_once_and_must_be_there(server: Server) -> None:
     admin = server.caller()
     assert admin.get("/access?position=1&at=2026-01-01T00:00:00Z").status_code == 422
-    assert admin.get("/access?position=99999999").status_code == 404
+    assert admin.get("/access?position=99999999").status_code == 422
     assert admin.get("/access?position=0").status_code == 422
-    assert admin.get("/access?client=nobody").status_code == 404
+    assert admin.get("/access?client=nobody").status_code == 422
     assert admin.get("/access?at=2020-01-01T00:00:00Z").get_json()["data"] == []

@@ -34,6 +34,7 @@ def test_who_asked_for_an_app_is_listed_with_the_reason(own_server: Server) -> N
     admin, world = own_server.caller(), own_server.world
     admin.patch("/policies/registration", {"registration": "approval"})
     client_id = client_of(own_server, "Wanted")
+    own_server.settled()
     assert admin.get(f"/integrations/{client_id}/approval-requests").get_json() == {"data": []}
     stream = client_stream_from(client_id, world.account_id)
     request = PendingRequest(

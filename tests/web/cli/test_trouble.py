@@ -67,8 +67,3 @@ def test_a_folder_that_nobody_may_write_is_named(tmp_path: Path) -> None:
     environment = clean_environment(GRANTBOOK_DATA_DIR="/proc/grantbook")
     said = Grantbook(environment, tmp_path).refused("init", "--account", "a", "--name", "A", "--admin-email", "a@b.example", code=2)
     assert "can't be written" in said
-
-
-def test_several_accounts_by_host_are_not_pretended(database: Database, tmp_path: Path) -> None:
-    environment = clean_environment(GRANTBOOK_DATABASE_URL=database.web_dsn, GRANTBOOK_BASE_URL="https://{account}.example.com", **EXTERNAL)
-    assert "not served yet" in Grantbook(environment, tmp_path).refused("member", "list", code=2)
