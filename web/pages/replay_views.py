@@ -21,7 +21,7 @@ from web.pages.replay_models import Bar, Figure, Reach, Replay, Row
 
 BARS: Final = 96
 WIDTH, HEIGHT = 960, 56
-MOST_ROWS: Final = 200
+MOST_ROWS: Final = 50
 _ENDED: Final = {
     "revoked": "Revoked", "reuse_detected": "Reuse detected", "code_replayed": "Its code was used twice", "idle": "Not used for too long",
     "absolute": "Reached its end", "consent_withdrawn": "Consent withdrawn", "client_removed": "App removed", "app_blocked": "App blocked",
