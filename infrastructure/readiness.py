@@ -12,7 +12,7 @@ from application.ports import Busy
 from application.services import Services
 from infrastructure import migrations
 from infrastructure.database import DatabaseUnavailable, connect, first_line, views_dsn
-from infrastructure.ledger.sealing import REFUSED
+from infrastructure.ledger.sealing import refusal
 from infrastructure.login_keys import LoginKeyLost
 from infrastructure.run_folder import draining
 from infrastructure.store.sequencer import Stall, foreign_cluster, stalls
@@ -118,9 +118,9 @@ def _behind(behind: Lag) -> list[str]:
 
 def _ledger(connection: psycopg.Connection[Any], behind: Lag) -> list[str]:
     """A refusal to sign, or events that nobody has signed for a while."""
-    refused = connection.execute("SELECT value FROM store_meta WHERE key = %s AND value <> ''", (REFUSED,)).fetchone()
+    refused = refusal(connection)
     if refused is not None:
-        return [f"The ledger is not signed: {refused[0]}"]
+        return [f"The ledger is not signed: {refused}"]
     row = connection.execute(_UNSIGNED).fetchone()
     if row is None or row[0] < LATE_S:
         return []

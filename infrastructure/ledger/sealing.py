@@ -54,6 +54,12 @@ class Sealing:
         self._said = refusal
 
 
+def refusal(connection: Connection) -> str | None:
+    """Why nothing is signed at the moment, or None."""
+    row = connection.execute("SELECT value FROM store_meta WHERE key = %s AND value <> ''", (REFUSED,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def signer_of(settings: Settings, connection: Connection) -> LogSigner:
     """The log's signer, under the log's name."""
     return LogSigner(name_of(settings, connection), settings.ledger_key)

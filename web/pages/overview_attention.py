@@ -1,4 +1,4 @@
-"""What needs an admin's attention: views in trouble, apps that wait, spent tokens, unused powerful permissions, failed sign-ins."""
+"""What needs an admin's attention: a ledger that is not signed, views in trouble, apps that wait, spent tokens, unused powerful permissions, failed sign-ins."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flask import url_for
 
+from infrastructure.ledger.sealing import refusal
 from projections import status
 from projections.audit_log.queries import entries
 from projections.integrations.queries import approval_requests, find_integrations
@@ -27,7 +28,19 @@ _MANY_FAILED: Final = 10
 
 def attention(conn: Any, days: Sequence[Day]) -> tuple[Attention, ...]:
     """The worst first; `days` are the account's last thirty."""
-    return (*_views(conn), *_reused(conn, days), *_waiting(conn), *_failed_sign_ins(days), *_unused(conn))
+    return (*_ledger(conn), *_views(conn), *_reused(conn, days), *_waiting(conn), *_failed_sign_ins(days), *_unused(conn))
+
+
+def _ledger(conn: Any) -> Iterator[Attention]:
+    if refusal(conn) is not None:
+        yield Attention(
+            kind="bad",
+            image="warning",
+            words="The ledger is not signed any more: the database does not hold what was signed before.",
+            detail="Decisions are not affected. Whoever runs the server finds why in its log and at /readyz.",
+            url=url_for("settings.audit.list"),
+            link="Audit log",
+        )
 
 
 def _views(conn: Any) -> Iterator[Attention]:

@@ -5,6 +5,7 @@ import pytest
 from application import manage_policies, record_action
 from application.services import Origin
 from infrastructure.database import connect
+from infrastructure.ledger.sealing import REFUSED
 from projections import view
 from projections.sessions.queries import list_sessions
 from tests.support.http_flow import App, Person, hidden
@@ -174,3 +175,12 @@ def test_whoever_is_no_reader_is_told_who_can(site: Site) -> None:
     assert answer.status_code == 403
     assert "Only account admins" in answer.text
     assert viewer.http.get("/settings").status_code == 200
+
+
+def test_a_ledger_that_must_not_be_signed_comes_first(fresh_site: Site) -> None:
+    admin = signed_in(fresh_site, "admin")
+    assert "The ledger is not signed" not in overview(fresh_site, admin)
+    fresh_site.app.store.tables().set_meta(REFUSED, "It was set back.")
+    words = overview(fresh_site, admin)
+    assert words.index("The ledger is not signed any more") > words.index("Needs attention")
+    assert any("It was set back." in warning for warning in fresh_site.app.status().warnings)
