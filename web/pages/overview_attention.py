@@ -1,4 +1,4 @@
-"""What needs an admin's attention: a ledger that is not signed, views in trouble, apps that wait, spent tokens, unused powerful permissions, failed sign-ins."""
+"""What needs an admin's attention: ledger or views in trouble, apps that wait, spent tokens, unused powerful permissions, failed sign-ins."""
 
 from __future__ import annotations
 
