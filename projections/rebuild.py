@@ -17,6 +17,7 @@ from projections.runner import Fenced, apply_batch
 BATCH = 5000
 CLOSE = 500
 _LOCK_WAIT_MS = 500
+_BUILDER_ENDS = 2.0  # seconds: how long a killed builder's session may hold its lock
 
 
 class RebuildFailed(Exception):
@@ -62,7 +63,7 @@ class Build:
         self._beside = replace(projection, name=self._row)
 
     def __enter__(self) -> Self:
-        if not view.try_lock(self._connection, f"grantbook {self._row}"):
+        if not view.lock_within(self._connection, f"grantbook {self._row}", _BUILDER_ENDS):
             raise AlreadyBuilding(f"{self._projection.name} is being built by another process.")
         try:
             self._clear()

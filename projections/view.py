@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from projections.definition import Names, Projection
 from projections.events import Event, decode
 
 PREPARE_LOCK = 0x67725F70726570  # one process at a time makes or replaces tables
+_LOCK_EVERY = 0.02
 
 # The lookup stands in a subquery that can't be pulled up: one index probe per position, whatever the planner believes.
 _READ = """
@@ -163,8 +165,17 @@ def show(connection: Connection, projection: Projection, names: Names) -> None:
         connection.execute(f"CREATE VIEW views.{table} AS SELECT * FROM {names[table]}")
 
 
-def try_lock(connection: Connection, key: str) -> bool:
-    """A session's advisory lock by name."""
+def lock_within(connection: Connection, key: str, seconds: float) -> bool:
+    """A session's advisory lock by name, waited for: the session of a process that was killed takes a moment to end."""
+    until = time.monotonic() + seconds
+    while not _try_lock(connection, key):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_LOCK_EVERY)
+    return True
+
+
+def _try_lock(connection: Connection, key: str) -> bool:
     return bool(connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone()[0])
 
 

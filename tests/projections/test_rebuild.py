@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -109,6 +110,19 @@ def test_only_one_process_builds_a_projection(history: History, connection: Conn
         with pytest.raises(AlreadyBuilding):
             list(rebuild(other_connection, BY_NAME["members"], new_reader()))
         list(rebuild(other_connection, BY_NAME["consents"], new_reader()))
+
+
+def test_a_build_waits_for_a_killed_one_whose_session_is_still_ending(
+    history: History, connection: Connection, other_connection: Connection, new_reader: Reader
+) -> None:
+    members = BY_NAME["members"]
+    doomed = Build(other_connection, members, new_reader(), 10)
+    doomed.__enter__()
+    ending = threading.Timer(0.3, other_connection.close)
+    ending.start()
+    list(rebuild(connection, members, new_reader()))
+    ending.join()
+    assert len(view.tables_of(connection, members)) == 1
 
 
 def test_the_next_build_clears_what_a_killed_one_left(history: History, database: Any, connection: Connection, new_reader: Reader) -> None:
