@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -77,7 +78,7 @@ def server_user(cluster: Path | None) -> ServerUser:
     uid = os.geteuid()
     if uid != 0:
         return _known(uid, changes=False)
-    user = _owner(cluster) or _by_name(SYSTEM_USER) or _made()
+    user = _owner(cluster) or _by_name(SYSTEM_USER) or _made_once()
     try:
         user.run(["/bin/true"])
     except (OSError, subprocess.SubprocessError) as error:
@@ -110,6 +111,16 @@ def _by_name(name: str) -> ServerUser | None:
     if entry.pw_uid == 0:
         raise EmbeddedError(f"The user {name!r} of this machine is root itself: remove it or run Grantbook as an ordinary user.")
     return ServerUser(entry.pw_name, entry.pw_uid, entry.pw_gid, changes=True)
+
+
+def _made_once() -> ServerUser:
+    """Two of us at once must not both make the user: `useradd` may then write it twice, with two ids."""
+    folder = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        return _by_name(SYSTEM_USER) or _made()
+    finally:
+        os.close(folder)
 
 
 def _made() -> ServerUser:
