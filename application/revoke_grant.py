@@ -36,7 +36,7 @@ def revoke_several(
     services: Services, account_id: str, grant_ids: Sequence[str], *, actor_id: str, origin: Origin, reason: str | None = None
 ) -> tuple[int, Recorded | None]:
     """End several as an admin: how many had not ended before, and the last of the events. What is no grant of this account is left out."""
-    wanted: list[tuple[type[Stream], UUID]] = [(Grant, found) for grant_id in grant_ids if (found := as_uuid(grant_id))]
+    wanted: list[tuple[type[Stream], UUID]] = [(Grant, found) for found in dict.fromkeys(map(as_uuid, grant_ids)) if found]
 
     def end(chunk: Sequence[tuple[type[Stream], UUID]]) -> tuple[int, Recorded | None]:
         grants = [grant.copy() for grant in services.store.load_many(chunk) if grant is not None and grant.account_id == account_id]

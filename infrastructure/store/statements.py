@@ -48,6 +48,16 @@ WHERE originator_id = $1 AND originator_version > coalesce((SELECT originator_ve
 
 
 @cache
+def newest_snapshots(streams: int) -> Statement:
+    """The newest snapshot of each of several streams: parameters topic, then the ids."""
+    parts = [
+        f"(SELECT {_COLUMNS} FROM snapshots WHERE originator_id = ${n} AND topic = $1 ORDER BY originator_version DESC LIMIT 1)"
+        for n in range(2, streams + 2)
+    ]
+    return Statement(f"snapshots_{streams}", " UNION ALL ".join(parts), (TEXT_OID, *(UUID_OID,) * streams))
+
+
+@cache
 def append(events: int, judged: int) -> Statement:
     """Insert rows if nothing newer stands on the judged streams; gives the transaction id per row stored.
 

@@ -188,3 +188,12 @@ def test_a_resource_has_one_spelling(shared: World) -> None:
     assert made.identifier == "https://data.example.com"
     with pytest.raises(AlreadyExists):
         manage_resources.add(shared.services, shared.account_id, identifier="https://data.example.com", scopes=["account:read"], origin=CLI)
+
+
+def test_a_session_that_is_named_twice_is_ended_once(shared: World) -> None:
+    client_id, tokens, grant = session(shared)
+    twice = [str(grant.id), str(grant.id).upper(), "nonsense"]
+    count, recorded = revoke_grant.revoke_several(shared.services, shared.account_id, twice, actor_id=shared.admin_id, origin=CLI)
+    assert count == 1
+    assert recorded
+    assert refused(shared, client_id, tokens) == "invalid_grant"

@@ -85,13 +85,16 @@ def test_a_completely_cold_standing_is_two_round_trips_and_brings_the_members_ke
         assert on.judged == given.standing(store, made).judged
 
 
-def test_several_streams_are_loaded_by_one_statement(database: Database, statements: list[str]) -> None:
+def test_several_streams_are_loaded_by_one_statement_and_one_more_where_a_grant_is_cold(database: Database, statements: list[str]) -> None:
     with given.store_on(database) as store, given.store_on(database) as cold:
         made = given.world(store)
         statements.clear()
         found = cold.load_many([(Member, made.member), (Grant, made.grant), (Client, uuid4()), (Account, made.account)])
         assert [type(f).__name__ for f in found] == ["Member", "Grant", "NoneType", "Account"]
-        assert statements == ["tail_4"]
+        assert statements == ["snapshots_1", "tail_4"]
+        statements.clear()
+        cold.load_many([(Member, made.member), (Grant, made.grant), (Client, made.client)])
+        assert statements == ["tail_3"]
         assert cold.load_many([]) == []
 
 
@@ -190,6 +193,28 @@ def test_a_long_grant_is_loaded_from_its_snapshot_and_what_came_after(database: 
         folded = given.standing(whole, made).grant
     assert vars(from_snapshot) == vars(folded)
     assert folded.version == 207
+
+
+def test_several_long_grants_are_loaded_from_their_snapshots_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with given.store_on(database) as store:
+        worlds = [given.world(store) for _ in range(3)]
+        for made, times in zip(worlds, (103, 98, 5), strict=True):
+            rotate(store, made, times)
+    rows: list[int] = []
+    run = Kept.run
+
+    def counted(self: Kept, statement: Any, parameters: Any) -> Any:
+        result = run(self, statement, parameters)
+        rows.append(result.ntuples)
+        return result
+
+    monkeypatch.setattr(Kept, "run", counted)
+    with given.store_on(database) as cold:
+        found = cold.load_many([(Grant, made.grant) for made in worlds])
+        assert [grant.version for grant in found] == [105, 100, 7]
+        assert rows == [2, 5 + 0 + 7]  # the snapshots, then what came after them
+        assert [grant.version for grant in cold.load_many([(Grant, made.grant) for made in worlds])] == [105, 100, 7]
+        assert rows[2:] == [0]
 
 
 def test_a_snapshot_of_another_form_is_left_unread(database: Database) -> None:
