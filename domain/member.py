@@ -13,6 +13,7 @@ from domain.scopes import per_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 NOWHERE = Extent()
 
@@ -21,7 +22,7 @@ NOWHERE = Extent()
 class Member(Stream):
     """State of a member stream. `ended` is the version of the last deactivation (or erasure), which ended every grant for good.
 
-    `profile_version` is the version of the event that `name` and `email` are sealed for.
+    `profile_version` is the version of the event that `name` and `email` are sealed for. `taken`: permissions an admin took away whole, and when.
     """
 
     TOPIC: ClassVar[str]
@@ -37,6 +38,7 @@ class Member(Stream):
         self.erased = False
         self.ended = 0
         self.held: Mapping[str, Extent] = _role_extents({}, permissions, projects, originator_version)
+        self.taken: Mapping[str, datetime] = MappingProxyType({})
 
     class Event(RecordedEvent):
         pass
@@ -59,6 +61,7 @@ class Member(Stream):
         def apply(self, aggregate: Member) -> None:
             aggregate.role = self.role
             aggregate.held = _role_extents(aggregate.held, self.permissions, self.projects, self.originator_version)
+            aggregate.taken = MappingProxyType({})
 
     @topic("member.permission_granted")
     class PermissionGranted(Event):
@@ -68,6 +71,7 @@ class Member(Stream):
         def apply(self, aggregate: Member) -> None:
             extent = aggregate.extent(self.permission).adding(as_projects(self.projects), self.originator_version)
             aggregate.held = MappingProxyType({**aggregate.held, self.permission: extent})
+            aggregate.taken = MappingProxyType({p: at for p, at in aggregate.taken.items() if p != self.permission})
 
     @topic("member.permission_revoked")
     class PermissionRevoked(Event):
@@ -77,6 +81,8 @@ class Member(Stream):
         def apply(self, aggregate: Member) -> None:
             extent = aggregate.extent(self.permission).removing(as_projects(self.projects))
             aggregate.held = MappingProxyType({**aggregate.held, self.permission: extent})
+            if extent.empty:
+                aggregate.taken = MappingProxyType({**aggregate.taken, self.permission: self.timestamp})
 
     @topic("member.deactivated")
     class Deactivated(Event):

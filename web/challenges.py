@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
+from domain.access import Standing
 from domain.account import Account, Resource
+from domain.lacking import why_lacking
 from domain.scopes import OFFLINE_ACCESS
+from web.pages.formatting import long_date
+
+_ASK: Final = "Ask for it in a new authorization request."
+_LACKING: Final[dict[str, str]] = {
+    "role": "The user's role does not include the permission {permission}, which {scope} needs; an admin of the account can change that.",
+    "narrowed": "{scope} was taken out of what the user allowed this app. " + _ASK,
+    "lost": "This connection lost {scope}, since what the user may do, or what is offered here, has changed. " + _ASK,
+    "unknown": "The account has no scope {scope} (any more); an admin of the account can change that.",
+    "not_consented": "The user did not allow {scope} for this app. " + _ASK,
+}
 
 
 def metadata_url(identifier: str) -> str:
@@ -35,6 +48,16 @@ def insufficient_scope(resource: Resource, needed: str, granted: Iterable[str], 
             "resource_metadata": metadata_url(resource.identifier),
         }
     )
+
+
+def lacking(standing: Standing, scope: str) -> str:
+    """Why the token lacks the scope and who can change it, in words for the app and for the person behind it; they name no admin."""
+    lack = why_lacking(standing, scope)
+    if lack.cause == "taken" and lack.at is not None:
+        return (
+            f"An admin took the permission {lack.permission}, which {scope} needs, from the user on {long_date(lack.at)}; an admin can give it back."
+        )
+    return _LACKING[lack.cause].format(scope=scope, permission=lack.permission)
 
 
 def _bearer(parts: Mapping[str, str | None]) -> str:

@@ -51,7 +51,7 @@ def identify(needs: Needs) -> Caller:
     g.api_caller = caller
     take(services, f"api:{judged.claims['grant_id']}", services.limits.api_calls_per_minute)
     if not judged.access.allows(needs.scope):
-        said = f"This needs the scope {needs.scope}."
+        said = f"This needs the scope {needs.scope}. {challenges.lacking(judged.standing, needs.scope)}"
         challenge = challenges.insufficient_scope(resource, needs.scope, judged.access.scopes, said)
         raise Problem("insufficient-scope", said, headers={"WWW-Authenticate": challenge})
     return caller

@@ -9,8 +9,8 @@ import httpx
 from flask import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from domain.access import holdable
 from web.access_log import REQUEST_ID
+from web.challenges import lacking
 from web.mcp import answers, challenges, listings, messages, operations, sessions
 from web.mcp.outcomes import Settlement, decoded, judge_answer
 from web.mcp.slots import Slots
@@ -113,7 +113,7 @@ def _scoped(parts: Parts, request: Request, call: Call, message: messages.Messag
     missing = operations.missing_scopes(operation, judged.access)
     if missing:
         parts.record(judged, operation, (), "refused", "insufficient_scope")
-        return challenges.insufficient_scope(call.resource, " ".join(missing), judged.access.scopes, _why_missing(judged, missing[0]))
+        return challenges.insufficient_scope(call.resource, " ".join(missing), judged.access.scopes, lacking(judged.standing, missing[0]))
     allowed = operations.allowed_projects(account, judged.access, operation)
     projects, refused = operations.choose_projects(account, operation, allowed, message.arguments)
     if refused:
@@ -122,12 +122,6 @@ def _scoped(parts: Parts, request: Request, call: Call, message: messages.Messag
         text = f"Not allowed in {', '.join(map(repr, refused[:5]))}. This connection may use: {names}."
         return answers.json_answer(messages.tool_error(message.id, text), 200)
     return _forward(parts, request, replace(call, operation=operation, projects=projects))
-
-
-def _why_missing(judged: Judged, scope: str) -> str:
-    if holdable(judged.standing.member, judged.standing.account, scope):
-        return f"The user did not allow {scope} for this app. Ask for it in a new authorization request."
-    return f"The user's role does not include {scope}; an admin of the account can change that."
 
 
 def _forward(parts: Parts, request: Request, call: Call) -> Response:

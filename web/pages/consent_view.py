@@ -12,7 +12,7 @@ from application.begin_authorization import ConsentState, PendingRequest, ScopeO
 from domain.account import Account
 from domain.client import Client
 from domain.consent import Consent
-from domain.roles import ROLES
+from domain.member import Member
 from domain.scopes import Scope
 from web.pages.account_models import ConsentView, ProjectChoice, RedirectKind, ScopeChoice, SessionTerms
 from web.pages.app_words import host, is_loopback, is_web, scheme
@@ -149,16 +149,17 @@ def _scope_choice(asked: Asked, offer: ScopeOffer, choices: Choices) -> ScopeCho
         description=scope.description,
         acts=scope.acts,
         ticked=offer.holdable and scope.code in choices.scopes,
-        lacking="" if offer.holdable else _lacking(asked.state.member.role, scope),
+        lacking="" if offer.holdable else _lacking(asked.state.member, scope),
         new=asked.before is not None and not offer.agreed,
     )
 
 
-def _lacking(role: str, scope: Scope) -> str:
-    """Why the person can't give it: their role has never had it, or it was taken from them."""
-    if role in ROLES and scope.permission in ROLES[role]:
-        return f"Your role, {role}, includes this, but an admin has taken it from you."
-    return f"Your role, {role}, does not include this."
+def _lacking(member: Member, scope: Scope) -> str:
+    """Why the person can't give it: their role has never had it, or it was taken from them, and since when."""
+    at = member.taken.get(scope.permission or "")
+    if at is not None:
+        return f"An admin took the permission {scope.permission} from you on {long_date(at)}; an admin can give it back."
+    return f"Your role, {member.role}, does not include this."
 
 
 def redirect_kind(redirect_uri: str) -> RedirectKind:

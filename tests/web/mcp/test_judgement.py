@@ -8,6 +8,7 @@ from application import decide_app, end_consent, manage_members, manage_projects
 from application.services import Origin
 from tests.support.oauth_world import CLI, MCP
 from tests.web.mcp.gateway_world import GatewayWorld, consent_of
+from web.pages.formatting import long_date
 
 UI = Origin("ui")
 
@@ -46,7 +47,9 @@ def test_a_lost_permission_is_a_403_at_once_and_its_tools_are_hidden(gateway: Ga
     manage_members.forbid(world.services, world.account_id, UUID(member), "jobs.run", actor_id=world.admin_id, origin=UI)
     response = gateway.call("run", token=token)
     assert response.status_code == 403
-    assert "role does not include jobs:run" in response.headers["WWW-Authenticate"]
+    taken = f"An admin took the permission jobs.run, which jobs:run needs, from the user on {long_date(world.services.clock())}; an admin can give it back."
+    assert taken in response.headers["WWW-Authenticate"]
+    assert taken == response.get_json()["error_description"]
     names = {t["name"] for t in gateway.ask("tools/list", token=token).get_json()["result"]["tools"]}
     assert "run" not in names
     assert "query" in names
@@ -100,3 +103,14 @@ def test_a_resource_registered_anew_has_new_operations_and_ends_the_old_grants(g
     gateway.add_resource(MCP, gateway.upstream.url, operations={"tools": {"query": "jobs:run"}})
     assert gateway.call("query", token=token).status_code == 401, "what ended stays ended"
     assert gateway.call("query", token=gateway.token(scopes="projects:query")).status_code == 403
+
+
+def test_a_scope_that_the_role_never_had_or_that_was_narrowed_away_is_not_blamed_on_an_admin(gateway: GatewayWorld) -> None:
+    world = gateway.world
+    analyst = gateway.call("run", token=gateway.token(member_id=world.member("Analyst"))).get_json()["error_description"]
+    assert analyst.startswith("The user's role does not include the permission jobs.run, which jobs:run needs;")
+    token = gateway.token()
+    end_consent.narrow(
+        world.services, world.account_id, str(consent_of(gateway, token)), scopes=["projects:query"], projects="*", actor_id=world.admin_id, origin=UI
+    )
+    assert gateway.call("run", token=token).get_json()["error_description"].startswith("jobs:run was taken out of what the user allowed")

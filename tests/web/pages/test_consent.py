@@ -10,6 +10,7 @@ import pytest
 from application import decide_app, manage_members, manage_policies
 from tests.support.http_flow import App, Person, form_fields, hidden
 from tests.web.pages.conftest import ORIGIN, Site, signed_in, text_of
+from web.pages.formatting import long_date
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_a_permission_that_an_admin_took_says_so(site: Site) -> None:
         manage_members.permit(services, site.account_id, member_id, "account.read", origin=ORIGIN)
     words = text_of(page)
     assert boxes(page.text, "scope")["account:read"] == "disabled"
-    assert "Your role, Member, includes this, but an admin has taken it from you." in words
+    assert f"An admin took the permission account.read from you on {long_date(services.clock())}; an admin can give it back." in words
     assert "Your role, Member, does not include this." in words
 
 
