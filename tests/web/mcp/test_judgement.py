@@ -47,7 +47,8 @@ def test_a_lost_permission_is_a_403_at_once_and_its_tools_are_hidden(gateway: Ga
     manage_members.forbid(world.services, world.account_id, UUID(member), "jobs.run", actor_id=world.admin_id, origin=UI)
     response = gateway.call("run", token=token)
     assert response.status_code == 403
-    taken = f"An admin took the permission jobs.run, which jobs:run needs, from the user on {long_date(world.services.clock())}; an admin can give it back."
+    today = long_date(world.services.clock())
+    taken = f"An admin took the permission jobs.run, which jobs:run needs, from the user on {today}; an admin can give it back."
     assert taken in response.headers["WWW-Authenticate"]
     assert taken == response.get_json()["error_description"]
     names = {t["name"] for t in gateway.ask("tools/list", token=token).get_json()["result"]["tools"]}
