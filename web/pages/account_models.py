@@ -92,7 +92,13 @@ class ConsentView:
 
     @property
     def new_scopes(self) -> tuple[str, ...]:
+        """What was not allowed before, where something was."""
         return tuple(choice.scope for choice in self.scopes if choice.new)
+
+    @property
+    def new_unticked(self) -> tuple[str, ...]:
+        """Those of the new that the person could tick and that aren't ticked."""
+        return tuple(choice.scope for choice in self.scopes if choice.new and not choice.ticked and not choice.lacking)
 
 
 CannotConnectVariant = Literal[

@@ -189,12 +189,18 @@ def text_shown(view: ConsentView, platform: str) -> str:
     lines: Iterable[str] = (
         f"Allow {view.app.name} to act for you in {platform}?",
         f"Sends you to: {view.redirect_host or view.redirect_scheme}",
+        _addition_text(view),
         *(f"It asks to: {choice.title} ({choice.scope}). {choice.description}. {choice.lacking}".strip() for choice in view.scopes),
         f"In these projects: {', '.join(project.name for project in view.projects) or 'none'}",
         _session_text(view),
         "It never sees your password, and can do no more than you can. Every use is recorded.",
     )
     return "\n".join(line for line in lines if line)
+
+
+def _addition_text(view: ConsentView) -> str:
+    new = ", ".join(choice.title for choice in view.scopes if choice.new)
+    return f"It asks for more than you allowed before: {new}." if new else ""
 
 
 def _session_text(view: ConsentView) -> str:

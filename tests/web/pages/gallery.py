@@ -43,6 +43,7 @@ def _account() -> dict[str, Entry]:
         "consent-remote": ("account/consent.html", OWN, {"view": remote}),
         "consent-scheme": ("account/consent.html", OWN, {"view": scheme}),
         "consent-pending": ("account/consent.html", OWN, {"view": pending}),
+        "consent-more": ("account/consent.html", OWN, {"view": samples.consent(scopes=samples.MORE, allowed_before_at=samples.ago(days=16))}),
         "consent-evil": ("account/consent.html", OWN, {"view": samples.consent(app=samples.EVIL)}),
         "connected": ("account/connected_apps.html", OWN, {"view": samples.CONNECTED}),
         "connected-empty": ("account/connected_apps.html", OWN, {"view": empty}),

@@ -146,6 +146,9 @@ CONSENT_VALUES: dict[str, object] = {
 }  # fmt: skip
 
 
+MORE = (scope("projects:query", ticked=True), scope("projects:develop", ticked=False, new=True), scope("catalog:read", ticked=True, new=True))
+
+
 def consent(**more: object) -> account.ConsentView:
     return account.ConsentView(**(CONSENT_VALUES | more))  # type: ignore[arg-type]
 

@@ -208,8 +208,24 @@ def test_asking_again_for_more_says_what_is_new(site: Site, analyst: Person) -> 
     again = opened(analyst, app, scope="projects:query catalog:read")
     assert "You allowed it before, on" in text_of(again)
     assert "New: Read the catalog." in text_of(again)
+    assert "It asks for more than you allowed before: Read the catalog." in text_of(again)
+    assert "not ticked" not in text_of(again), "what only reads is ticked"
     assert boxes(again.text, "project_id") == {site.projects["Sales"]: "off", site.projects["Marketing"]: "on"}
     assert boxes(again.text, "keep_alive") == {"on": "off"}
+
+
+def test_asking_again_for_what_changes_things_says_at_the_top_that_it_is_not_ticked(site: Site) -> None:
+    operator = signed_in(site, "operator")
+    app, page = ask(site, operator, scope="projects:query", name="Stepper")
+    assert "more than you allowed before" not in text_of(page), "a first consent adds nothing"
+    first = {**hidden(page.text), "scope": ["projects:query"], "project_access": "all", "decision": "approve"}
+    assert operator.http.post("/consent", data=first).status_code == 303
+    again = opened(operator, app, scope="projects:query projects:develop jobs:run")
+    words = text_of(again)
+    assert words.index("It asks for more than you allowed before: Change models, Run jobs.") < words.index("It asks to")
+    assert "Change models, Run jobs are not ticked: it gets only what is." in words
+    assert re.findall(r'class="pick new"><input type="checkbox" name="scope" value="([^"]*)"', again.text) == ["projects:develop", "jobs:run"]
+    assert boxes(again.text, "scope") == {"projects:query": "on", "projects:develop": "off", "jobs:run": "off"}
 
 
 def test_a_verified_app_gets_no_warning_and_its_scopes_ticked(site: Site) -> None:
