@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from flask import Blueprint, make_response, redirect, request, url_for
-from flask import session as form_cookie
 from werkzeug.wrappers import Response
 
 from application import manage_resources
@@ -23,7 +22,6 @@ blueprint = Blueprint("resources", __name__, url_prefix="/resources")
 
 _HERE: Final = "settings.resources.list"
 _SECTION: Final = "Resources"
-_SECRET: Final = "resource_secret"  # noqa: S105  # where the form cookie holds it until the next page
 _CONFIRMED: Final = "confirmed"
 
 
@@ -57,9 +55,10 @@ def list_all() -> str:
 @blueprint.get("/<resource_id>")
 @for_readers
 def detail(resource_id: str) -> str:
-    resource = _found(resource_id)
-    kept: Any = form_cookie.pop(_SECRET, None)
-    secret = str(kept[1]) if isinstance(kept, list) and kept[0] == resource_id and signed_in().may_manage else ""
+    return _page_of(_found(resource_id))
+
+
+def _page_of(resource: Resource, secret: str = "") -> str:
     with context.views() as conn:
         view = resources_views.view_of(
             conn, context.services(), context.account(), resource, may_manage=signed_in().may_manage, secret=secret
@@ -93,8 +92,7 @@ def add() -> Response:
     except (InvalidInput, AlreadyExists) as error:
         return _again(None, {_field(error): error.message})
     done(made.recorded, f"Added {made.identifier}.", "Its introspection secret is shown once, below.")
-    form_cookie[_SECRET] = [made.resource_id, made.secret]
-    return redirect(_to(made.resource_id), 303)
+    return _with_secret(made)
 
 
 @blueprint.get("/<resource_id>/change")
@@ -127,6 +125,12 @@ def save(resource_id: str) -> Response | str:
         return _again(resource, {_field(error): error.message})
     done(recorded, "Saved the resource." if recorded else "Nothing was changed.", kind="ok" if recorded else "")
     return redirect(_to(resource_id), 303)
+
+
+def _with_secret(made: manage_resources.ResourceSecret) -> Response:
+    """The resource with its new secret, as this request's own answer: the secret waits nowhere for another page."""
+    context.forget_account()
+    return make_response(_page_of(_found(made.resource_id), made.secret))
 
 
 def _question(resource: Resource, scopes: list[str]) -> Confirm | None:
@@ -174,10 +178,11 @@ def rotate(resource_id: str) -> Response | str:
     if request.method == "GET":
         return _ask(resource, resources_views.rotation(resource))
     csrf.check()
+    if request.form.get("secret_since", str(resource.secret_since)) != str(resource.secret_since):
+        raise csrf.StaleForm
     made = manage_resources.rotate(context.services(), context.account_id(), resource_id, **_by())
     done(made.recorded, "Made a new secret.", "It is shown once, below. The one before is refused already.")
-    form_cookie[_SECRET] = [made.resource_id, made.secret]
-    return redirect(_to(resource_id), 303)
+    return _with_secret(made)
 
 
 @blueprint.route("/<resource_id>/remove", methods=["GET", "POST"])

@@ -100,6 +100,7 @@ def rotation(resource: Resource) -> Confirm:
         button="Make a new secret",
         keep="Keep the one there is",
         image="refresh",
+        fields=(("secret_since", str(resource.secret_since)),),
     )
 
 

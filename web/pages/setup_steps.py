@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from flask import Blueprint, make_response, redirect, request, url_for
-from flask import session as form_cookie
 from werkzeug.wrappers import Response
 
 from application import manage_resources
@@ -23,9 +22,6 @@ from web.pages.setup_models import AppStep, NewSecret, ResourceStep
 
 blueprint = Blueprint("setup_steps", __name__, url_prefix="/setup")
 
-_SECRET: Final = "setup_secret"  # noqa: S105  # where the form cookie holds it until the next page
-
-
 # ---- step 3: the first resource
 
 
@@ -40,26 +36,28 @@ def resource() -> str:
 def add_resource() -> Response:
     try:
         csrf.check()
-        _registered()
+        secret = _registered()
     except csrf.StaleForm:
         return make_response(_resource_page({"identifier": csrf.STALE}), 400)
     except (InvalidInput, AlreadyExists) as error:
         return make_response(_resource_page({error.field or "identifier": error.message}), 400)
+    if secret is not None:  # the next step is this answer, so that the secret waits nowhere
+        return make_response(_app_page(secret=secret))
     return redirect(url_for("setup_steps.app"), 303)
 
 
-def _registered() -> None:
-    """A new resource; one that is there, such as this server's own MCP endpoint, gets its upstream instead and keeps its secret."""
+def _registered() -> NewSecret | None:
+    """The secret of a new resource; one that is there, such as this server's own MCP endpoint, gets its upstream instead and keeps its secret."""
     form, services, account_id = request.form, context.services(), context.account_id()
     identifier = manage_resources.canonical_identifier(form.get("identifier", "")[:2000])
     upstream, scopes = form.get("upstream", "").strip()[:2000], form.getlist("scope")[:100]
     by: dict[str, Any] = {"origin": context.origin(), "actor_id": signed_in().member_id}
     if identifier in context.account().resources and upstream:
         done(manage_resources.change(services, account_id, identifier, upstream=upstream, **by), "The gateway forwards to it now.")
-        return
+        return None
     made = manage_resources.add(services, account_id, identifier=identifier, scopes=scopes, upstream=upstream or None, **by)
     done(made.recorded, "Registered the resource.")
-    form_cookie[_SECRET] = {"identifier": made.identifier, "resource_id": made.resource_id, "secret": made.secret}
+    return NewSecret(identifier=made.identifier, resource_id=made.resource_id, secret=made.secret)
 
 
 def _resource_page(errors: dict[str, str] | None = None) -> str:
@@ -82,8 +80,7 @@ def _resource_page(errors: dict[str, str] | None = None) -> str:
 @blueprint.get("/app")
 @for_admins
 def app() -> str:
-    shown = form_cookie.pop(_SECRET, None)
-    return _app_page(secret=NewSecret(**shown) if isinstance(shown, dict) else None)
+    return _app_page()
 
 
 @blueprint.post("/app")

@@ -7,7 +7,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from flask import Blueprint, make_response, redirect, request, url_for
-from flask import session as form_cookie
 from werkzeug.wrappers import Response
 
 from application import scim_token, sso_members, sso_settings
@@ -20,19 +19,18 @@ from web.pages.frame import settings_page
 from web.pages.models import Confirm
 from web.pages.session import for_admins, for_admins_afresh, for_readers, signed_in
 from web.pages.sso_models import SsoForm
-from web.pages.sso_views import form_from, group_roles, view_of
+from web.pages.sso_views import form_from, group_roles, scim_token_id, view_of
 
 blueprint = Blueprint("sso", __name__, url_prefix="/sso")
 
 _HERE: Final = "settings.sso.show"
 _SECTION: Final = "Single sign-on"
-_TOKEN: Final = "scim_token"  # noqa: S105  # where the form cookie holds it until the next page
 
 
 @blueprint.get("")
 @for_readers
 def show() -> str:
-    return _page(token=str(form_cookie.pop(_TOKEN, "")))
+    return _page()
 
 
 def _page(*, form: SsoForm | None = None, **more: Any) -> str:
@@ -158,11 +156,15 @@ def unlink() -> Response:
 @blueprint.post("/scim-token")
 @for_admins_afresh
 def make_token() -> Response:
+    """The page with the token is this request's own answer: the token waits nowhere for another page."""
     csrf.check()
+    there = scim_token_id(context.account())
+    if request.form.get("replaces", there) != there:
+        raise csrf.StaleForm
     made = scim_token.rotate(context.services(), context.account_id(), **_by())
     done(made.recorded, "Made a directory token.", "It is shown once, below.")
-    form_cookie[_TOKEN] = made.token
-    return _back()
+    context.forget_account()
+    return make_response(_page(token=made.token))
 
 
 @blueprint.route("/scim-token/remove", methods=["GET", "POST"])

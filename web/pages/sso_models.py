@@ -69,6 +69,7 @@ class SsoView:
     found: tuple[str, ...] = ()
     problem: str = ""
     token: str = ""
+    scim_token_id: str = ""
     unlink_typed: str = ""
     enforce_note: str = ""
     errors: dict[str, str] = field(default_factory=dict)

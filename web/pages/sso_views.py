@@ -42,9 +42,15 @@ def view_of(conn: Any, services: Services, account: Account, *, may_manage: bool
         domain_typed=more.pop("domain_typed", ""),
         scim_url=services.issuer + SCIM_PATH,
         scim_on=bool(account.auth_providers.get(DIRECTORY, {}).get("enabled")),
+        scim_token_id=scim_token_id(account),
         history=timeline(changes, Known(names(conn, account_id, changes), account.projects)),
         **more,
     )
+
+
+def scim_token_id(account: Account) -> str:
+    """Which token the directory has: a form that was made under another one is out of date."""
+    return str(account.auth_providers.get(DIRECTORY, {}).get("token_id", ""))
 
 
 def form_of(conn: Any, services: Services, account: Account, provider: AuthProvider) -> SsoForm:

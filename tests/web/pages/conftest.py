@@ -8,6 +8,8 @@ import re
 import socket
 import threading
 import time
+import zlib
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
@@ -181,6 +183,15 @@ def post(person: Person, path: str, **fields: Any) -> Response:
     page = person.http.get(path)
     assert page.status_code == 200, page.text
     return person.http.post(path, data={**hidden(page.text), **fields})
+
+
+def in_form_cookie(person: Person) -> str:
+    """What the signed form cookie holds, as whoever has the browser can read it."""
+    packed = (person.http.cookies.get("gb_form") or "").lstrip(".").partition(".")[0]
+    data = urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+    with contextlib.suppress(zlib.error):
+        data = zlib.decompress(data)
+    return data.decode()
 
 
 def text_of(page: Response) -> str:

@@ -10,7 +10,7 @@ import pytest
 from application import manage_resources
 from domain.account import Account, Resource
 from tests.support.http_flow import Person, hidden
-from tests.web.pages.conftest import ORIGIN, Site, connected, post, settled, signed_in, text_of
+from tests.web.pages.conftest import ORIGIN, Site, connected, in_form_cookie, post, settled, signed_in, text_of
 
 PAGE = "/settings/resources"
 OPERATIONS = '{"tools": {"query": {"scope": "projects:query", "project_argument": "project"}, "run": "jobs:run"}}'
@@ -47,14 +47,15 @@ def test_one_is_added_and_its_secret_is_shown_once(site: Site, admin: Person) ->
         admin, f"{PAGE}/new", identifier="https://API.added.example/", scope=["projects:query", "jobs:run"], upstream=" http://127.0.0.1:9/mcp ",
         operations=OPERATIONS,
     )  # fmt: skip
-    assert answer.status_code == 303
-    page = admin.http.get(answer.headers["location"])
-    words = text_of(page)
+    assert answer.status_code == 200
+    words = text_of(answer)
     assert "Added https://api.added.example. Its introspection secret is shown once, below. Event" in words
     assert "query Tool projects:query project" in words
-    resource, secret = account(site).resource("https://api.added.example"), secret_on(page)
+    resource, secret = account(site).resource("https://api.added.example"), secret_on(answer)
     assert ask(site, resource.resource_id, secret) == 200
-    again = admin.http.get(answer.headers["location"])
+    assert secret not in in_form_cookie(admin)
+    assert answer.headers["cache-control"] == "no-store"
+    again = admin.http.get(f"{PAGE}/{resource.resource_id}")
     assert secret not in again.text
     assert "This secret is shown once" not in again.text
     settled(site)
@@ -65,9 +66,15 @@ def test_a_new_secret_replaces_the_old_one_at_once(site: Site, admin: Person) ->
     made = manage_resources.add(site.app.services, site.account_id, identifier="https://rotated.example", scopes=["jobs:run"], origin=ORIGIN)
     path = f"{PAGE}/{made.resource_id}"
     assert ask(site, made.resource_id, made.secret) == 200
-    assert "is refused from the next request on" in text_of(admin.http.get(f"{path}/rotate"))
-    assert post(admin, f"{path}/rotate").headers["location"] == path
-    secret = secret_on(admin.http.get(path))
+    asked = admin.http.get(f"{path}/rotate")
+    assert "is refused from the next request on" in text_of(asked)
+    answer = admin.http.post(f"{path}/rotate", data=hidden(asked.text))
+    secret = secret_on(answer)
+    assert secret not in in_form_cookie(admin)
+    assert secret not in admin.http.get(path).text
+    again = admin.http.post(f"{path}/rotate", data=hidden(asked.text))
+    assert again.status_code == 400, "a page that is loaded again makes no other secret"
+    assert "This page is out of date, nothing was changed." in text_of(again)
     assert ask(site, made.resource_id, made.secret) == 401
     assert ask(site, made.resource_id, secret) == 200
 

@@ -14,7 +14,7 @@ from domain.account import Account
 from domain.auth_provider import provider_of
 from domain.errors import InvalidInput, Refused
 from tests.support.http_flow import Person
-from tests.web.pages.conftest import ORIGIN, Site, settled, signed_in, text_of
+from tests.web.pages.conftest import ORIGIN, Site, in_form_cookie, settled, signed_in, text_of
 from tests.web.sso.conftest import settings_of
 
 SECRET = "the-very-secret-of-the-provider"
@@ -144,9 +144,14 @@ def test_a_domain_that_can_not_be_asked_stays_unproven(site: Site, admin: Person
 
 
 def test_a_directory_token_is_shown_once(admin: Person) -> None:
-    assert send(admin, "/scim-token").status_code == 303
-    shown = re.findall(r"scim_[0-9a-f]{24}\.[\w-]{43}", admin.http.get("/settings/sso").text)
+    page = admin.http.get("/settings/sso").text
+    form = {"csrf_token": token(admin), "replaces": page.partition('name="replaces" value="')[2].partition('"')[0]}
+    made = admin.http.post("/settings/sso/scim-token", data=form)
+    shown = re.findall(r"scim_[0-9a-f]{24}\.[\w-]{43}", made.text)
     assert len(set(shown)) == 1
+    assert "It is shown once, below." in text_of(made)
+    assert shown[0] not in in_form_cookie(admin)
+    assert admin.http.post("/settings/sso/scim-token", data=form).status_code == 400, "a page that is loaded again makes no other token"
     assert shown[0] not in admin.http.get("/settings/sso").text
     answer = admin.http.get("/scim/v2/Users", headers={"Authorization": f"Bearer {shown[0]}"})
     assert answer.status_code == 200
