@@ -17,7 +17,12 @@ _ADVICE = (
 
 
 class SealRefused(Exception):
-    """Nothing may be signed: the database does not hold what was signed before. The message says what to do."""
+    """Nothing may be signed: the database does not hold what was signed before. The message says what to do, and is for everybody who reaches
+    /readyz; `kept_in`, the file that tells it, is for this machine's log."""
+
+    def __init__(self, message: str, kept_in: Path | None = None) -> None:
+        super().__init__(message)
+        self.kept_in = kept_in
 
 
 class KeptCheckpoint:
@@ -45,10 +50,13 @@ class KeptCheckpoint:
         advice = _ADVICE.format(origin=signer.origin)
         if kept.size > size:
             raise SealRefused(
-                f"The checkpoint in {self.path} has {kept.size} entries, this database was signed up to {size}: it was set back. {advice}"
+                f"The checkpoint that is kept beside the database has {kept.size} entries, this database was signed up to {size}: "
+                f"it was set back. {advice}",
+                self.path,
             )
         if store.tree(connection, kept.size).root() != kept.root:
-            raise SealRefused(f"The first {kept.size} events of this database are not those of the checkpoint in {self.path}. {advice}")
+            said = f"The first {kept.size} events of this database are not those of the checkpoint that is kept beside it."
+            raise SealRefused(f"{said} {advice}", self.path)
 
     def _read(self, signer: LogSigner) -> Checkpoint | None:
         try:

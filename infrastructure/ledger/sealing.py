@@ -39,17 +39,17 @@ class Sealing:
             try:
                 sealer.seal(connection, sequence)
             except SealRefused as error:
-                self._say(str(error))
+                self._say(str(error), error.kept_in)
             else:
                 self._say("")
 
         return seal
 
-    def _say(self, refusal: str) -> None:
+    def _say(self, refusal: str, kept_in: Path | None = None) -> None:
         if refusal == self._said:
             return
         if refusal:
-            log.error("ledger.seal_refused", reason=refusal)
+            log.error("ledger.seal_refused", reason=refusal, kept_in=str(kept_in or ""))
         self._services.store.tables().set_meta(REFUSED, refusal)
         self._said = refusal
 

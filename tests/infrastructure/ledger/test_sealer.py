@@ -121,8 +121,10 @@ def test_a_database_that_was_set_back_is_not_signed(ours: Book, database: Databa
     ours.seal()
     as_owner(database, "DELETE FROM ledger_checkpoints WHERE size = (SELECT max(size) FROM ledger_checkpoints)")
     ours.another_term()
-    with pytest.raises(SealRefused, match=r"it was set back.*GRANTBOOK_LEDGER_ORIGIN"):
+    with pytest.raises(SealRefused, match=r"it was set back.*GRANTBOOK_LEDGER_ORIGIN") as refused:
         ours.seal()
+    assert str(ours.kept.path.parent) not in str(refused.value), "/readyz says it to everybody"
+    assert refused.value.kept_in == ours.kept.path
     ours.kept.path.write_text(kept, encoding="utf-8")
     ours.another_term()
     assert ours.seal() is not None
@@ -133,8 +135,9 @@ def test_a_changed_past_is_not_signed_over(ours: Book, database: Database) -> No
     as_owner(database, "UPDATE positions SET leaf_hash = sha256('x') WHERE position = 3")
     ours.happens()
     ours.another_term()
-    with pytest.raises(SealRefused):
+    with pytest.raises(SealRefused, match="kept beside it") as refused:
         ours.seal()
+    assert str(ours.kept.path.parent) not in str(refused.value)
     ours.kept.path.unlink()
     with pytest.raises(SealRefused, match="the past was changed"):
         ours.seal()
