@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from application.resources import InvalidTarget, canonical
@@ -30,8 +29,7 @@ class TokenRefused(Exception):
         self.error, self.description, self.status, self.reason = error, description, status, reason or error
 
 
-@dataclass(frozen=True, slots=True)
-class TokenAnswer:
+class TokenAnswer(NamedTuple):
     """A successful answer (RFC 6749 5.1). `expires_in` in seconds; `scope` is what holds now."""
 
     access_token: str
@@ -41,8 +39,7 @@ class TokenAnswer:
     grant_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a request at the token endpoint narrows to, if it does: `scope` (RFC 6749 6) and `resource` (RFC 8707 2.2)."""
 
     scope: str | None = None
@@ -149,8 +146,7 @@ def lifetime(standing: Standing, now: datetime) -> int:
     return max(1, min(standing.grant.access_token_ttl(policy), left))
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """Tokens that are decided and stand as one pending event on `grant`, a copy; given once that is recorded."""
 
     standing: Standing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from application.counting import count
 from application.issuing import (
@@ -32,8 +32,7 @@ log = logging.getLogger(__name__)
 NOT_VALID = "The refresh token is not valid."
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(NamedTuple):
     """What the client sent, its token read."""
 
     services: Services

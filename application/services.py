@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from application.allowances import Allowances
@@ -14,8 +15,7 @@ from application.ports import AccessTokens, Codec, Passwords, Store
 from domain.base import Context, Personal, Source
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a request came from: the peer's address, its user agent, through what door, and the stream of the client that it came through."""
 
     source: Source

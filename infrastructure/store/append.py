@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from psycopg import pq
@@ -34,8 +33,7 @@ MOST_AHEAD = 100
 """Versions between a cached grant and its head beyond which the tail is read instead of probed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A pending event as it will be stored."""
 
     row: Row

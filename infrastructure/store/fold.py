@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from psycopg import pq
@@ -16,8 +15,7 @@ from infrastructure.store.statements import from_bigint
 TStream = TypeVar("TStream", bound=Stream)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One stored event (or snapshot, or key) as read."""
 
     stream_id: UUID | None

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from domain.base import Sealed
-from domain.tokens import derive
+from domain.tokens import Mac, derive
 
 ACCOUNT_SUBJECT = "account:"
 _NO_SALT = bytes(32)
@@ -51,16 +51,15 @@ class EventKey:
 class DataKey:
     """A subject's key of one period; held as the pseudorandom key that HKDF-SHA256 (no salt) extracts from it."""
 
-    __slots__ = ("_pseudorandom", "kid", "subject")
+    __slots__ = ("_expand", "kid", "subject")
 
     def __init__(self, kid: str, subject: str, key: bytes) -> None:
         self.kid, self.subject = kid, subject
-        self._pseudorandom = hmac.digest(_NO_SALT, key, "sha256")
+        self._expand = Mac(hmac.digest(_NO_SALT, key, "sha256"))
 
     def for_event(self, event_id: str) -> EventKey:
         """`event_id` is `originator_id:version`."""
-        key = hmac.digest(self._pseudorandom, b"gb1|" + event_id.encode() + b"\x01", "sha256")
-        return EventKey(key, event_id, self.subject, self.kid)
+        return EventKey(self._expand(b"gb1|" + event_id.encode() + b"\x01"), event_id, self.subject, self.kid)
 
 
 class Wrapping:
