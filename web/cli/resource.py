@@ -108,8 +108,10 @@ def _codes(scopes: tuple[str, ...]) -> list[str]:
 def _operations(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise click.UsageError(f"--operations: {file} can't be read as JSON ({type(error).__name__}).") from error
+    except OSError as error:
+        raise click.UsageError(f"--operations: {file} can't be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise click.UsageError(f"--operations: {file} is no JSON: {error}.") from error
     if not isinstance(found, dict):
         raise click.UsageError(f'--operations: {file} must hold an object such as {{"tools": {{"query": "projects:query"}}}}.')
     return found
