@@ -15,7 +15,7 @@ import psycopg
 
 from application import services as application
 from application.identity_ports import IdentityTools
-from application.ports import Passwords
+from application.ports import Busy, Passwords
 from application.services import Services
 from domain.tokens import Token, TokenCodec
 from infrastructure import clock as system
@@ -28,6 +28,7 @@ from infrastructure.passwords import Argon2Passwords
 from infrastructure.readiness import Readiness, readiness
 from infrastructure.settings import Settings, load_settings
 from infrastructure.signing import JwtAccessTokens
+from infrastructure.store.era import unfit
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.store import PostgresStore
 
@@ -80,7 +81,7 @@ class App:
 
 
 class StoreCodec:
-    """`application.ports.Codec` whose epoch stands in the store and is read at the first token."""
+    """`application.ports.Codec` whose epoch stands in the store and is read at the first token; `Busy` while it may not be."""
 
     def __init__(self, secret_keys: tuple[bytes, ...], epoch: Callable[[], int]) -> None:
         self._secret_keys, self._epoch = secret_keys, epoch
@@ -114,7 +115,7 @@ def bootstrap(
         api_url=settings.base_url + API_PATH,
         store=store,
         clock=clock,
-        codec=StoreCodec(settings.secret_keys, lambda: int(store.tables().keep_meta(EPOCH, "1"))),
+        codec=StoreCodec(settings.secret_keys, lambda: _epoch(dsn, store)),
         access_tokens=tokens,
         passwords=passwords or Argon2Passwords(),
         login_key=LoginKeys(store, settings.secret_keys),
@@ -128,6 +129,15 @@ def bootstrap(
     )
     identity = identity_tools(settings.base_url, settings.secret_keys, keyring)
     return App(settings, services, store, keyring, tokens, identity, _directory(settings, services, tokens), dsn, read_dsn, threading.local())
+
+
+def _epoch(dsn: str, store: PostgresStore) -> int:
+    """The epoch of this store's tokens; `Busy` where a restored copy was not adopted, since spent tokens are good again there."""
+    with connect(with_parameters(dsn, application_name=VIEWS)) as connection:
+        why = unfit(connection)
+    if why is not None:
+        raise Busy(why, retry_after=30)
+    return int(store.tables().keep_meta(EPOCH, "1"))
 
 
 def _directory(settings: Settings, services: Services, tokens: JwtAccessTokens) -> Directory:

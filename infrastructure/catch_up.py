@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import asdict
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ import psycopg
 from infrastructure.bootstrap import App
 from infrastructure.database import CLI, connect, with_parameters
 from infrastructure.projector import Projector
+from infrastructure.store.era import era
 from infrastructure.store.store import WAKE_CHANNEL
 from projections.events import PersonalReader
 from projections.status import status
@@ -18,11 +20,14 @@ from projections.status import status
 _LEADER_SOON_S = 0.4
 _POLL_S = 0.02
 
-# The newest event in commit order has a position, so all before it have.
+# The newest event in commit order has a position, so all before it have; those of an earlier era always have one.
 _ALL_POSITIONED = """
-SELECT NOT EXISTS (SELECT FROM events) OR EXISTS (
-    SELECT FROM positions p JOIN (SELECT originator_id, originator_version FROM events ORDER BY events.xid DESC, notification_id DESC LIMIT 1) e
-    USING (originator_id, originator_version))"""
+SELECT NOT EXISTS (
+    SELECT FROM (
+        SELECT originator_id, originator_version FROM events
+        WHERE events.xid >= %(xid)s::text::xid8 AND events.xid < pg_snapshot_xmax(pg_current_snapshot()) AND notification_id > %(after)s
+        ORDER BY events.xid DESC, notification_id DESC LIMIT 1) newest
+    WHERE NOT EXISTS (SELECT FROM positions p WHERE (p.originator_id, p.originator_version) = (newest.originator_id, newest.originator_version)))"""
 
 
 def catch_up(app: App, patience_s: float = 30.0) -> bool:
@@ -52,7 +57,7 @@ def _await(connection: psycopg.Connection[Any], patience_s: float) -> bool:
 
 
 def _caught_up(connection: psycopg.Connection[Any]) -> bool:
-    row = connection.execute(_ALL_POSITIONED).fetchone()
+    row = connection.execute(_ALL_POSITIONED, asdict(era(connection))).fetchone()
     if row is None or not row[0]:
         return False
     return all(s.state == "stopped" or (s.state == "live" and s.position >= s.head) for s in status(connection))

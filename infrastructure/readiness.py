@@ -15,7 +15,8 @@ from infrastructure.database import DatabaseUnavailable, connect, first_line, vi
 from infrastructure.ledger.sealing import refusal
 from infrastructure.login_keys import LoginKeyLost
 from infrastructure.run_folder import draining
-from infrastructure.store.sequencer import Stall, foreign_cluster, stalls
+from infrastructure.store.era import unfit
+from infrastructure.store.sequencer import Stall, stalls
 from projections.status import Lag, lag, status
 
 SILENT_S = 5.0
@@ -55,8 +56,16 @@ def readiness(dsn: str, services: Services) -> Readiness:
         checks["migrated"] = _said(lambda: migrations.check(dsn))
     if checks.get("migrated") != "ok":
         return Readiness(checks)
+    checks["cluster"] = _said(lambda: _fit(dsn))
     checks["keys"] = _said(lambda: _load_keys(services))
     return Readiness(checks, *_order(dsn))
+
+
+def _fit(dsn: str) -> None:
+    with connect(views_dsn(dsn)) as connection:
+        why = unfit(connection)
+    if why is not None:
+        raise Busy(why)
 
 
 def _load_keys(services: Services) -> None:
@@ -72,7 +81,6 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
         with connect(views_dsn(dsn)) as connection:
             behind, found = lag(connection), stalls(connection)
             warnings = [
-                *_foreign(connection),
                 *_projector(connection),
                 *_stopped(connection),
                 *_behind(behind),
@@ -82,11 +90,6 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
             return asdict(behind), [asdict(stall) for stall in found], warnings
     except (psycopg.Error, DatabaseUnavailable) as error:
         return {"unknown": first_line(error)}, [], [f"How far the views are behind can't be told: {first_line(error)}"]
-
-
-def _foreign(connection: psycopg.Connection[Any]) -> list[str]:
-    said = foreign_cluster(connection)
-    return [] if said is None else [said]
 
 
 def _projector(connection: psycopg.Connection[Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from infrastructure.ledger.verifier import Checkpoint, NotProven, open_checkpoin
 
 _ADVICE = (
     "Nothing is signed until this is resolved. Either bring the missing events back (restore a newer copy of the database), or, if they are lost, "
-    "begin a new log under another name: set GRANTBOOK_LEDGER_ORIGIN (for example {origin}/2), and tell whoever holds the old checkpoint."
+    "begin a new log under another name ({origin}/2, say). `grantbook ledger adopt` does either, and tells what was lost."
 )
 
 
@@ -57,6 +58,21 @@ class KeptCheckpoint:
         if store.tree(connection, kept.size).root() != kept.root:
             said = f"The first {kept.size} events of this database are not those of the checkpoint that is kept beside it."
             raise SealRefused(f"{said} {advice}", self.path)
+
+    def newest(self, root_keys: tuple[bytes, ...]) -> Checkpoint | None:
+        """What is kept, under whatever name these keys signed it."""
+        try:
+            name = self.path.read_text(encoding="utf-8").partition("\n")[0]
+        except FileNotFoundError:
+            return None
+        return self._read(LogSigner(name, root_keys))
+
+    def set_aside(self) -> None:
+        """Put the kept checkpoint of a log that was given up beside the next one's."""
+        if not self.path.exists():
+            return
+        found = next(path for n in itertools.count(1) if not (path := self.path.with_name(f"checkpoint.given-up-{n}")).exists())
+        self.path.rename(found)
 
     def _read(self, signer: LogSigner) -> Checkpoint | None:
         try:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from infrastructure.ledger.verifier import EMPTY_ROOT, node_hash, root_of
+from infrastructure.ledger.verifier import EMPTY_ROOT, NotProven, node_hash, root_of
 
 WIDTH = 256
 _HEIGHT = 8
@@ -54,6 +54,43 @@ def _peaks(row: Sequence[bytes]) -> list[bytes]:
         peaks.append(root_of(row[at : at + width]))
         at += width
     return peaks
+
+
+def check_consistency(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:
+    """RFC 9162 2.1.4.2: that the tree of `size` begins with the whole tree of `old_size`: nothing in it was changed, taken out or moved."""
+    if old_size > size:
+        raise NotProven(f"The older checkpoint has {old_size} entries, this one only {size}: the log was cut or set back.")
+    if old_size in {0, size}:
+        if proof or (old_size == size and old_root != root):
+            raise NotProven(f"Two checkpoints of size {size} have different roots: the log was rewritten. Keep both, they prove it.")
+        return
+    path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
+    if not path:
+        raise NotProven("The consistency proof is empty.")
+    number, last = old_size - 1, size - 1
+    while number & 1:
+        number, last = number >> 1, last >> 1
+    first, second = _climbed(number, last, path)
+    if first != old_root or second != root:
+        raise NotProven(f"The log of {size} entries does not begin with the one of {old_size}: its past was changed.")
+
+
+def _climbed(number: int, last: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Both roots that a consistency proof leads to."""
+    first = second = path[0]
+    for step in path[1:]:
+        if last == 0:
+            raise NotProven("The consistency proof is too long.")
+        if number & 1 or number == last:
+            first, second = node_hash(step, first), node_hash(step, second)
+            while not number & 1 and number:
+                number, last = number >> 1, last >> 1
+        else:
+            second = node_hash(second, step)
+        number, last = number >> 1, last >> 1
+    if last != 0:
+        raise NotProven("The consistency proof is too short.")
+    return first, second
 
 
 TileReader = Callable[[int, int, int], Sequence[bytes]]

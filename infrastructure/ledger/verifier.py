@@ -3,8 +3,9 @@
     python verifier.py bundle FILE --vkey VKEY [--since OLD_CHECKPOINT]   an export, made by `grantbook ledger export`
     python verifier.py proof FILE.leaf FILE.tlog-proof --vkey VKEY        one event
 
-VKEY is the log's public key, got from somebody you trust and not with the file. Hashes are those of RFC 6962 2.1, checkpoints are signed notes
-(c2sp.org/signed-note, c2sp.org/tlog-checkpoint), proofs c2sp.org/tlog-proof. Exit code 0: everything holds. 1: something doesn't, and it is named.
+VKEY is the log's public key or a file that holds it, got from somebody you trust and not with the export. Hashes are those of RFC 6962 2.1,
+checkpoints are signed notes (c2sp.org/signed-note, c2sp.org/tlog-checkpoint), proofs c2sp.org/tlog-proof. Exit code 0: everything holds. 1: something
+doesn't, and it is named.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 ED25519 = 0x01
 PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 BUNDLE_FORMAT = "grantbook-ledger-bundle-1"
-SUM_TOPIC = "ledger.summed"
+SUM_TOPIC, ADOPTED_TOPIC = "ledger.summed", "ledger.adopted"
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -35,7 +37,7 @@ class NotProven(Exception):
     """What was shown does not prove what it claims; the message says where."""
 
 
-# ---- the tree (RFC 6962 2.1, RFC 9162 2.1.3.2 and 2.1.4.2)
+# ---- the tree (RFC 6962 2.1, RFC 9162 2.1.3.2)
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -78,43 +80,6 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], 
         raise NotProven(f"Entry {index} is not what the checkpoint of size {size} holds there.")
 
 
-def check_consistency(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:
-    """That the tree of `size` begins with the whole tree of `old_size`: nothing in it was changed, taken out or moved."""
-    if old_size > size:
-        raise NotProven(f"The older checkpoint has {old_size} entries, this one only {size}: the log was cut or set back.")
-    if old_size in {0, size}:
-        if proof or (old_size == size and old_root != root):
-            raise NotProven(f"Two checkpoints of size {size} have different roots: the log was rewritten. Keep both, they prove it.")
-        return
-    path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
-    if not path:
-        raise NotProven("The consistency proof is empty.")
-    number, last = old_size - 1, size - 1
-    while number & 1:
-        number, last = number >> 1, last >> 1
-    first, second = _climbed(number, last, path)
-    if first != old_root or second != root:
-        raise NotProven(f"The log of {size} entries does not begin with the one of {old_size}: its past was changed.")
-
-
-def _climbed(number: int, last: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """Both roots that a consistency proof leads to."""
-    first = second = path[0]
-    for step in path[1:]:
-        if last == 0:
-            raise NotProven("The consistency proof is too long.")
-        if number & 1 or number == last:
-            first, second = node_hash(step, first), node_hash(step, second)
-            while not number & 1 and number:
-                number, last = number >> 1, last >> 1
-        else:
-            second = node_hash(second, step)
-        number, last = number >> 1, last >> 1
-    if last != 0:
-        raise NotProven("The consistency proof is too short.")
-    return first, second
-
-
 # ---- checkpoints (signed notes)
 
 
@@ -133,12 +98,22 @@ def read_vkey(vkey: str) -> tuple[str, bytes, Ed25519PublicKey]:
     try:
         name, key_id, encoded = vkey.strip().split("+", 2)
         raw = base64.b64decode(encoded, validate=True)
-        found = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+        found = _key_id(name, raw)
         if raw[0] != ED25519 or found.hex() != key_id:
             raise ValueError
         return name, found, Ed25519PublicKey.from_public_bytes(raw[1:])
     except (ValueError, IndexError):
-        raise NotProven("The verifier key can't be read: it is name+8 hex digits+base64, for Ed25519.") from None
+        raise NotProven("The verifier key can't be read: it is name+8 hex digits+base64, for Ed25519, or a file that holds that.") from None
+
+
+def _key_id(name: str, raw: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+
+
+def renamed(vkey: str, name: str) -> str:
+    """The same key as that of an earlier log of this name."""
+    raw = bytes([ED25519]) + read_vkey(vkey)[2].public_bytes_raw()
+    return f"{name}+{_key_id(name, raw).hex()}+{base64.b64encode(raw).decode()}"
 
 
 def open_checkpoint(note: str, vkey: str) -> Checkpoint:
@@ -165,10 +140,10 @@ def open_checkpoint(note: str, vkey: str) -> Checkpoint:
 
 
 def _checkpoint(text: str, note: str, name: str) -> Checkpoint:
-    lines = text.split("\n")
-    if len(lines) < 3 or lines[0] != name or not lines[1].isdigit() or str(int(lines[1])) != lines[1]:
+    origin, size, root, *_ = [*text.split("\n"), "", ""]
+    if origin != name or not size.isdigit() or str(int(size)) != size or not root:
         raise NotProven("The checkpoint's text is not a name, a size and a root.")
-    return Checkpoint(lines[0], int(lines[1]), base64.b64decode(lines[2], validate=True), note)
+    return Checkpoint(origin, int(size), base64.b64decode(root, validate=True), note)
 
 
 # ---- one event
@@ -177,19 +152,33 @@ def _checkpoint(text: str, note: str, name: str) -> Checkpoint:
 def check_proof(leaf: bytes, proof: str, vkey: str) -> tuple[int, Checkpoint]:
     """The index of an entry in the log and the checkpoint that holds it, from `.leaf` and `.tlog-proof`."""
     head, blank, note = proof.partition("\n\n")
-    lines = head.split("\n")
-    if not blank or lines[0] != PROOF_HEADER:
+    header, *lines = [line for line in head.split("\n") if not line.startswith("extra ")]
+    if not blank or header != PROOF_HEADER or not lines:
         raise NotProven(f"The proof does not begin with {PROOF_HEADER}.")
-    rest = lines[2:] if lines[1].startswith("extra ") else lines[1:]
-    word, _, number = rest[0].partition(" ")
+    word, _, number = lines[0].partition(" ")
     if word != "index" or not number.isdigit():
         raise NotProven("The proof names no index.")
     checkpoint = open_checkpoint(note, vkey)
-    check_inclusion(leaf_hash(leaf), int(number), checkpoint.size, [base64.b64decode(line) for line in rest[1:]], checkpoint.root)
+    check_inclusion(leaf_hash(leaf), int(number), checkpoint.size, [base64.b64decode(line) for line in lines[1:]], checkpoint.root)
     return int(number), checkpoint
 
 
 # ---- an export
+
+
+@dataclass(frozen=True)
+class Break:
+    """The event at `position` says: a restored copy was taken over, and the log goes on from the checkpoint `good` of `old_log`."""
+
+    position: int
+    old_log: str
+    good: Checkpoint | None
+    lost: int
+
+    def __str__(self) -> str:
+        size = self.good.size if self.good else 0
+        lost = f" {self.lost} entries of it are known to be lost." if self.lost else ""
+        return f"Event {self.position}: the database was set back. {self.old_log} was given up; this log begins with its first {size} entries.{lost}"
 
 
 @dataclass(frozen=True)
@@ -199,33 +188,62 @@ class Verdict:
     checkpoint: Checkpoint
     entries: int
     complete_to: int | None
+    breaks: tuple[Break, ...] = ()
 
 
 def check_bundle(path: str | Path, vkey: str, since: str | None = None) -> Verdict:
-    """Everything that an export claims; `since`: a checkpoint of the same log that you kept from before."""
-    with zipfile.ZipFile(path) as bundle:
-        manifest = json.loads(bundle.read("manifest.json"))
-        if manifest.get("format") != BUNDLE_FORMAT:
-            raise NotProven(f"This is no {BUNDLE_FORMAT}.")
-        checkpoint = open_checkpoint(bundle.read("checkpoint").decode(), vkey)
-        raw = bundle.read("hashes")
-        hashes = [raw[n : n + 32] for n in range(0, len(raw), 32)]
-        if len(hashes) != checkpoint.size or root_of(hashes) != checkpoint.root:
-            raise NotProven(f"The hashes in the file don't give the root that was signed for {checkpoint.size} entries.")
-        if since is not None:
-            _check_since(open_checkpoint(since, vkey), hashes)
-        entries = list(_entries(bundle.read("entries")))
+    """Everything that an export claims; `since`: a checkpoint of the same log, or of one that it goes on from, that you kept from before."""
+    files = _files(path)
+    manifest = json.loads(files["manifest.json"])
+    if manifest.get("format") != BUNDLE_FORMAT:
+        raise NotProven(f"This is no {BUNDLE_FORMAT}.")
+    checkpoint = open_checkpoint(files["checkpoint"].decode(), vkey)
+    hashes = [files["hashes"][n : n + 32] for n in range(0, len(files["hashes"]), 32)]
+    if len(hashes) != checkpoint.size or root_of(hashes) != checkpoint.root:
+        raise NotProven(f"The hashes in the file don't give the root that was signed for {checkpoint.size} entries.")
+    entries = list(_entries(files["entries"]))
     for index, leaf in entries:
         if index >= len(hashes) or leaf_hash(leaf) != hashes[index]:
-            raise NotProven(f"Event {index + 1} ({_name(leaf)}) is not what was recorded there.")
+            raise NotProven(f"Event {index + 1} is not what was recorded there.")
     if [index for index, _ in entries] != sorted({index for index, _ in entries}):
         raise NotProven("The events of the file are not in their order, or one stands there twice.")
-    return Verdict(checkpoint, len(entries), _complete_to(manifest, entries))
+    breaks = tuple(_breaks(entries, hashes, vkey))
+    if since is not None:
+        _check_since(since, vkey, breaks, hashes)
+    return Verdict(checkpoint, len(entries), _complete_to(manifest, entries), breaks)
 
 
-def _check_since(old: Checkpoint, hashes: Sequence[bytes]) -> None:
-    if old.size > len(hashes):
-        raise NotProven(f"You hold a checkpoint of {old.size} entries, this log has only {len(hashes)}: it was cut or set back.")
+def _files(path: str | Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return {name: bundle.read(name) for name in ("manifest.json", "checkpoint", "hashes", "entries")}
+    except KeyError as error:
+        raise NotProven(f"The file is no export, or a part of it is missing: {error.args[0]}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        raise NotProven("The file is damaged, or no export: it can't be unpacked. Get it again from where it was made.") from None
+
+
+def _breaks(entries: Sequence[tuple[int, bytes]], hashes: Sequence[bytes], vkey: str) -> Iterator[Break]:
+    for index, leaf in entries:
+        topic, state = _parts(leaf)
+        said = json.loads(state) if topic == ADOPTED_TOPIC else {}
+        if said.get("log") == said.get("old_log"):
+            continue
+        good = open_checkpoint(said["checkpoint"], renamed(vkey, said["old_log"])) if said["checkpoint"] else None
+        if good is not None and root_of(hashes[: good.size]) != good.root:
+            raise NotProven(f"Event {index + 1} says that this log begins with the {good.size} entries of {good.origin}, and it does not.")
+        yield Break(index + 1, said["old_log"], good, int(said["lost"]))
+
+
+def _check_since(since: str, vkey: str, breaks: Sequence[Break], hashes: Sequence[bytes]) -> None:
+    name = since.partition("\n")[0]
+    given_up = next((each for each in breaks if each.old_log == name), None)
+    old = open_checkpoint(since, renamed(vkey, name) if given_up else vkey)
+    reached = len(hashes) if given_up is None else given_up.good.size if given_up.good else 0
+    if old.size > reached and given_up is not None:
+        raise NotProven(f"You hold a checkpoint of {old.size} entries of {name}; those after {reached} are not in this log. {given_up}")
+    if old.size > reached:
+        raise NotProven(f"You hold a checkpoint of {old.size} entries, this log has only {reached}: it was cut or set back.")
     if root_of(hashes[: old.size]) != old.root:
         raise NotProven(f"The first {old.size} entries are not those of the checkpoint that you hold: the past was changed.")
 
@@ -238,9 +256,10 @@ def _entries(raw: bytes) -> Iterator[tuple[int, bytes]]:
         at += 10 + length
 
 
-def _name(leaf: bytes) -> str:
-    parts = leaf.split(b"\n", 4)
-    return f"{parts[3].decode(errors='replace')} of {parts[1].decode(errors='replace')}" if len(parts) == 5 else "not an event"
+def _parts(leaf: bytes) -> tuple[str, bytes]:
+    """Topic and state of an event; its other lines are `gb1`, stream and version."""
+    topic, state = leaf.split(b"\n", 4)[3:]
+    return topic.decode(), state
 
 
 def _complete_to(manifest: dict[str, Any], entries: Sequence[tuple[int, bytes]]) -> int | None:
@@ -249,16 +268,12 @@ def _complete_to(manifest: dict[str, Any], entries: Sequence[tuple[int, bytes]])
     if account is None:
         return None
     count, chain, told = 0, bytes(32), None
-    sums: list[dict[str, Any]] = []
-    for _, leaf in entries:
-        topic, state = leaf.split(b"\n", 4)[3:]
-        if topic.decode() == SUM_TOPIC and json.loads(state)["account_id"] == account:
-            sums.append(json.loads(state))
-    due = {each["position"]: each for each in sums}
+    sums = [json.loads(state) for topic, state in (_parts(leaf) for _, leaf in entries) if topic == SUM_TOPIC]
+    due = {each["position"]: each for each in sums if each["account_id"] == account}
     for index, leaf in entries:
         while due and min(due) < index + 1:
             told = _check_sum(due.pop(min(due)), count, chain)
-        if leaf.split(b"\n", 4)[3].decode() != SUM_TOPIC:
+        if _parts(leaf)[0] != SUM_TOPIC:
             count, chain = count + 1, hashlib.sha256(chain + leaf_hash(leaf)).digest()
     for position in sorted(due):
         told = _check_sum(due[position], count, chain)
@@ -285,21 +300,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     proof.add_argument("leaf")
     proof.add_argument("proof")
     for each in (bundle, proof):
-        each.add_argument("--vkey", required=True, help="the log's public key, got from somebody you trust")
+        each.add_argument("--vkey", required=True, help="the log's public key, or a file that holds it, got from somebody you trust")
     given = parser.parse_args(arguments)
     try:
+        given.vkey = vkey_given(given.vkey)
         sys.stdout.write(_bundle_said(given) if given.kind == "bundle" else _proof_said(given))
-    except (NotProven, OSError, KeyError, ValueError, struct.error, zipfile.BadZipFile) as error:
+    except (NotProven, OSError, KeyError, ValueError, struct.error) as error:
         sys.stderr.write(f"NOT PROVEN: {error}\n")
         return 1
     return 0
+
+
+def vkey_given(text: str) -> str:
+    """The key itself, or what the file of that name holds."""
+    return Path(text).read_text(encoding="utf-8").strip() if "+" not in text and Path(text).is_file() else text
 
 
 def _bundle_said(given: argparse.Namespace) -> str:
     since = Path(given.since).read_text(encoding="utf-8") if given.since else None
     found = check_bundle(given.file, given.vkey, since)
     complete = "" if found.complete_to is None else f" Nothing of the account is left out up to event {found.complete_to}."
-    return f"{found.entries} events are as the log {found.checkpoint.origin} of {found.checkpoint.size} entries holds them.{complete}\n"
+    breaks = "".join(f"{each}\n" for each in found.breaks)
+    return f"{found.entries} events are as the log {found.checkpoint.origin} of {found.checkpoint.size} entries holds them.{complete}\n{breaks}"
 
 
 def _proof_said(given: argparse.Namespace) -> str:

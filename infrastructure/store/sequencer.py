@@ -8,11 +8,12 @@ from typing import Any
 import psycopg
 from psycopg.errors import UniqueViolation
 
+from infrastructure.store.era import Era, era, keep_system, unfit
+
 LEADER_LOCK = 0x6772_616E_7462_6F6B
 """Key of the advisory lock that the leading projector holds on its connection ("grantbok")."""
 
 BATCH = 1_000
-_SYSTEM = "system_identifier"
 
 
 class OrderRefused(Exception):
@@ -33,24 +34,20 @@ class Stall:
     age_seconds: float | None
 
 
-# Planned at each run, with the number of rows inlined: the tables grow, and a plan made while they were small would scan them whole.
-# Rows below the oldest running transaction can't be joined by late ones any more. `at` never goes back, whatever the clocks did.
-# An event's time stands first in its state (`{"timestamp":<microseconds>,`); a state without one takes the time before it.
-_SEQUENCE = r"""
+# Planned at each run, with the numbers inlined: the tables grow, and a plan made while they were small would scan them whole.
+# `at` never goes back, whatever the clocks did. An event's time stands first in its state (`{"timestamp":<microseconds>,`); a state without
+# one takes the time before it.
+_PLACE = r"""
 WITH last AS MATERIALIZED (
-    SELECT p.position, p.at, e.xid, e.notification_id
+    SELECT p.position, p.at, CASE WHEN e.notification_id > {after} THEN e.xid ELSE '{xid}' END AS xid,
+        CASE WHEN e.notification_id > {after} THEN e.notification_id ELSE 0 END AS notification_id
     FROM (SELECT * FROM positions ORDER BY position DESC LIMIT 1) p JOIN events e USING (originator_id, originator_version)
 ), batch AS MATERIALIZED (
     SELECT originator_id, originator_version, topic, state, account_id, xid, notification_id,
-        row_number() OVER (ORDER BY xid, notification_id) AS n,
+        row_number() OVER (ORDER BY {order}) AS n,
         CASE WHEN substring(state FOR 13) = '{"timestamp":' AND length(micros) BETWEEN 1 AND 18 AND ltrim(micros, '0123456789') = ''
             THEN micros::bigint END AS micros
-    FROM (
-        SELECT *, split_part(encode(substring(state FROM 14 FOR 20), 'escape'), ',', 1) AS micros FROM events
-        WHERE (events.xid, events.notification_id) > (coalesce((SELECT xid FROM last), '0'), coalesce((SELECT notification_id FROM last), 0))
-        AND events.xid < pg_snapshot_xmin(pg_current_snapshot())
-        ORDER BY events.xid, events.notification_id LIMIT {limit}
-    ) AS next
+    FROM (SELECT *, split_part(encode(substring(state FROM 14 FOR 20), 'escape'), ',', 1) AS micros FROM events WHERE {which}) AS next
 ), checked AS MATERIALIZED (
     SELECT *, lag(originator_version) OVER (PARTITION BY originator_id ORDER BY n) AS before FROM batch
 ), misplaced AS MATERIALIZED (
@@ -67,6 +64,16 @@ WITH last AS MATERIALIZED (
     RETURNING position
 )
 SELECT (SELECT count(*) FROM placed), (SELECT max(position) FROM placed), (SELECT originator_id || ':' || originator_version FROM misplaced)"""
+# Rows below the oldest running transaction can't be joined by late ones any more.
+_NEXT = """(events.xid, events.notification_id) > (coalesce((SELECT xid FROM last), '{xid}'), coalesce((SELECT notification_id FROM last), 0))
+        AND events.notification_id > {after} AND events.xid < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY events.xid, events.notification_id LIMIT {limit}"""
+_IN_ORDER = "xid, notification_id"
+# What was restored stands before what was written in this cluster since: a row that this cluster wrote has its own transaction's id.
+_RESTORED = """notification_id <= {after}
+        AND NOT EXISTS (SELECT FROM positions p WHERE (p.originator_id, p.originator_version) = (events.originator_id, events.originator_version))"""
+_RESTORED_FIRST = f"notification_id > {{restored}}, {_IN_ORDER}"
+_LAST_RESTORED = "SELECT coalesce(max(notification_id), 0) FROM events WHERE xid::text::bigint & 4294967295 <> xmin::text::bigint"
 
 _STALLS = """
 SELECT 'transaction', l.pid, coalesce(a.application_name, ''), extract(epoch FROM clock_timestamp() - a.xact_start)::float
@@ -77,45 +84,51 @@ UNION ALL
 SELECT 'prepared transaction', NULL, gid, extract(epoch FROM clock_timestamp() - prepared)::float FROM pg_prepared_xacts"""
 
 
-_KEEP_SYSTEM = "INSERT INTO store_meta (key, value) SELECT %s, system_identifier::text FROM pg_control_system() ON CONFLICT DO NOTHING"
-_SYSTEMS = "SELECT m.value, c.system_identifier::text FROM store_meta m, pg_control_system() c WHERE m.key = %s"
-
-
 class Sequencer:
     """Runs on the leading projector's connection (autocommit). Construction checks that the cluster is the one that wrote the order so far."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._check_cluster()
+        keep_system(connection)
+        why = unfit(connection)
+        if why is not None:
+            raise OrderRefused(why)
+        self._era = era(connection)
 
     def sequence(self, limit: int = BATCH) -> int:
         """Position the next events; how many. `OrderRefused` names an event that stands before its predecessor."""
-        try:
-            row = self._connection.execute(_SEQUENCE.replace("{limit}", str(int(limit))).encode(), prepare=False).fetchone()
-        except UniqueViolation as error:
-            raise LeadershipLost("Another process has positioned these events.") from error
-        if row is None:
-            return 0
-        if row[2] is not None:
-            raise OrderRefused(f"Event {row[2]} stands before its predecessor in commit order: nothing more is positioned until this is resolved.")
-        return int(row[0])
-
-    def _check_cluster(self) -> None:
-        self._connection.execute(_KEEP_SYSTEM, (_SYSTEM,))
-        foreign = foreign_cluster(self._connection)
-        if foreign is not None:
-            raise OrderRefused(foreign)
+        return _placed(self._connection, next_events(self._era, limit))
 
 
-def foreign_cluster(connection: psycopg.Connection[Any]) -> str | None:
-    """A sentence, if the order was kept by another cluster than this one; None before there is any order."""
-    row = connection.execute(_SYSTEMS, (_SYSTEM,)).fetchone()
-    if row is None or row[0] == row[1]:
-        return None
-    return (
-        f"This database was restored into another cluster ({row[1]}; the order was kept by {row[0]}), where its transaction ids are void. "
-        "Run `grantbook ledger adopt` to go on from the restored order."
-    )
+def next_events(now: Era, limit: int) -> bytes:
+    """The statement that positions the next events."""
+    return _statement(_NEXT, _IN_ORDER, limit=int(limit), after=now.after, xid=now.xid)
+
+
+def place_restored(connection: psycopg.Connection[Any], new: Era) -> int:
+    """Position everything up to a new era that has no position, in the order in which its own cluster would have; how many."""
+    row = connection.execute(_LAST_RESTORED).fetchone()
+    restored = 0 if row is None else int(row[0])
+    return _placed(connection, _statement(_RESTORED, _RESTORED_FIRST, restored=restored, after=new.after, xid=new.xid))
+
+
+def _statement(which: str, order: str, **numbers: int) -> bytes:
+    statement = _PLACE.replace("{which}", which).replace("{order}", order)
+    for name, number in numbers.items():
+        statement = statement.replace(f"{{{name}}}", str(number))
+    return statement.encode()
+
+
+def _placed(connection: psycopg.Connection[Any], statement: bytes) -> int:
+    try:
+        row = connection.execute(statement, prepare=False).fetchone()
+    except UniqueViolation as error:
+        raise LeadershipLost("Another process has positioned these events.") from error
+    if row is None:
+        return 0
+    if row[2] is not None:
+        raise OrderRefused(f"Event {row[2]} stands before its predecessor in commit order: nothing more is positioned until this is resolved.")
+    return int(row[0])
 
 
 def lead(connection: psycopg.Connection[Any]) -> bool:

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import psycopg
 
+from infrastructure.store.era import era
+
 BATCH = 5_000
 
 Kind = Literal["different", "missing", "gap", "unpositioned", "version_gap", "time", "checkpoint", "sum"]
@@ -42,10 +44,11 @@ def leaf_hash(originator_id: UUID, version: int, topic: str, state: bytes) -> by
 _ROWS = """SELECT p.position, p.originator_id, p.originator_version, p.at, p.leaf_hash, e.topic, e.state, p.account_id = e.account_id
 FROM positions p LEFT JOIN events e USING (originator_id, originator_version) WHERE p.position > %s ORDER BY p.position LIMIT %s"""
 _UNPOSITIONED = """SELECT e.originator_id, e.originator_version FROM events e
-WHERE e.xid < %s::text::xid8 AND NOT EXISTS (
+WHERE (e.notification_id <= %(after)s OR e.xid < %(last)s::text::xid8) AND NOT EXISTS (
     SELECT FROM positions p WHERE p.originator_id = e.originator_id AND p.originator_version = e.originator_version)
 ORDER BY e.xid, e.notification_id"""
-_LAST = """SELECT (e.xid::text) FROM positions p JOIN events e USING (originator_id, originator_version) ORDER BY p.position DESC LIMIT 1"""
+_LAST = """SELECT CASE WHEN e.notification_id > %s THEN e.xid::text ELSE '0' END
+FROM positions p JOIN events e USING (originator_id, originator_version) ORDER BY p.position DESC LIMIT 1"""
 _GAPS = """SELECT originator_id, originator_version FROM events e WHERE originator_version > 1 AND NOT EXISTS (
     SELECT FROM events b WHERE b.originator_id = e.originator_id AND b.originator_version = e.originator_version - 1)
 ORDER BY originator_id, originator_version"""
@@ -87,9 +90,10 @@ def _event(position: int, event: str, stored: bytes, same_account: bool | None, 
 
 def _streams(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Events that the order passed over, and streams with a version missing."""
-    last = connection.execute(_LAST).fetchone()
+    after = era(connection).after
+    last = connection.execute(_LAST, (after,)).fetchone()
     if last is not None:
-        for stream, version in connection.execute(_UNPOSITIONED, (last[0],)):
+        for stream, version in connection.execute(_UNPOSITIONED, {"after": after, "last": last[0]}):
             yield Finding("unpositioned", None, f"{stream}:{version}", f"Event {stream}:{version} is older than the last position, but has none.")
     for stream, version in connection.execute(_GAPS):
         yield Finding("version_gap", None, f"{stream}:{version}", f"Event {stream}:{version - 1} is missing before {stream}:{version}.")

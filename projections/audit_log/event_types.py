@@ -59,6 +59,12 @@ TYPES: dict[str, tuple[str, ...]] = {
     "action.performed": ("action.performed",),
     "ledger.audit_exported": ("audit_log.exported",),
     "ledger.summed": (),
+    "ledger.hold_placed": ("ledger.changed",),
+    "ledger.hold_released": ("ledger.changed",),
+    "ledger.retention_changed": ("ledger.changed",),
+    "ledger.keys_expired": ("ledger.changed",),
+    "ledger.adopted": ("ledger.changed",),
+    "ledger.rollback_suspected": ("ledger.changed",),
 }
 
 EVENT_TYPES: tuple[str, ...] = tuple(sorted({name for names in TYPES.values() for name in names}))

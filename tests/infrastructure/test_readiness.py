@@ -55,9 +55,11 @@ def test_a_stopped_projection_is_told_with_its_event_and_the_command_that_repair
     assert any("event 5 is poison." in said and "grantbook projections rebuild audit_log" in said for said in found.warnings)
 
 
-def test_a_database_of_another_cluster_is_told(world: World) -> None:
+def test_a_node_on_a_database_of_another_cluster_is_unfit(world: World) -> None:
     found = change(world, "INSERT INTO store_meta (key, value) VALUES ('system_identifier', '1')")
-    assert any("restored into another cluster" in said for said in found.warnings)
+    assert not found.ready
+    assert "restored into another cluster" in found.checks["cluster"]
+    assert "ledger adopt" in found.checks["cluster"]
 
 
 def test_a_server_about_to_end_is_not_ready(world: World) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web.cli.commands import REFUSED, data_dir_option, json_option, store_command
+from web.cli import adoption_words as words
+from web.cli.commands import REFUSED, data_dir_option, json_option, store_command, yes_option
 from web.cli.commands import account_option as _account_option
+from web.cli.output import print_line
 
 if TYPE_CHECKING:
     from infrastructure.ledger.store import Connection, Signed
@@ -71,17 +73,38 @@ def export(cli: Cli, *, path: Path, after: int) -> None:
     cli.out.say(f"{written:,} events of {signed.size:,} entries written to {path}.", events=written, size=signed.size, file=str(path))
 
 
+@store_command(ledger, "adopt", help="Take over a restored copy of the database: its order, its sessions, and what is signed from here on.")
+@click.option("--keep-sessions", is_flag=True, help="End no session: refused unless the checkpoint kept outside shows that nothing is lost.")
+@yes_option
+def adopt(cli: Cli, *, keep_sessions: bool, yes: bool) -> None:
+    from infrastructure.ledger.adoption import adopt as take_over
+    from infrastructure.ledger.adoption import examine
+
+    with _reading(cli) as connection:
+        found = examine(cli.app, connection)
+        if not found.to_adopt:
+            cli.out.say("Nothing is to be adopted: this cluster kept the order, and nothing outside is ahead of this database.", adopted=None)
+            return
+        for sentence in words.found(found):
+            cli.out.note(sentence)
+        if not yes and not click.confirm(words.question(found, keep_sessions=keep_sessions), err=True):
+            raise click.Abort
+        done = take_over(cli.app, connection, cli.origin, end_all=not keep_sessions)
+    cli.out.say(words.done(done), adopted=done.facts, sessions=done.sessions, erased=done.erased)
+
+
 @ledger.command("verifier", help="Write the verifier for auditors: one file that needs only Python and the package cryptography.")
 @click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
 def write_verifier(path: Path) -> None:
     from infrastructure.ledger import verifier
 
     path.write_bytes(Path(verifier.__file__).read_bytes())
+    print_line(f"Wrote the verifier to {path}: python {path} bundle FILE --vkey VKEY checks an export.")
 
 
 @ledger.command("verify", help="Check an exported bundle offline (FILE, with --vkey), or without FILE the live store; exit 1 if anything differs.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-@click.option("--vkey", metavar="VKEY", help="The log's public key, for FILE.")
+@click.option("--vkey", metavar="VKEY", help="The log's public key or a file that holds it, for FILE.")
 @click.option("--since", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CHECKPOINT", help="A checkpoint that you kept.")
 @data_dir_option
 @_account_option
@@ -102,18 +125,18 @@ def verify(*, file: Path | None, vkey: str | None, since: Path | None, data_dir:
 
 
 def _verify_bundle(out: Any, file: Path, vkey: str, since: Path | None) -> None:
-    import zipfile
-
     from domain.errors import Refused
-    from infrastructure.ledger.verifier import NotProven, check_bundle
+    from infrastructure.ledger.verifier import NotProven, check_bundle, vkey_given
 
     try:
-        found = check_bundle(file, vkey, since.read_text(encoding="utf-8") if since else None)
-    except (NotProven, KeyError, ValueError, zipfile.BadZipFile) as error:
+        found = check_bundle(file, vkey_given(vkey), since.read_text(encoding="utf-8") if since else None)
+    except (NotProven, OSError, KeyError, ValueError) as error:
         raise Refused(f"Not proven: {error}") from error
     complete = "" if found.complete_to is None else f" Nothing of the account is left out up to event {found.complete_to:,}."
     told = f"{found.entries:,} events are as the log {found.checkpoint.origin} of {found.checkpoint.size:,} entries holds them.{complete}"
-    out.say(told, events=found.entries, size=found.checkpoint.size, origin=found.checkpoint.origin, complete_to=found.complete_to)
+    breaks = [str(each) for each in found.breaks]
+    facts = {"events": found.entries, "size": found.checkpoint.size, "origin": found.checkpoint.origin, "complete_to": found.complete_to}
+    out.say("\n".join([told, *breaks]), **facts, breaks=breaks)
 
 
 def _verify_store(cli: Cli) -> None:

@@ -196,6 +196,22 @@ def _key(facts: Facts, _: Known, __: str) -> str:
     return f"Key {facts['kid']} published" if facts.get("kid") else "Key put into use or retired"
 
 
+def _ledger_changed(facts: Facts, _: object, __: str) -> str:
+    """Each kind of change is known by a fact that only it has."""
+    if "old_log" in facts:
+        return "Took over a restored copy of the database" + (" and ended every session" if facts.get("sessions_ended") else "")
+    if "generation" in facts:
+        return "Refused a genuine token that was never recorded here: was a backup restored?"
+    if "hold_id" in facts:
+        return "Placed a legal hold" if "scope" in facts else "Released a legal hold"
+    if "months" in facts:
+        months = facts["months"]
+        return f"Addresses and user agents can be read for {counted(months, 'month')}" if months else "Addresses and user agents can be read for ever"
+    if "keys" in facts:
+        return f"Destroyed {counted(facts['keys'], 'data key')} of before {facts.get('before')}"
+    return "Changed the ledger"
+
+
 _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "account.opened": _named("Opened"),
     "plan.changed": _named("Plan is now", "plan"),
@@ -249,6 +265,7 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "signing_key.rotated": _key,
     "action.performed": _action,
     "audit_log.exported": lambda _, __, ___: "Exported the audit log",
+    "ledger.changed": _ledger_changed,
 }
 
 TOLD: Final = frozenset(_SENTENCES)

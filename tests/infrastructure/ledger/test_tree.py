@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.ledger.tree import WIDTH, Edge, Tree, index_of, path_of, width_of
-from infrastructure.ledger.verifier import EMPTY_ROOT, NotProven, check_consistency, check_inclusion, leaf_hash, node_hash, root_of
+from infrastructure.ledger.tree import WIDTH, Edge, Tree, check_consistency, index_of, path_of, width_of
+from infrastructure.ledger.verifier import EMPTY_ROOT, NotProven, check_inclusion, leaf_hash, node_hash, root_of
 
 LEAVES = [hashlib.sha256(str(n).encode()).digest() for n in range(70_000)]
 SIZES = [1, 2, 3, 7, 8, 255, 256, 257, 511, 512, 1000, 65_535, 65_536, 65_537, 70_000]

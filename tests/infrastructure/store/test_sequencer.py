@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from infrastructure.store.era import Era
 from infrastructure.store.reader import head, read_events, read_rows
-from infrastructure.store.sequencer import LeadershipLost, OrderRefused, Sequencer, lead, stalls
+from infrastructure.store.sequencer import LeadershipLost, OrderRefused, Sequencer, lead, next_events, stalls
 from infrastructure.store.verify import leaf_hash, verify_ledger
 from tests.infrastructure.store import given
 from tests.support.postgres import Database
@@ -208,8 +209,6 @@ def test_what_stalls_the_order_is_named_with_its_pid_and_age(connection: psycopg
 
 
 def test_the_plan_never_reads_a_whole_table_per_batch(connection: psycopg.Connection[Any], database: Database) -> None:
-    from infrastructure.store import sequencer
-
     with psycopg.connect(database.superuser_dsn, autocommit=True) as admin:
         admin.execute(
             """INSERT INTO events (originator_id, originator_version, topic, state, account_id)
@@ -220,5 +219,5 @@ def test_the_plan_never_reads_a_whole_table_per_batch(connection: psycopg.Connec
         pass
     stream = uuid4()
     put(connection, stream, 1)
-    plan = connection.execute(b"EXPLAIN " + sequencer._SEQUENCE.replace("{limit}", "1000").encode()).fetchall()
+    plan = connection.execute(b"EXPLAIN " + next_events(Era(), 1000)).fetchall()
     assert not [line for (line,) in plan if "Seq Scan" in line]
