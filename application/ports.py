@@ -10,7 +10,7 @@ from uuid import UUID
 
 from application.identity_ports import IdentityTables
 from domain.access import Access, Standing
-from domain.base import Stream
+from domain.base import PersonalField, Stream
 from domain.grant import Grant
 from domain.tokens import Token
 
@@ -59,7 +59,9 @@ class Tables(IdentityTables, Protocol):
     def set_login_secret(self, account_id: str, member_id: str, secret: str) -> None: ...
     def remove_logins(self, account_id: str, member_id: str) -> None: ...
     def members_with_login(self, account_id: str) -> list[str]: ...
-    def still_at(self, account_id: str, member_id: UUID, version: int) -> bool: ...  # beside an append: askers of one account take turns
+    def subject_kids(self, subject: str) -> tuple[str, ...]: ...  # the data keys that there are
+    def erase_member(self, account_id: str, member_id: str, said: Sequence[str]) -> None: ...  # beside `member.erased`; `said`: name and address
+    def still_at(self, account_id: str, stream_id: UUID, version: int) -> bool: ...  # beside an append: askers of one account take turns
     def add_credential(self, credential_id: str, account_id: str, kind: str, owner: str, secret_hash: bytes) -> None: ...
     def replace_credential(self, credential_id: str, secret_hash: bytes) -> None: ...
     def credential(self, credential_id: str) -> tuple[str, str, str, bytes] | None: ...  # (account id, kind, owner, secret hash)
@@ -158,6 +160,10 @@ class Store(Protocol):
 
     def tables(self) -> Tables:
         """The ordinary tables outside any append, each call its own transaction."""
+        ...
+
+    def opened(self, sealed: PersonalField, event_id: str) -> str | None:
+        """A personal value of a stream, sealed for the event `originator_id:version`; None where there is none or its key is gone."""
         ...
 
     def position_of(self, recorded: Recorded, timeout: float) -> int | None:

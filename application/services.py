@@ -61,9 +61,12 @@ class Services:
     new_id: Callable[[], UUID] = uuid4
     new_secret: Callable[[], str] = lambda: secrets.token_urlsafe(32)
 
-    def context(self, account_id: str, origin: Origin, *, actor_id: str | None = None, client_stream: str | None = None) -> Context:
-        """The context of what is recorded now. Address and user agent are sealed under the actor's key, or the account's key of the day."""
-        subject = actor_id or f"account:{account_id}"
+    def context(
+        self, account_id: str, origin: Origin, *, actor_id: str | None = None, client_stream: str | None = None, about: str | None = None
+    ) -> Context:
+        """The context of what is recorded now. Address and user agent are sealed under the key of the actor, else of the member whom it is about,
+        else under the account's key of the day."""
+        subject = actor_id or about or f"account:{account_id}"
         return Context(
             account_id=account_id,
             now=self.clock(),

@@ -119,7 +119,7 @@ def note_failure(
     count("sign_ins", method, reason)
     if services.store.tables().count(failures_bucket(account_id), window_of(services.clock(), MINUTE)) > EACH_RECORDED:
         return
-    context = services.context(account_id, origin)
+    context = services.context(account_id, origin, about=member_id)
     stream = SignIn.blank(services.new_id(), context)
     stream.fail(context, method=method, member_id=member_id, login_key=login_key.hex() if login_key else None, reason=reason, count=1)
     services.store.append([stream])

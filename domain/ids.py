@@ -46,6 +46,11 @@ def client_stream_from(client_id: str, account_id: str) -> UUID | None:
     return None
 
 
+def records_stream(account_id: str) -> UUID:
+    """The one stream about what rules an account's record: holds and retention."""
+    return uuid5(UUID(account_id), "records")
+
+
 def is_slug(text: str) -> bool:
     """Whether the text can name an account in a host name."""
     return _SLUG.match(text) is not None

@@ -210,6 +210,11 @@ class Member(Stream):
         self._must_exist()
         self.record(self.SsoUnlinked, context)
 
+    def erase(self, kids: tuple[str, ...], request: str | None, context: Context) -> None:
+        """The data keys `kids` are destroyed with this. `request`: a reference, nothing personal."""
+        if not self.erased:
+            self.record(self.Erased, context, kids=kids, request=request)
+
     def _must_exist(self) -> None:
         if self.erased:
             raise Refused("This person was erased. Add them again as a new member.")

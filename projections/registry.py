@@ -9,6 +9,7 @@ import domain.consent
 import domain.grant
 import domain.ledger
 import domain.member
+import domain.records
 import domain.sign_in
 import domain.signing_key  # noqa: F401 - decoding an event of an older class version needs its class registered
 from projections.audit_log import projection as audit_log

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from application.ports import Recorded, Tables
 from domain.access import Standing
-from domain.base import Stream
+from domain.base import PersonalField, Sealed, Stream
 from domain.grant import Grant
 from infrastructure.store.append import Appender
 from infrastructure.store.barrier import Barrier
@@ -71,6 +71,9 @@ class PostgresStore:
 
     def tables(self) -> Tables:
         return PostgresTables(self._connections.read)
+
+    def opened(self, sealed: PersonalField, event_id: str) -> str | None:
+        return self.keyring.open(sealed, event_id) if isinstance(sealed, Sealed) else None
 
     def position_of(self, recorded: Recorded, timeout: float) -> int | None:
         """The position, once the sequencer has given one; asks at growing intervals of 2 to 20 ms."""

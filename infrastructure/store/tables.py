@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 
 from domain.errors import AlreadyExists
+from infrastructure.store.erasure_tables import ErasureTables
 from infrastructure.store.idempotency_tables import IdempotencyTables
 from infrastructure.store.identity_tables import IdentityTables
 from infrastructure.store.session_tables import SessionTables
@@ -18,7 +19,7 @@ _SIGNING_KEY = ("kid", "account_id", "use", "alg", "public_jwk", "private_wrappe
 _STATUS_TIME = {"published": "created_at", "active": "activate_at", "retired": "retire_at"}
 
 
-class PostgresTables(SessionTables, IdempotencyTables, IdentityTables):
+class PostgresTables(SessionTables, IdempotencyTables, IdentityTables, ErasureTables):
     """`application.ports.Tables`. Each call is one statement: its own transaction, unless the connection is in one."""
 
     def add_account(self, account_id: str, slug: str, name: str) -> None:
@@ -53,11 +54,11 @@ class PostgresTables(SessionTables, IdempotencyTables, IdentityTables):
     def members_with_login(self, account_id: str) -> list[str]:
         return [str(row[0]) for row in self._run("SELECT DISTINCT member_id FROM logins WHERE account_id = %s ORDER BY member_id", account_id)]
 
-    def still_at(self, account_id: str, member_id: UUID, version: int) -> bool:
-        """Whether nothing newer stands on the member's stream. The lock holds until the transaction ends, and the look that follows it is taken
+    def still_at(self, account_id: str, stream_id: UUID, version: int) -> bool:
+        """Whether nothing newer stands on a stream. The lock holds until the transaction ends, and the look that follows it is taken
         with a snapshot of its own: whatever somebody committed who asked before is seen."""
         self._run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"account admins {account_id}")
-        return not self._run("SELECT 1 FROM events WHERE originator_id = %s AND originator_version > %s LIMIT 1", member_id, version)
+        return not self._run("SELECT 1 FROM events WHERE originator_id = %s AND originator_version > %s LIMIT 1", stream_id, version)
 
     def add_credential(self, credential_id: str, account_id: str, kind: str, owner: str, secret_hash: bytes) -> None:
         sql = "INSERT INTO credentials (id, account_id, kind, owner, secret_hash) VALUES (%s, %s, %s, %s, %s)"

@@ -90,6 +90,7 @@ _NOT_SHOWN = frozenset(
         "key_id",
         "code_challenge",
         "login_key",
+        "matter",
     )
 )
 _PERSONAL = ("name", "email", "contacts", "reason")

@@ -89,6 +89,8 @@ def following(month: str) -> str:
 
 _SCRUB = (
     "UPDATE {audit_log} SET actor_ip = NULL WHERE account_id = %s AND actor_id = %s AND position <= %s AND actor_ip IS NOT NULL",
+    """UPDATE {audit_log} SET actor_ip = NULL WHERE account_id = %s AND subject_id = %s AND position <= %s AND actor_ip IS NOT NULL
+    AND actor_id IS NULL AND kind IN ('login.password.failed', 'login.sso.failed')""",
     "UPDATE {audit_log} SET reason = NULL, reason_of = NULL WHERE account_id = %s AND reason_of = %s AND position <= %s",
 )
 

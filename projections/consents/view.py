@@ -47,7 +47,7 @@ _SAVE = (
 """
 )
 
-_SCRUB = "UPDATE {consents} SET ended_reason = NULL, ended_reason_of = NULL WHERE account_id = %s AND ended_reason_of = %s"
+SCRUB = ("UPDATE {consents} SET ended_reason = NULL, ended_reason_of = NULL WHERE account_id = %s AND ended_reason_of = %s",)
 
 
 def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
@@ -60,7 +60,8 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
     if folded.changed:
         run(connection, names, _SAVE, (json_text(list(folded.changed.values())),))
     for erased in folded.erased:
-        run(connection, names, _SCRUB, erased)
+        for statement in SCRUB:
+            run(connection, names, statement, erased)
 
 
 _TIMES = {name: f"'epoch'::timestamptz + k.{name} * interval '1 microsecond'" for name in ("given", "changed", "refused", "ended")}

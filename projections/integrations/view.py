@@ -208,7 +208,7 @@ def _decided(step: Decided, connection: Connection, names: Names) -> None:
     run(connection, names, _DECIDE, values)
 
 
-_SCRUB = tuple(
+SCRUB = tuple(
     f"UPDATE {table} SET {reason} = NULL WHERE account_id = %s AND {by} = %s AND {reason} IS NOT NULL"
     for table, reason, by in (
         ("{integrations}", "decision_reason", "decided_by"), ("{integrations}", "removed_reason", "removed_actor"),
@@ -220,5 +220,5 @@ _SCRUB = tuple(
 
 @_view.takes(Scrubbed)
 def _scrubbed(step: Scrubbed, connection: Connection, names: Names) -> None:
-    for statement in _SCRUB:
+    for statement in SCRUB:
         run(connection, names, statement, (step.account_id, step.member_id))

@@ -42,7 +42,10 @@ _SAVE = (
 """
 )
 
-_SCRUB = "UPDATE {members} SET deactivated_reason = NULL, deactivated_reason_of = NULL WHERE account_id = %s AND deactivated_reason_of = %s"
+SCRUB = (
+    "UPDATE {members} SET deactivated_reason = NULL, deactivated_reason_of = NULL WHERE account_id = %s AND deactivated_reason_of = %s",
+    "UPDATE {members} SET name = NULL, email = NULL WHERE account_id = %s AND member_id = %s AND (name IS NOT NULL OR email IS NOT NULL)",
+)
 
 
 def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
@@ -53,4 +56,5 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
     if folded.changed:
         run(connection, names, _SAVE, (json_text(list(folded.changed.values())),))
     for erased in folded.erased:
-        run(connection, names, _SCRUB, erased)
+        for statement in SCRUB:
+            run(connection, names, statement, erased)

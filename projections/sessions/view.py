@@ -241,7 +241,7 @@ def _account_terms(step: AccountTerms, connection: Connection, names: Names) -> 
     )
 
 
-_SCRUB = (
+SCRUB = (
     "UPDATE {sessions} SET user_agent = NULL WHERE account_id = %s AND member_id = %s AND user_agent IS NOT NULL",
     "UPDATE {sessions} SET ended_note = NULL, ended_note_of = NULL WHERE account_id = %s AND ended_note_of = %s",
     "UPDATE {session_endings} SET note = NULL, note_of = NULL WHERE account_id = %s AND note_of = %s",
@@ -250,5 +250,5 @@ _SCRUB = (
 
 @_view.takes(Scrubbed)
 def _scrubbed(step: Scrubbed, connection: Connection, names: Names) -> None:
-    for statement in _SCRUB:
+    for statement in SCRUB:
         run(connection, names, statement, (step.account_id, step.member_id))
