@@ -55,7 +55,7 @@ def projector(data_dir: Path | None) -> None:
 
     settings = _settings(overrides(data_dir))
     with database(settings):
-        prepare_schema(settings, migrate=False)
+        prepare_schema(settings, migrate=False, serving=True)
         with RunFolder.made() as folder, metrics_served(settings, folder, lambda: web_dsn(settings)):
             run_projector(settings, folder)
 

@@ -57,13 +57,13 @@ class Stack:
     def _database(self, *, migrate: bool) -> Iterator[None]:
         if not self.settings.embedded:
             self._check_ports(patience_s=0)
-            prepare_schema(self.settings, migrate=migrate)
+            prepare_schema(self.settings, migrate=migrate, serving=True)
             yield
             return
         with RunLock(self.settings.data_dir, {"url": self.settings.base_url}) as lock:
             self._check_ports(patience_s=_LEFT_OVERS_END_WITHIN_S if lock.left_over else 0)
             with EmbeddedPostgres(self.settings.data_dir):
-                prepare_schema(self.settings, migrate=migrate)
+                prepare_schema(self.settings, migrate=migrate, serving=True)
                 yield
 
     def run(self, ready: Callable[[], None], prepare: Callable[[], Sequence[ChildPlan]] = tuple) -> bool:

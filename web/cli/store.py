@@ -132,11 +132,15 @@ def database(settings: Settings) -> Iterator[None]:
         yield
 
 
-def prepare_schema(settings: Settings, *, migrate: bool) -> None:
-    """Check the schema. It is brought up to date if that was asked for, or if an embedded database is brand new."""
+def prepare_schema(settings: Settings, *, migrate: bool, serving: bool = False) -> None:
+    """Check the schema. It is brought up to date if that was asked for, or if an embedded database is brand new.
+
+    `serving`: whoever was erased is erased again first, should a restored backup have brought them back.
+    """
     from infrastructure import migrations
     from infrastructure.bootstrap import owner_dsn, web_dsn
     from infrastructure.database import role_of
+    from infrastructure.erasure import erase_again
     from infrastructure.projector import prepare_views
 
     web = web_dsn(settings)
@@ -150,3 +154,5 @@ def prepare_schema(settings: Settings, *, migrate: bool) -> None:
     else:
         migrations.check(web)
     prepare_views(web)
+    if serving:
+        erase_again(web)
