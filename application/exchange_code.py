@@ -6,6 +6,7 @@ from application.counting import count
 from application.issuing import Asked, TokenAnswer, TokenRefused, answer, context_of, ended, prepare, refusal, refused_client, unknown_token
 from application.ports import Conflict
 from application.retrying import until_settled
+from application.rollback_alarm import suspect_rollback
 from application.services import Origin, Services
 from domain.access import Standing
 from domain.grant import CodeReplayed, Exchanged, Invalid
@@ -36,6 +37,8 @@ def _exchanged(
 
     def attempt() -> TokenAnswer | TokenRefused:
         standing, now = services.store.standing(token.grant_id), services.clock()
+        if standing is None:
+            suspect_rollback(services, account_id, token, origin)
         if standing is None or standing.grant.account_id != account_id or standing.grant.client_id != client_id:
             return unknown_token(services, account_id, client_id, NOT_VALID)
         refused = refused_client(standing.client, standing.account)

@@ -23,6 +23,7 @@ from application.issuing import (
 )
 from application.ports import Busy
 from application.retrying import until_settled
+from application.rollback_alarm import suspect_rollback
 from application.services import Origin, Services
 from domain.access import Standing
 from domain.grant import FLAGGED_STREAK, Grant, Invalid, Replayed, ReuseDetected, Rotated
@@ -107,12 +108,11 @@ def _decide(request: _Request, *, quietly: bool) -> TokenAnswer | TokenRefused:
     services, token = request.services, request.token
     standing, now = services.store.standing(token.grant_id), services.clock()
     if standing is None or standing.grant.account_id != request.account_id or standing.grant.client_id != request.client_id:
-        return unknown_token(services, request.account_id, request.client_id, NOT_VALID)
+        return _not_this_clients(request, standing)
     why = ended(services, standing, now)
     outcome = standing.grant.refresh(token, client_id=request.client_id, now=now, policy=standing.account.session_policy)
     if isinstance(outcome, Invalid) and outcome.alarm:
-        count("rollback_alarms")
-        log.error("rollback alarm: a genuine refresh token of grant %s was never recorded; was a backup restored?", token.grant_id)
+        suspect_rollback(services, request.account_id, token, request.origin)
     refused = refused_client(standing.client, standing.account)
     if refused is None and why and not isinstance(outcome, Invalid):
         refused = refusal(why)
@@ -129,6 +129,12 @@ def _decide(request: _Request, *, quietly: bool) -> TokenAnswer | TokenRefused:
             return _reused(request, standing)
         case Rotated():
             return _rotate(request, standing)
+
+
+def _not_this_clients(request: _Request, standing: Standing | None) -> TokenRefused:
+    if standing is None:
+        suspect_rollback(request.services, request.account_id, request.token, request.origin)
+    return unknown_token(request.services, request.account_id, request.client_id, NOT_VALID)
 
 
 def _rotate(request: _Request, standing: Standing) -> TokenAnswer:

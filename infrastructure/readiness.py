@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from application.ports import Busy
+from application.rollback_alarm import ALARM
 from application.services import Services
 from infrastructure import migrations
 from infrastructure.database import DatabaseUnavailable, connect, first_line, views_dsn
@@ -25,6 +26,8 @@ LATE_S = 30.0
 _NO_DATABASE = "See that PostgreSQL runs and that GRANTBOOK_DATABASE_URL names it."
 _LEADER = "SELECT holder, backend_pid, extract(epoch FROM now() - heartbeat_at)::float FROM projector_leader"
 
+_ALARM = """SELECT value::timestamptz AT TIME ZONE 'UTC' FROM store_meta
+WHERE key = %s AND value::timestamptz > clock_timestamp() - interval '1 day'"""
 _UNSIGNED = """SELECT extract(epoch FROM now() - p.at)::float FROM positions p JOIN events e USING (originator_id, originator_version)
 WHERE p.position > coalesce((SELECT max(size) FROM ledger_checkpoints), 0) AND e.topic <> 'ledger.summed' ORDER BY p.position LIMIT 1"""
 
@@ -86,6 +89,7 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
                 *_behind(behind),
                 *map(_stall, found),
                 *_ledger(connection, behind),
+                *_rollback(connection),
             ]
             return asdict(behind), [asdict(stall) for stall in found], warnings
     except (psycopg.Error, DatabaseUnavailable) as error:
@@ -128,6 +132,16 @@ def _ledger(connection: psycopg.Connection[Any], behind: Lag) -> list[str]:
     if row is None or row[0] < LATE_S:
         return []
     return [f"Events have waited {row[0]:.0f} s for a checkpoint (the last position is {behind.head}): see the projector's log."]
+
+
+def _rollback(connection: psycopg.Connection[Any]) -> list[str]:
+    row = connection.execute(_ALARM, (ALARM,)).fetchone()
+    if row is None:
+        return []
+    return [
+        f"A genuine token that was never recorded here came at {row[0]:%Y-%m-%d %H:%M}Z: was a backup restored, or an older replica promoted? "
+        "If so, run `grantbook ledger adopt`. If not, somebody else holds a secret key: change GRANTBOOK_SECRET_KEYS."
+    ]
 
 
 def _stall(stall: Stall) -> str:

@@ -19,6 +19,7 @@ from domain.ids import ledger_stream
 from domain.ledger import Ledger
 from infrastructure.bootstrap import EPOCH, App
 from infrastructure.database import DECIDE, PROJECTOR, VIEWS
+from infrastructure.erasure import replay
 from infrastructure.ledger import store
 from infrastructure.ledger.kept import KeptCheckpoint
 from infrastructure.ledger.notes import LogSigner
@@ -37,11 +38,6 @@ _COUNTS = """SELECT (SELECT count(*) FROM positions), (SELECT count(*) FROM even
 _LIVING = """SELECT e.account_id::text, array_agg(e.originator_id::text) FROM events e WHERE e.topic = 'grant.code_issued' AND NOT EXISTS (
     SELECT FROM events x WHERE x.originator_id = e.originator_id
     AND x.topic IN ('grant.revoked', 'grant.reuse_detected', 'grant.code_replayed', 'grant.expired')) GROUP BY 1"""
-_ERASED = "(SELECT originator_id FROM events WHERE topic = 'member.erased')"
-_COME_BACK = (
-    "DELETE FROM subjects WHERE subject IN (SELECT originator_id::text FROM events WHERE topic = 'member.erased') RETURNING subject",
-    *(f"DELETE FROM {table} WHERE member_id IN {_ERASED} RETURNING member_id" for table in ("logins", "directory_users", "browser_sessions")),
-)
 _LAST_SIGNED = "SELECT origin FROM ledger_checkpoints ORDER BY at DESC, size DESC LIMIT 1"
 _NOTIFICATION = "SELECT notification_id FROM events WHERE originator_id = %s ORDER BY originator_version DESC LIMIT 1"
 _NUMBERED = re.compile(r"(.*)/([0-9]+)\Z")
@@ -116,7 +112,7 @@ def adopt(app: App, connection: Connection, origin: Origin, *, end_all: bool) ->
     if not era.meta(connection, era.UNFINISHED):
         _Takeover(app, connection, examine(app, connection), end_all=end_all).run()
     facts: dict[str, Any] = json.loads(era.meta(connection, era.UNFINISHED))
-    erased = _erase_again(connection)
+    erased = replay(connection)
     for account_id, _, _ in app.services.store.tables().accounts():
         record_adoption(app.services, account_id, facts, origin)
         _see_the_order(connection, account_id)
@@ -137,12 +133,6 @@ def _see_all_stopped(connection: Connection) -> None:
         if last:
             raise Refused(f"Stop every server and projector of this database first: {row[0]} of their connections are open.")
         time.sleep(_LOOK_S)
-
-
-def _erase_again(connection: Connection) -> int:
-    """Whoever was erased before the copy was made, and came back with older keys or logins; how many did."""
-    with connection.transaction():
-        return len({str(row[0]) for sql in _COME_BACK for row in connection.execute(sql.encode()).fetchall()})
 
 
 def _see_the_order(connection: Connection, account_id: str) -> None:

@@ -172,9 +172,9 @@ def adopts(dsn: str, kept: Path, before: Yesterday) -> dict[str, Any]:
     assert "Sessions may go on only if" in grantbook.refused("ledger", "adopt", "--yes", "--keep-sessions")
     said: dict[str, Any] = grantbook("ledger", "adopt", "--yes")
     assert said["sessions"] == 2
-    assert said["erased"] == 1
     assert said["adopted"]["placed"] == 1
     assert "Nothing is to be adopted" in grantbook.run("ledger", "adopt").stdout
+    assert "end every session" in grantbook.run("ledger", "adopt", "--set-back").stderr, "it asks, and nobody answers"
     return said
 
 

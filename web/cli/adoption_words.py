@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from infrastructure.ledger.adoption import Adopted, Copy
 
 
+NOTHING = (
+    "Nothing is to be adopted: this cluster kept the order, and no checkpoint outside is ahead of this database. "
+    "If you know that it was set back, say so with --set-back."
+)
+
+
 def found(copy: Copy) -> Iterator[str]:
     """The state of the database, and of what is kept outside."""
     if copy.unfinished:

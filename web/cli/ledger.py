@@ -75,15 +75,16 @@ def export(cli: Cli, *, path: Path, after: int) -> None:
 
 @store_command(ledger, "adopt", help="Take over a restored copy of the database: its order, its sessions, and what is signed from here on.")
 @click.option("--keep-sessions", is_flag=True, help="End no session: refused unless the checkpoint kept outside shows that nothing is lost.")
+@click.option("--set-back", is_flag=True, help="Adopt though nothing here shows that the database was set back.")
 @yes_option
-def adopt(cli: Cli, *, keep_sessions: bool, yes: bool) -> None:
+def adopt(cli: Cli, *, keep_sessions: bool, set_back: bool, yes: bool) -> None:
     from infrastructure.ledger.adoption import adopt as take_over
     from infrastructure.ledger.adoption import examine
 
     with _reading(cli) as connection:
         found = examine(cli.app, connection)
-        if not found.to_adopt:
-            cli.out.say("Nothing is to be adopted: this cluster kept the order, and nothing outside is ahead of this database.", adopted=None)
+        if not (found.to_adopt or set_back):
+            cli.out.say(words.NOTHING, adopted=None)
             return
         for sentence in words.found(found):
             cli.out.note(sentence)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from application import decide_app
+from domain.ids import ledger_stream
+from domain.ledger import Ledger
 from domain.tokens import TokenCodec
 from tests.support.oauth_world import CLI, ISSUER, MCP, World
 
@@ -74,10 +77,34 @@ def test_a_generation_that_was_never_recorded_is_refused_and_raised_as_an_alarm(
     real = world.services.codec.read(tokens["refresh_token"])
     assert real is not None
     ahead = world.services.codec.make(2, real.grant_id, real.generation + 1, real.version + 1)
-    assert error_of(world.refresh(client_id, ahead)) == (400, "invalid_grant")
+    for _ in range(2):
+        assert error_of(world.refresh(client_id, ahead)) == (400, "invalid_grant")
     assert "rollback alarm" in caplog.text
     assert tokens["refresh_token"] not in caplog.text
+    (recorded,) = alarms(world)
+    assert (recorded.kind, recorded.grant_id, recorded.generation) == ("refresh_token", str(real.grant_id), real.generation + 1)
+    assert any("was a backup restored" in said for said in world.app.status().warnings)
+    world.later(days=1)
+    world.refresh(client_id, ahead)
+    assert len(alarms(world)) == 2
     assert world.refresh(client_id, tokens["refresh_token"]).status_code == 200
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_genuine_token_of_a_grant_that_was_never_recorded_raises_the_alarm_too(world: World, kind: int) -> None:
+    client_id, lost = world.client_id(), uuid4()
+    if kind == 1:
+        answer = world.exchange(client_id, world.services.codec.make(1, lost, 0, 1))
+    else:
+        answer = world.refresh(client_id, world.services.codec.make(2, lost, 3, 4))
+    assert error_of(answer) == (400, "invalid_grant")
+    (recorded,) = alarms(world)
+    assert (recorded.kind, recorded.grant_id) == ("code" if kind == 1 else "refresh_token", str(lost))
+
+
+def alarms(world: World) -> list[Any]:
+    """What the account's ledger stream says about tokens that were never recorded."""
+    return [event for event in world.events(ledger_stream(world.account_id)) if isinstance(event, Ledger.RollbackSuspected)]
 
 
 def test_a_worker_with_an_old_cache_refreshes_and_refuses_rightly(world: World) -> None:
