@@ -82,8 +82,7 @@ def of_account(services: Services, account_id: str, decide: Callable[[Account], 
 
 def _judge(services: Services, account_id: str, grant_ids: Iterable[str], then: Callable[[Standing], Standing]) -> Foreseen:
     now, judged, losses = services.clock(), 0, []
-    for grant_id in map(as_uuid, grant_ids):
-        standing = services.store.standing(grant_id) if grant_id else None
+    for standing in services.store.standings(list(filter(None, map(as_uuid, grant_ids)))):
         if standing is None or standing.grant.account_id != account_id or why_ended(standing, now):
             continue
         before = access(standing)

@@ -52,6 +52,9 @@ class PostgresStore:
     def standing(self, grant_id: UUID) -> Standing | None:
         return self._loader.standing(grant_id)
 
+    def standings(self, grant_ids: Sequence[UUID]) -> list[Standing | None]:
+        return self._loader.standings(grant_ids)
+
     def cached_standing(self, grant_id: UUID) -> Standing | None:
         return self._loader.cached_standing(grant_id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -25,6 +25,11 @@ from infrastructure.store.statements import SNAPSHOT_AND_TAIL, bigint, newest_sn
 
 TStream = TypeVar("TStream", bound=Stream)
 _ERASED = "member.erased"
+_AT_ONCE = 25
+"""Grants whose five streams are read by one statement."""
+_EXACT = 8
+"""Above so many streams a tail has parts for the next power of two: each form of the statement is prepared, and kept, by each connection."""
+_NOTHING_NEWER = bigint(2**63 - 1)
 
 as_uuid = lru_cache(maxsize=65_536)(UUID)
 """Ids stand in events as text; the same few thousand are asked for again and again."""
@@ -65,6 +70,24 @@ class Loader:
         newest, *shared = self._forward([(Grant, grant_id), *others], bases, key_for=subject)
         return None if newest is None else _standing([newest.copy(), *shared])
 
+    def standings(self, grant_ids: Sequence[UUID]) -> list[Standing | None]:
+        return [found for start in range(0, len(grant_ids), _AT_ONCE) for found in self._standings(grant_ids[start : start + _AT_ONCE])]
+
+    def _standings(self, grant_ids: Sequence[UUID]) -> list[Standing | None]:
+        bases = {grant_id: self._cache.get(grant_id) for grant_id in grant_ids}
+        cold = [grant_id for grant_id, base in bases.items() if base is None]
+        if cold:
+            bases.update(zip(cold, self.load_many([(Grant, grant_id) for grant_id in cold]), strict=True))
+        grants = {grant_id: base for grant_id, base in bases.items() if isinstance(base, Grant)}
+        kinds: dict[UUID, type[Stream]] = dict.fromkeys(grants, Grant)
+        kinds |= {stream_id: kind for grant in grants.values() for kind, stream_id in _others(grant)}
+        if not grants:
+            return [None for _ in grant_ids]
+        wanted = [(kind, stream_id) for stream_id, kind in kinds.items()]
+        moved = self._forward(wanted, [grants.get(stream_id) or self._cache.get(stream_id) for _, stream_id in wanted])
+        newest = dict(zip(kinds, moved, strict=True))
+        return [_standing_among(newest, grants.get(grant_id)) for grant_id in grant_ids]
+
     def cached_standing(self, grant_id: UUID) -> Standing | None:
         grant = self._cache.get(grant_id)
         if not isinstance(grant, Grant):
@@ -85,9 +108,11 @@ class Loader:
         parameters: list[bytes] = []
         for (_, stream_id), base in zip(wanted, bases, strict=True):
             parameters += (stream_id.bytes, bigint(0 if base is None else base.version))
+        parts = len(wanted) if len(wanted) <= _EXACT else 1 << (len(wanted) - 1).bit_length()
+        parameters += (parameters[0], _NOTHING_NEWER) * (parts - len(wanted))
         if key_for is not None:
             parameters += (key_for.encode(), period_of(key_for, self._clock()).encode())
-        statement = tail(len(wanted), with_key=key_for is not None)
+        statement = tail(parts, with_key=key_for is not None)
         rows = rows_of(self._connections.read(lambda kept: kept.run(statement, parameters)))
         if not rows and None not in bases:
             return [base if isinstance(base, kind) else None for (kind, _), base in zip(wanted, bases, strict=True)]
@@ -145,6 +170,14 @@ def _others(grant: Grant) -> tuple[tuple[type[Stream], UUID], ...]:
         (Member, as_uuid(grant.member_id)),
         (Account, as_uuid(grant.account_id)),
     )
+
+
+def _standing_among(newest: Mapping[UUID, Stream | None], grant: Grant | None) -> Standing | None:
+    """The standing of a grant among streams of several; the grant is a copy."""
+    moved = None if grant is None else newest[grant.id]
+    if grant is None or moved is None:
+        return None
+    return _standing([moved.copy(), *(newest[stream_id] for _, stream_id in _others(grant))])
 
 
 def _standing(found: Sequence[Stream | None]) -> Standing | None:

@@ -176,8 +176,13 @@ def list_integrations(
 def integration(connection: Connection, account_id: str, ref: str) -> IntegrationRow | None:
     """The app that a client id or stream id of any of its registrations belongs to, removed ones included."""
     fingerprint = view.fingerprint_of(connection, account_id, ref, uuid_or_none(ref))
-    row = None if fingerprint is None else view.select_one(connection, account_id, fingerprint)
-    return None if row is None else _integration(row)
+    return None if fingerprint is None else integrations_of(connection, account_id, [fingerprint]).get(fingerprint)
+
+
+def integrations_of(connection: Connection, account_id: str, fingerprints: Sequence[str]) -> dict[str, IntegrationRow]:
+    """The apps with these fingerprints, removed ones included."""
+    rows = view.select_some(connection, account_id, fingerprints) if fingerprints else []
+    return {app.fingerprint: app for app in map(_integration, rows)}
 
 
 def registrations(connection: Connection, account_id: str, fingerprint: str, *, before: int | None = None, limit: int = 100) -> list[RegistrationRow]:

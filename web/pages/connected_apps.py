@@ -14,7 +14,7 @@ from application.ports import Recorded
 from domain.errors import InvalidInput, NotFound, Refused
 from infrastructure.store.reader import read_rows
 from projections.consents.queries import ConsentRow, list_consents
-from projections.integrations.queries import integration
+from projections.integrations.queries import integration, integrations_of
 from projections.sessions.queries import list_sessions
 from web.pages import connected_views, context, csrf
 from web.pages.account_models import ConnectedAppsView, NarrowView, ReceiptView
@@ -42,8 +42,9 @@ def _held(conn: Any) -> list[Held]:
     account_id, member_id = context.account_id(), signed_in().member_id
     consents = list_consents(conn, account_id, member_id=member_id)
     sessions = list_sessions(conn, account_id, member_id=member_id, live_only=False, limit=_SESSIONS_READ)
-    found = {consent.client_stream: integration(conn, account_id, consent.client_stream) for consent in consents}
-    return connected_views.held(consents, {stream: row for stream, row in found.items() if row}, sessions)
+    apps = integrations_of(conn, account_id, list({consent.fingerprint for consent in consents if consent.fingerprint}))
+    found = {consent.client_stream: apps[consent.fingerprint] for consent in consents if consent.fingerprint in apps}
+    return connected_views.held(consents, found, sessions)
 
 
 @blueprint.get("", endpoint="list")

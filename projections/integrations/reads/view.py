@@ -40,7 +40,7 @@ _USERS = """
 SELECT c.fingerprint, count(DISTINCT k.member_id) AS users FROM views.consents k JOIN views.clients c USING (client_stream)
 WHERE k.account_id = %(account)s AND k.in_force GROUP BY 1
 """
-_USERS_OF_ONE = _USERS.replace("GROUP BY", "AND c.account_id = %(account)s AND c.fingerprint = %(fingerprint)s GROUP BY")
+_USERS_OF_SOME = _USERS.replace("GROUP BY", "AND c.account_id = %(account)s AND c.fingerprint = ANY(%(fingerprints)s) GROUP BY")
 
 
 def select(
@@ -139,10 +139,11 @@ def waiting(connection: Connection, account_id: str) -> int:
     return int(connection.execute(_WAITING, (account_id,), prepare=True).fetchone()[0])
 
 
-def select_one(connection: Connection, account_id: str, fingerprint: str) -> tuple[Any, ...] | None:
-    query = _LIST.replace("{users}", _USERS_OF_ONE).replace("{filter}", "a.fingerprint = %(fingerprint)s").replace("{order}", _NEWEST_FIRST)
-    row: tuple[Any, ...] | None = connection.execute(query, {"account": account_id, "fingerprint": fingerprint, "limit": 1}).fetchone()
-    return row
+def select_some(connection: Connection, account_id: str, fingerprints: Sequence[str]) -> list[tuple[Any, ...]]:
+    query = _LIST.replace("{users}", _USERS_OF_SOME).replace("{filter}", "a.fingerprint = ANY(%(fingerprints)s)").replace("{order}", _NEWEST_FIRST)
+    values = {"account": account_id, "fingerprints": list(fingerprints), "limit": len(fingerprints)}
+    rows: list[tuple[Any, ...]] = connection.execute(query, values).fetchall()
+    return rows
 
 
 def fingerprint_of(connection: Connection, account_id: str, client_id: str, client_stream: str | None) -> str | None:

@@ -98,6 +98,27 @@ def test_several_streams_are_loaded_by_one_statement_and_one_more_where_a_grant_
         assert cold.load_many([]) == []
 
 
+def test_several_standings_are_one_tail_query_and_one_more_for_each_kind_of_cold_grant(database: Database, statements: list[str]) -> None:
+    with given.store_on(database) as store, given.store_on(database) as cold:
+        worlds = [given.world(store) for _ in range(3)]
+        rotate(store, worlds[0], 101)
+        wanted = [made.grant for made in worlds]
+        for reader in (store, cold):
+            alone = [reader.standing(grant_id) for grant_id in (*wanted, uuid4())]
+            again = reader.standings([*wanted, uuid4()])
+            assert [on and (on.grant.version, on.judged) for on in again] == [on and (on.grant.version, on.judged) for on in alone]
+        statements.clear()
+        assert [type(found).__name__ for found in store.standings([wanted[2], wanted[0], wanted[2]])] == ["Standing"] * 3
+        assert statements == ["tail_16"], "ten streams, in a statement that is prepared for up to sixteen"
+        rotate(store, worlds[1], 1)
+        assert cold.standings(wanted[1:2])[0].grant.version == 3  # type: ignore[union-attr]  # there
+    with given.store_on(database) as fresh:
+        statements.clear()
+        assert all(fresh.standings(wanted))
+        assert statements == ["snapshots_3", "tail_3", "tail_16"]
+        assert fresh.standings([]) == []
+
+
 def test_what_others_appended_is_seen_by_the_next_read(database: Database) -> None:
     with given.store_on(database) as store, given.store_on(database) as other:
         made = given.world(store)
