@@ -55,6 +55,8 @@ METRICS: tuple[Definition, ...] = (
     Definition("projection_lag_events", "gauge", "Events that a projection has not taken yet.", ("projection",)),
     Definition("projection_lag_seconds", "gauge", "How far a projection is behind.", ("projection",)),
     Definition("projection_stopped", "gauge", "1 if a projection stopped at an event that it can't digest.", ("projection",)),
+    Definition("projection_differences", "gauge", "Rows of a projection that were not as the events say when it was last compared.", ("projection",)),
+    Definition("projection_compared_age_seconds", "gauge", "Time since the views were last compared with the events."),
     Definition("order_stall_seconds", "gauge", "Age of the oldest transaction that holds up the order of events; 0 if none does."),
 )
 BY_NAME: Mapping[str, Definition] = {definition.name: definition for definition in METRICS}

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import psycopg
 
 from application.counting import Key
+from infrastructure.clock import now
 from infrastructure.database import VIEWS, DatabaseUnavailable, connect, with_parameters
 from infrastructure.store.sequencer import stalls
+from infrastructure.views_check import last_check
 from projections.registry import PROJECTIONS
 from projections.status import lag, status
 
@@ -28,6 +30,10 @@ def store_gauges(dsn: Callable[[], str]) -> dict[Key, float]:
                 found["projection_stopped", each.name] = float(each.state == "stopped")
             for projection in PROJECTIONS:
                 found["projection_lag_seconds", projection.name] = lag(connection, projection.name).seconds
+            checked = last_check(connection)
+            if checked is not None:
+                found |= {("projection_differences", name): float(rows) for name, rows in checked.differences.items()}
+                found["projection_compared_age_seconds",] = (now() - checked.at).total_seconds()
             found["order_stall_seconds",] = max((s.age_seconds or 0.0 for s in stalls(connection)), default=0.0)
             return found
     except (psycopg.Error, DatabaseUnavailable):

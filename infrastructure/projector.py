@@ -8,6 +8,8 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -24,6 +26,7 @@ from infrastructure.store.sequencer import BATCH, LeadershipLost, OrderRefused, 
 from infrastructure.store.store import WAKE_CHANNEL
 from infrastructure.sweeping import Sweeping
 from infrastructure.taking_part import take_part
+from infrastructure.views_check import LOOK_EVERY, ViewsCheck
 from projections import view
 from projections.definition import Projection
 from projections.events import PersonalReader
@@ -46,7 +49,7 @@ log = get_logger("projector")
 
 class Projector:
     """Runs until `stop` is set. `dsn` is the web role's database; `sweep` is called every few seconds by the leader, in a thread of its own;
-    `sealing` makes what signs checkpoints, on the leader's connection."""
+    `sealing` makes what signs checkpoints, on the leader's connection; `views_check` compares the views with the events now and then."""
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Projector:
         sweep: Callable[[], object] | None = None,
         sweep_every: float = SWEEP_EVERY,
         sealing: Sealing | None = None,
+        views_check: ViewsCheck | None = None,
         projections: Sequence[Projection] = PROJECTIONS,
         holder: str | None = None,
     ) -> None:
@@ -64,6 +68,7 @@ class Projector:
         self._sweep = sweep
         self._sweep_every = sweep_every
         self._sealing = sealing
+        self._views_check = views_check
         self._projections = projections
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self.leading = threading.Event()
@@ -111,6 +116,8 @@ class Projector:
         workers: list[threading.Thread] = [projecting]
         if self._sweep is not None:
             workers.append(Repeating(self._sweep, self._sweep_every, demoted, "sweep"))
+        if self._views_check is not None:
+            workers.append(Repeating(partial(self._views_check.round, demoted), LOOK_EVERY, demoted, "views check"))
         for worker in workers:
             worker.start()
         self.leading.set()
@@ -169,11 +176,20 @@ def run_projector(settings: Settings, folder: RunFolder | None = None) -> None:
     app = bootstrap(settings)
     take_part("projector", app, folder)
     stop = threading.Event()
+
+    def new_reader() -> PersonalReader:
+        return PersonalReader(app.keyring.open, app.keyring.prefetch)
+
     sweeping = Sweeping(app)
     sealing = Sealing(settings, app.services)
-    projector = Projector(app.dsn, lambda: PersonalReader(app.keyring.open, app.keyring.prefetch), sweep=sweeping.round, sealing=sealing)
+    projector = Projector(app.dsn, new_reader, sweep=sweeping.round, sealing=sealing, views_check=_views_check(settings, app.dsn, new_reader))
     with stopping_on_signals(stop):
         try:
             projector.run(stop)
         finally:
             app.close()
+
+
+def _views_check(settings: Settings, dsn: str, new_reader: Callable[[], PersonalReader]) -> ViewsCheck | None:
+    hours = settings.verify_views_hours
+    return ViewsCheck(writer_dsn(dsn), new_reader, PROJECTIONS, timedelta(hours=hours)) if hours else None

@@ -18,6 +18,7 @@ from infrastructure.login_keys import LoginKeyLost
 from infrastructure.run_folder import draining
 from infrastructure.store.era import unfit
 from infrastructure.store.sequencer import Stall, stalls
+from infrastructure.views_check import last_check
 from projections.status import Lag, lag, status
 
 SILENT_S = 5.0
@@ -90,6 +91,7 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
                 *map(_stall, found),
                 *_ledger(connection, behind),
                 *_rollback(connection),
+                *_differing(connection),
             ]
             return asdict(behind), [asdict(stall) for stall in found], warnings
     except (psycopg.Error, DatabaseUnavailable) as error:
@@ -132,6 +134,17 @@ def _ledger(connection: psycopg.Connection[Any], behind: Lag) -> list[str]:
     if row is None or row[0] < LATE_S:
         return []
     return [f"Events have waited {row[0]:.0f} s for a checkpoint (the last position is {behind.head}): see the projector's log."]
+
+
+def _differing(connection: psycopg.Connection[Any]) -> list[str]:
+    found = last_check(connection)
+    if found is None:
+        return []
+    return [
+        f"The view {name} was not as the events say at {found.at:%Y-%m-%d %H:%M}Z, in {found.differences[name]} rows: `grantbook projections verify "
+        f"{name}` prints them, `grantbook projections rebuild {name}` makes it anew."
+        for name in found.differing
+    ]
 
 
 def _rollback(connection: psycopg.Connection[Any]) -> list[str]:

@@ -63,6 +63,7 @@ class Settings:
     log: Literal["pretty", "json"]
     metrics_port: int | None
     drain_seconds: int
+    verify_views_hours: int
     otlp_endpoint: str | None = field(repr=False)
     rate_limit_url: str | None = field(repr=False)
     limits: Limits
@@ -163,6 +164,7 @@ def _read(source: Source, folder: Path) -> Settings:
         metrics_port=metrics_port,
         otlp_endpoint=source.read_foreign("OTEL_EXPORTER_OTLP_ENDPOINT", an_http_url),
         drain_seconds=source.read("DRAIN_SECONDS", a_number(0, 600), 2),
+        verify_views_hours=source.read("VERIFY_VIEWS_HOURS", a_number(0, 8760), 24),
         rate_limit_url=source.read("RATE_LIMIT_URL", a_word, None),
         limits=_limits(source),
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from flask import url_for
 
 from infrastructure.ledger.sealing import refusal
+from infrastructure.views_check import last_check
 from projections import status
 from projections.audit_log.queries import entries
 from projections.integrations.queries import approval_requests, find_integrations
@@ -54,6 +55,16 @@ def _views(conn: Any) -> Iterator[Attention]:
                 url=url_for("settings.audit.detail", position=one.position + 1),
                 link="The event",
             )
+    checked = last_check(conn)
+    for name in checked.differing if checked else ():
+        yield Attention(
+            kind="bad",
+            image="warning",
+            words=f"The view “{name}” was not as the events say when it was last compared. Decisions are not affected.",
+            detail=f"{counted(checked.differences[name], 'row')} differed on {absolute(checked.at)}." if checked else "",
+            url=url_for("settings.audit.list"),
+            link="Audit log",
+        )
     lag = status.lag(conn)
     if lag.stopped is None and lag.behind and lag.seconds > BEHIND_AFTER:
         yield Attention(
