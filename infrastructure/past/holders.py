@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from domain.access import Standing, access, why_ended
@@ -37,9 +38,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A scope that a person's app could use: in `projects` (ids; None where it knows none). `because` names the events by position.
+    """A scope that a person's app could use: in `projects` (ids; None where it knows none), `until` time would have ended it.
 
-    `consent` is the one that allowed the scope, `permission` what gave it to the member, `approval` stands where an admin had to approve.
+    `because` names the events by position: `consent` is the one that allowed the scope, `permission` what gave it to the member, `approval` stands
+    where an admin had to approve.
     """
 
     member_id: str
@@ -51,6 +53,7 @@ class Held:
     scope: str
     projects: tuple[str, ...] | None
     project_names: tuple[str, ...] | None
+    until: datetime
     because: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
@@ -67,10 +70,15 @@ class Holders:
 
     def at(self, moment: Moment, asked: Asked = Asked()) -> list[Held]:
         """Every line, by person, app and scope."""
-        states, standings = self._standings(moment, asked)
-        found = [line for standing in standings if why_ended(standing, moment.at) is None for line in self._lines(states, standing)]
+        states, standings = self.live(moment, asked)
+        found = [line for standing in standings for line in self._lines(states, standing)]
         wanted = [line for line in found if _matches(line, asked)]
         return sorted(wanted, key=lambda line: (line.member_name or "", line.member_id, line.client_name, line.grant_id, line.scope))
+
+    def live(self, moment: Moment, asked: Asked = Asked()) -> tuple[States, list[Standing]]:
+        """The sessions that were live, each on the states that it was judged on. Of `asked`, project and scope don't matter here."""
+        states, standings = self._standings(moment, asked)
+        return states, [standing for standing in standings if why_ended(standing, moment.at) is None]
 
     def _standings(self, moment: Moment, asked: Asked) -> tuple[States, list[Standing]]:
         given = {"account": self._account_id, "position": moment.position, "member": asked.member_id, "client": asked.client_stream}
@@ -100,8 +108,16 @@ class Holders:
             named = None if projects is None else tuple(account.projects[p] for p in projects)
             yield Held(
                 member_id=grant.member_id, member_name=name, client_id=grant.client_id, client_stream=grant.for_client, client_name=client.name,
-                grant_id=str(grant.id), scope=code, projects=projects, project_names=named, because=_because(states, standing, code, projects),
+                grant_id=str(grant.id), scope=code, projects=projects, project_names=named, until=ends(standing),
+                because=_because(states, standing, code, projects),
             )  # fmt: skip
+
+
+def ends(standing: Standing) -> datetime:
+    """When time alone ends a session: the inactivity window where it stays alive, or the absolute end."""
+    grant, policy = standing.grant, standing.account.session_policy
+    absolute = grant.absolute_expiry(policy)
+    return min(absolute, grant.idle_expiry(policy)) if grant.keep_alive else absolute
 
 
 def _matches(line: Held, asked: Asked) -> bool:

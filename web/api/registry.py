@@ -17,6 +17,7 @@ from web.api import (
     audit,
     consents,
     docs,
+    erasure,
     integrations,
     members,
     openapi,
@@ -24,6 +25,7 @@ from web.api import (
     policies,
     preconditions,
     problems,
+    questions,
     resources,
     scopes,
     sessions,
@@ -35,7 +37,7 @@ from web.schemas.common import Problem
 _VERSION = "1"
 _DESCRIPTIONS = 20
 """As many are remembered; further ones are made anew each time."""
-_MODULES = (account, integrations, usage, sessions, consents, members, policies, scopes, resources, past, audit)
+_MODULES = (account, integrations, usage, sessions, consents, members, erasure, policies, scopes, resources, past, questions, audit)
 _DESCRIPTION = (
     """Everything that the pages can do. Call it with an access token whose resource is this API; the page /api/docs says how to get one."""
 )

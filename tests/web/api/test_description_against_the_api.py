@@ -18,7 +18,10 @@ from tests.web.api.conftest import Server
 from web.api import positions
 
 EXAMPLES = 10
-GROUPS = ("Account", "Integrations", "Sessions", "Consents", "Members", "Policies", "Scopes", "Resources", "Access", "Usage", "Audit")
+GROUPS = (
+    "Account", "Integrations", "Sessions", "Consents", "Members", "Erasure", "Policies", "Scopes", "Resources", "Access", "Questions",
+    "Usage", "Audit",
+)  # fmt: skip
 # Well-formed values may still name what isn't there, or what the state of things forbids.
 ACCEPTED = ["2xx", "304", "401", "403", "404", "409", "412", "422", "429", "503"]
 # 503 says that the views don't show a position yet.

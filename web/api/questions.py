@@ -1,0 +1,76 @@
+"""The questions that auditors ask about the past, answered from the events, and what proves an answer."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from domain.errors import NotFound, Refused
+from infrastructure.ledger.evidence import write_evidence
+from infrastructure.ledger.sealing import name_of
+from infrastructure.ledger.store import newest
+from infrastructure.past.answers import Answer, Past
+from infrastructure.past.moments import Connection
+from infrastructure.past.questions import QUESTIONS
+from web.api import context
+from web.api.blueprints import new_blueprint
+from web.api.guard import reads
+from web.asking import as_json, asking_of
+from web.schemas import questions as shapes
+from web.schemas.common import ReadQuery
+
+ZIP = "application/zip"
+MOST_PROVED = 10_000
+blueprint = new_blueprint("questions", "What auditors ask about the past, each line of an answer citing its events.")
+
+
+@blueprint.route("/questions")
+@reads()
+@blueprint.arguments(ReadQuery, location="query")
+@blueprint.response(200, shapes.Questions)
+def list_questions(_: dict[str, Any]) -> Any:
+    """List the questions."""
+    return {"data": list(QUESTIONS.values())}
+
+
+@blueprint.route("/questions/<name>")
+@reads()
+@blueprint.arguments(shapes.AskQuery, location="query")
+@blueprint.response(200, shapes.Answer)
+def ask_question(query: dict[str, Any], name: str) -> Any:
+    """Ask one. The answer is derived from the account's events up to the moment asked about."""
+    with context.views() as connection:
+        answer = _answered(connection, name, query)
+    return {**as_json(answer), "at": answer.at}
+
+
+@blueprint.route("/questions/<name>/proof")
+@reads()
+@blueprint.doc(responses={"200": {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}})
+@blueprint.arguments(shapes.AskQuery, location="query")
+@blueprint.response(200)
+def prove_answer(query: dict[str, Any], name: str) -> Any:
+    """Ask one, and get the answer with the events that it cites and their proofs, to be checked offline with the verifier."""
+    with context.views() as connection:
+        answer = _answered(connection, name, query)
+        signed = newest(connection, name_of(context.grantbook().settings, connection))
+        if signed is None:
+            raise Refused("Nothing is signed yet: ask again in two seconds.")
+        if len(answer.cited) > MOST_PROVED:
+            raise Refused(f"The answer cites {len(answer.cited):,} events: ask for less, or export the ledger.")
+        out = io.BytesIO()
+        waiting = write_evidence(connection, signed, answer.cited, {"answer.json": as_json(answer)}, out)
+    headers = {"Content-Disposition": f'attachment; filename="{name}-{answer.position}.zip"', "Grantbook-Unproved": str(len(waiting))}
+    return Response(out.getvalue(), content_type=ZIP, headers=headers)
+
+
+def _answered(connection: Connection, name: str, query: dict[str, Any]) -> Answer:
+    question = QUESTIONS.get(name)
+    if question is None:
+        raise NotFound("There is no such question; /api/v1/questions lists them.")
+    app, account_id = context.grantbook(), context.account_id()
+    given: dict[str, Any] = {parameter: query.get(parameter) for parameter in question.parameters}
+    asking = asking_of(context.services(), account_id, connection, question, given)
+    return question.answer(Past(connection, app.store.mapper, app.keyring, account_id), asking)

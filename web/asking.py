@@ -1,0 +1,101 @@
+"""A question about the past from what a person or a program gave: names looked up, moments found, wrong values told apart."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from application.lookups import account_of, as_uuid, client_of
+from application.manage_members import find_member
+from application.services import Services
+from domain.errors import InvalidInput, NotFound
+from infrastructure.past.answers import Answer
+from infrastructure.past.moments import Connection, Moment, head, moment_at, moment_of
+from infrastructure.past.questions import Asking, Question
+
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+Given = dict[str, Any]
+
+
+def asking_of(services: Services, account_id: str, connection: Connection, question: Question, given: Given) -> Asking:
+    """What the question is asked with. `InvalidInput` names a value that is missing, or that names nothing."""
+    if question.needed and not any(given.get(name) for name in question.needed):
+        raise InvalidInput(f"This question needs {' or '.join(question.needed)}.", field=question.needed[0])
+    now = Moment(head(connection), services.clock())
+    client, user, grant, project = given.get("client"), given.get("user"), given.get("grant"), given.get("project")
+    return Asking(
+        now=now,
+        moment=_moment(connection, now, given.get("at")),
+        client_stream=_client(services, account_id, client) if client else None,
+        member_id=_member(services, account_id, user) if user else None,
+        grant_id=_session(grant) if grant else None,
+        project_id=_project(services, account_id, project) if project else None,
+        scope=given.get("scope") or None,
+        since=_clamped(given.get("since")),
+        until=_clamped(given.get("until")),
+        sample=given.get("sample"),
+        seed=given.get("seed") or "",
+        event=_event(now, given.get("event")),
+    )
+
+
+def _moment(connection: Connection, now: Moment, at: datetime | None) -> Moment:
+    """The moment asked about. Before the first event nothing is known, which is no answer."""
+    if at is None:
+        return now
+    found = moment_at(connection, max(at, _EARLIEST))
+    if found.position == 0:
+        first = moment_of(connection, 1)
+        begins = "has not begun" if first is None else f"begins at {first.at:%Y-%m-%d %H:%M:%S} UTC"
+        raise InvalidInput(f"The record {begins}: ask about a later time.", field="at")
+    return found
+
+
+def _client(services: Services, account_id: str, client_ref: str) -> str:
+    try:
+        return str(client_of(services, account_id, client_ref).id)
+    except NotFound as error:
+        raise InvalidInput(error.message, field="client") from error
+
+
+def _member(services: Services, account_id: str, user: str) -> str:
+    """By e-mail address, or by id, which people who were erased have still."""
+    member_id = as_uuid(user)
+    if member_id is not None:
+        return str(member_id)
+    try:
+        return str(find_member(services, account_id, user))
+    except NotFound as error:
+        raise InvalidInput(f"{error.message} Somebody who was erased is asked for by id.", field="user") from error
+
+
+def _session(grant: str) -> str:
+    found = as_uuid(grant)
+    if found is None:
+        raise InvalidInput("This is no session's id.", field="grant")
+    return str(UUID(int=found.int))
+
+
+def _project(services: Services, account_id: str, project: str) -> str:
+    found = next((p for p, name in account_of(services, account_id).projects.items() if project in (p, name)), project)
+    if not found.startswith("prj_"):
+        raise InvalidInput(f"There is no project {project!r}; one that was removed is asked for by its id.", field="project")
+    return found
+
+
+def _event(now: Moment, event: int | None) -> int | None:
+    if event is not None and event > now.position:
+        raise InvalidInput(f"There is no event {event} yet.", field="event")
+    return event
+
+
+def _clamped(moment: datetime | None) -> datetime | None:
+    return None if moment is None else min(max(moment, _EARLIEST), _LATEST)
+
+
+def as_json(answer: Answer) -> Any:
+    """The answer in plain JSON: times as ISO 8601."""
+    return msgspec.to_builtins(answer)
