@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from application.last_admin import MANAGE, who_else_manages
-from application.lookups import account_of, as_uuid, member_of
+from application.lookups import account_of, as_uuid
 from application.services import Services
 from domain.access import Access, Standing, access, why_ended
 from domain.account import Account
@@ -57,17 +56,10 @@ class Foreseen:
 
 
 def of_member(
-    services: Services,
-    account_id: str,
-    member_id: str | UUID,
-    decide: Callable[[Member], object],
-    grant_ids: Iterable[str],
-    *,
-    actor_id: str | None = None,
+    services: Services, member: Member, decide: Callable[[Member], object], grant_ids: Iterable[str], *, actor_id: str | None = None
 ) -> Foreseen:
-    """What `decide` would take from these sessions of a member. Where it may not be taken at all, it raises as it would then."""
-    member = member_of(services, account_id, member_id)
-    managed = member.holds(MANAGE)
+    """What `decide` would take from these sessions of a member as it is now. Where it may not be taken at all, it raises as it would then."""
+    account_id, managed, member = member.account_id, member.holds(MANAGE), member.copy()
     decide(member)
     who_else_manages(services, member, managed=managed, actor_id=actor_id)
     return _judge(services, account_id, grant_ids, lambda now: replace(now, member=member) if now.member.id == member.id else now)

@@ -13,7 +13,7 @@ from domain.errors import Refused
 from domain.member import Member
 
 MANAGE = "account.manage"
-_AT_ONCE = 50
+_AT_ONCE = 500
 
 
 def take_access(
@@ -63,13 +63,12 @@ def _beside(tables: Tables, account_id: str, other: Member, also: Callable[[Tabl
         also(tables)
 
 
-def is_only_admin(services: Services, account_id: str, member_id: str | UUID, *, actor_id: str | None = None) -> bool:
+def is_only_admin(services: Services, member: Member, *, actor_id: str | None = None) -> bool:
     """Whether the account would have no admin without this member, who then keeps `MANAGE` and stays active."""
-    member = member_of(services, account_id, member_id)
     if not member.holds(MANAGE):
         return False
     try:
-        _other_admin(services, account_id, member, actor_id)
+        _other_admin(services, member.account_id, member, actor_id)
     except Refused:
         return True
     return False
@@ -77,7 +76,7 @@ def is_only_admin(services: Services, account_id: str, member_id: str | UUID, *,
 
 def _other_admin(services: Services, account_id: str, member: Member, actor_id: str | None) -> Member:
     """Somebody else who may manage the account, from their events."""
-    for found in _candidates(services, account_id, actor_id):
+    for found in _candidates(services, account_id, None if actor_id == str(member.id) else actor_id):
         if found is not None and found.id != member.id and found.account_id == account_id and found.holds(MANAGE):
             return found
     raise Refused("This person is the only account admin; make somebody else one first.")

@@ -128,7 +128,7 @@ class Store(Protocol):
         ...
 
     def standings(self, grant_ids: Sequence[UUID]) -> list[Standing | None]:
-        """The same for several grants, by one tail query for every 25."""
+        """The same for several grants, by one tail query for every 200."""
         ...
 
     def cached_standing(self, grant_id: UUID) -> Standing | None:

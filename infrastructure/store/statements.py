@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from functools import cache
 
 from infrastructure.store.connection import BIGINT_OID, BYTEA_OID, TEXT_OID, UUID_OID, Statement
+
+UUID_ARRAY_OID, BIGINT_ARRAY_OID = 2951, 1016
 
 _EVENT = (UUID_OID, BIGINT_OID, TEXT_OID, BYTEA_OID, UUID_OID)
 _SINCE = (UUID_OID, BIGINT_OID)
@@ -34,6 +37,22 @@ def tail(streams: int, *, with_key: bool = False) -> Statement:
     return Statement(f"tail_{streams}{'_key' if with_key else ''}", " UNION ALL ".join(parts), oids)
 
 
+TAIL_MANY = Statement(
+    "tail_many",
+    f"""SELECT {", ".join(f"e.{name}" for name in _COLUMNS.split(", "))}
+FROM unnest($1::uuid[], $2::bigint[]) AS stream(id, since)
+CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM events WHERE originator_id = stream.id AND originator_version > stream.since OFFSET 0) AS e""",
+    (UUID_ARRAY_OID, BIGINT_ARRAY_OID),
+)
+"""The same for any number of streams, by one statement: arrays of ids and versions. OFFSET keeps the planner at one probe for each."""
+
+
+def array_of(oid: int, values: Sequence[bytes]) -> bytes:
+    """A one-dimensional array in PostgreSQL's binary form; `oid` is its elements' type."""
+    head = struct.pack(">iiiii", 1, 0, oid, len(values), 1)
+    return head + b"".join(struct.pack(">i", len(value)) + value for value in values)
+
+
 SNAPSHOT_AND_TAIL = Statement(
     "snapshot_and_tail",
     f"""WITH snapshot AS MATERIALIZED (
@@ -47,14 +66,13 @@ WHERE originator_id = $1 AND originator_version > coalesce((SELECT originator_ve
 )
 
 
-@cache
-def newest_snapshots(streams: int) -> Statement:
-    """The newest snapshot of each of several streams: parameters topic, then the ids."""
-    parts = [
-        f"(SELECT {_COLUMNS} FROM snapshots WHERE originator_id = ${n} AND topic = $1 ORDER BY originator_version DESC LIMIT 1)"
-        for n in range(2, streams + 2)
-    ]
-    return Statement(f"snapshots_{streams}", " UNION ALL ".join(parts), (TEXT_OID, *(UUID_OID,) * streams))
+NEWEST_SNAPSHOTS = Statement(
+    "newest_snapshots",
+    f"""SELECT s.* FROM unnest($2::uuid[]) AS stream(id) CROSS JOIN LATERAL (
+    SELECT {_COLUMNS} FROM snapshots WHERE originator_id = stream.id AND topic = $1 ORDER BY originator_version DESC LIMIT 1) AS s""",
+    (TEXT_OID, UUID_ARRAY_OID),
+)
+"""The newest snapshot of each of several streams."""
 
 
 @cache

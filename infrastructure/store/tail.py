@@ -17,19 +17,18 @@ from domain.grant import Grant
 from domain.member import Member
 from infrastructure.store import snapshots
 from infrastructure.store.cache import AggregateCache
-from infrastructure.store.connection import Connections
+from infrastructure.store.connection import BIGINT_OID, UUID_OID, Connections
 from infrastructure.store.fold import Folder, Row, rows_of
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.sealing import period_of
-from infrastructure.store.statements import SNAPSHOT_AND_TAIL, bigint, newest_snapshots, tail
+from infrastructure.store.statements import NEWEST_SNAPSHOTS, SNAPSHOT_AND_TAIL, TAIL_MANY, array_of, bigint, tail
 
 TStream = TypeVar("TStream", bound=Stream)
 _ERASED = "member.erased"
-_AT_ONCE = 25
-"""Grants whose five streams are read by one statement."""
-_EXACT = 8
-"""Above so many streams a tail has parts for the next power of two: each form of the statement is prepared, and kept, by each connection."""
-_NOTHING_NEWER = bigint(2**63 - 1)
+_AT_ONCE = 200
+"""Grants whose streams are read by one statement."""
+_BY_PARTS = 8
+"""More streams than that are told by arrays: each number of parts is a statement that every connection prepares and keeps."""
 
 as_uuid = lru_cache(maxsize=65_536)(UUID)
 """Ids stand in events as text; the same few thousand are asked for again and again."""
@@ -105,14 +104,13 @@ class Loader:
         self, wanted: Sequence[tuple[type[Stream], UUID]], bases: Sequence[Stream | None], *, key_for: str | None = None
     ) -> list[Stream | None]:
         """Copies of the bases moved on by one tail query; what moved is cached. `key_for` reads a member's data key along."""
-        parameters: list[bytes] = []
-        for (_, stream_id), base in zip(wanted, bases, strict=True):
-            parameters += (stream_id.bytes, bigint(0 if base is None else base.version))
-        parts = len(wanted) if len(wanted) <= _EXACT else 1 << (len(wanted) - 1).bit_length()
-        parameters += (parameters[0], _NOTHING_NEWER) * (parts - len(wanted))
+        ids, since = [stream_id.bytes for _, stream_id in wanted], [bigint(0 if base is None else base.version) for base in bases]
+        if len(wanted) > _BY_PARTS:
+            statement, parameters = TAIL_MANY, [array_of(UUID_OID, ids), array_of(BIGINT_OID, since)]
+        else:
+            statement, parameters = tail(len(wanted), with_key=key_for is not None), [each for pair in zip(ids, since, strict=True) for each in pair]
         if key_for is not None:
             parameters += (key_for.encode(), period_of(key_for, self._clock()).encode())
-        statement = tail(parts, with_key=key_for is not None)
         rows = rows_of(self._connections.read(lambda kept: kept.run(statement, parameters)))
         if not rows and None not in bases:
             return [base if isinstance(base, kind) else None for (kind, _), base in zip(wanted, bases, strict=True)]
@@ -141,8 +139,8 @@ class Loader:
 
     def _from_snapshots(self, grant_ids: Sequence[UUID]) -> dict[UUID, Grant]:
         """Grants as their newest snapshots have them; those without a readable one are left out."""
-        parameters = (snapshots.TOPIC.encode(), *(grant_id.bytes for grant_id in grant_ids))
-        rows = rows_of(self._connections.read(lambda kept: kept.run(newest_snapshots(len(grant_ids)), parameters)))
+        parameters = (snapshots.TOPIC.encode(), array_of(UUID_OID, [grant_id.bytes for grant_id in grant_ids]))
+        rows = rows_of(self._connections.read(lambda kept: kept.run(NEWEST_SNAPSHOTS, parameters)))
         found = [grant for grant in map(snapshots.decode, rows) if grant is not None]
         for grant in found:
             self._cache.put(grant)

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from application import foresee, manage_members, manage_projects
+from application.lookups import member_of
 from domain.errors import Refused
 from domain.member import Member
 from tests.support.oauth_world import CLI, World
@@ -23,7 +24,7 @@ def test_a_permission_taken_narrows_one_session_and_ends_another(world: World) -
     wide, narrow = (world.tokens(world.client_id(), who, scopes=scopes) for scopes in ("account:read projects:query", "projects:query"))
     grants = [str(world.grant_id(tokens)) for tokens in (wide, narrow)]
     decide = manage_members.permission_change(services, account_id, Member.forbid, "metrics.query", origin=CLI)
-    found = foresee.of_member(services, account_id, who, decide, [*grants, "nonsense", "00000000-0000-0000-0000-000000000000"])
+    found = foresee.of_member(services, member_of(services, account_id, who), decide, [*grants, "nonsense", "00000000-0000-0000-0000-000000000000"])
     assert found.judged == 2
     assert [loss.grant_id for loss in found.narrowing] == grants[:1]
     assert [loss.grant_id for loss in found.ending] == grants[1:]
@@ -40,7 +41,7 @@ def test_a_permission_taken_in_one_project_is_a_loss_there_only(world: World) ->
     grant = str(world.grant_id(world.tokens(world.client_id(), who, scopes="projects:query", projects=[marketing])))
     everywhere = str(world.grant_id(world.tokens(world.client_id(), who, scopes="projects:query")))
     decide = manage_members.permission_change(services, account_id, Member.forbid, "metrics.query", projects=[sales], origin=CLI)
-    found = foresee.of_member(services, account_id, who, decide, [grant, everywhere])
+    found = foresee.of_member(services, member_of(services, account_id, who), decide, [grant, everywhere])
     assert [(loss.grant_id, loss.after.scopes["projects:query"]) for loss in found.losses] == [(everywhere, (marketing,))]
     assert found.judged == 2
 
@@ -50,7 +51,9 @@ def test_a_role_that_only_adds_takes_nothing_and_one_that_takes_says_what(world:
     grant = str(world.grant_id(world.tokens(world.client_id(), who, scopes="account:read projects:develop")))
 
     def change(role: str) -> foresee.Foreseen:
-        return foresee.of_member(services, account_id, who, manage_members.role_change(services, account_id, role, origin=CLI), [grant])
+        return foresee.of_member(
+            services, member_of(services, account_id, who), manage_members.role_change(services, account_id, role, origin=CLI), [grant]
+        )
 
     assert change("Job Operator").losses == ()
     assert [loss.scopes for loss in change("Analyst").losses] == [("projects:develop",)]
@@ -61,16 +64,16 @@ def test_deactivating_ends_all_that_lives_and_what_ended_is_not_counted_again(wo
     services, account_id, who = world.services, world.account_id, world.member("Developer")
     grants = [str(world.grant_id(world.tokens(world.client_id(), who))) for _ in range(2)]
     decide = manage_members.deactivation(services, account_id, origin=CLI)
-    assert len(foresee.of_member(services, account_id, who, decide, grants).ending) == 2
+    assert len(foresee.of_member(services, member_of(services, account_id, who), decide, grants).ending) == 2
     manage_members.deactivate(services, account_id, UUID(who), origin=CLI)
     manage_members.reactivate(services, account_id, UUID(who), origin=CLI)
-    assert foresee.of_member(services, account_id, who, decide, grants) == foresee.Foreseen()
+    assert foresee.of_member(services, member_of(services, account_id, who), decide, grants) == foresee.Foreseen()
 
 
 def test_what_the_only_admin_may_not_lose_is_refused_beforehand(world: World) -> None:
     decide = manage_members.deactivation(world.services, world.account_id, origin=CLI)
     with pytest.raises(Refused, match="only account admin"):
-        foresee.of_member(world.services, world.account_id, world.admin_id, decide, [])
+        foresee.of_member(world.services, member_of(world.services, world.account_id, world.admin_id), decide, [])
 
 
 def test_a_removed_project_is_lost_by_every_session_that_reaches_it(world: World) -> None:

@@ -184,7 +184,7 @@ def preview(query: dict[str, Any], member_id: str) -> Any:
     with context.views() as conn:
         rows = list_sessions(conn, context.account_id(), member_id=str(state.id), limit=AT_ONCE + 1)
     grants = [row.grant_id for row in rows[:AT_ONCE] if row.status == "active"]
-    found = foresee.of_member(context.services(), context.account_id(), state.id, _decision(query), grants, actor_id=context.caller().member_id)
+    found = foresee.of_member(context.services(), state, _decision(query), grants, actor_id=context.caller().member_id)
     return bodies.foreseen(found, more=len(rows) > AT_ONCE)
 
 

@@ -45,7 +45,8 @@ def state_of(member_id: str) -> Member:
     """The member as the write side has it; `NotFound` for anything that isn't just such an id."""
     if str(as_uuid(member_id)) != member_id:
         raise NotFound("There is no such member in this account.")
-    return member_of(context.services(), context.account_id(), member_id)
+    person = signed_in()
+    return person.member if member_id == person.member_id else member_of(context.services(), context.account_id(), member_id)
 
 
 # ---- the list

@@ -139,7 +139,7 @@ def _permission_page(person: Person, name: str, errors: dict[str, str] | None = 
 
 
 def _keep(person: Person, name: str) -> str:
-    only = name == MANAGE and is_only_admin(context.services(), context.account_id(), person.state.id, actor_id=signed_in().member_id)
+    only = name == MANAGE and is_only_admin(context.services(), person.state, actor_id=signed_in().member_id)
     return members_views.ONLY_ADMIN.format(person.name) if only else ""
 
 

@@ -53,7 +53,7 @@ def foreseen(person: Person, decide: Decision) -> tuple[Foreseen, bool]:
     with context.views() as conn:
         rows, more = members_views.live_sessions(conn, person.id)
     grants = [row.grant_id for row in rows]
-    found = foresee.of_member(context.services(), context.account_id(), person.state.id, decide, grants, actor_id=signed_in().member_id)
+    found = foresee.of_member(context.services(), person.state, decide, grants, actor_id=signed_in().member_id)
     return found, more
 
 

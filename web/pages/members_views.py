@@ -16,7 +16,7 @@ from domain.member import Member
 from domain.scopes import OFFLINE_ACCESS
 from projections.audit_log.queries import entries_about
 from projections.consents.queries import list_consents
-from projections.members.queries import AppInUse, MemberRow, apps_in_use, member
+from projections.members.queries import AppInUse, MemberRow, apps_in_use
 from projections.sessions.queries import SessionRow, list_sessions
 from web.pages import context, members_confirm, members_forms, members_words
 from web.pages.audit_sentences import Known
@@ -25,6 +25,7 @@ from web.pages.history import READ, timeline
 from web.pages.integration_views import projects_words
 from web.pages.members_models import AllowedApp, MemberDetail, MemberLine, MemberMarks, MemberStatus, RoleForm
 from web.pages.models import AppMark, Confirm, HistoryEntry, Stat
+from web.pages.people import row_of
 from web.pages.scope_words import in_order
 from web.pages.session import IDLE, signed_in
 
@@ -69,7 +70,7 @@ def _opened(state: Member, name: str) -> str | None:
 def person_of(conn: Any, state: Member) -> Person:
     member_id = str(state.id)
     found = context.services().store.tables().signing_in(context.account_id(), [member_id])
-    return Person(state, member(conn, context.account_id(), member_id), found.get(member_id, NO_LOGIN))
+    return Person(state, row_of(conn, context.account_id(), member_id), found.get(member_id, NO_LOGIN))
 
 
 # ---- the list
@@ -118,13 +119,13 @@ def open_sign_ins(member_id: str) -> int:
 
 
 def detail(conn: Any, person: Person, account: Account, *, form: RoleForm | None = None, password: str = "") -> MemberDetail:
-    state, row, account_id = person.state, person.row, context.account_id()
+    state, row = person.state, person.row
     sessions, more = live_sessions(conn, person.id)
     held = {name: members_words.held_of(extent) for name, extent in state.held.items()}
     sign_ins, may_manage = open_sign_ins(person.id), signed_in().may_manage and not state.erased
     apps = _apps(conn, person.id, account, sessions)
     shown = marks(person.id, person.signing_in, provider_of(account))
-    only = may_manage and state.active and is_only_admin(context.services(), account_id, state.id, actor_id=signed_in().member_id)
+    only = may_manage and state.active and is_only_admin(context.services(), state, actor_id=signed_in().member_id)
     return MemberDetail(
         member_id=person.id,
         name=person.name,
@@ -163,7 +164,7 @@ def deactivation(person: Person, sessions: list[SessionRow], *, more: bool, sign
     """The question with what it ends; `Refused` for the only admin."""
     services, account_id, actor_id = context.services(), context.account_id(), signed_in().member_id
     decide = manage_members.deactivation(services, account_id, origin=context.origin(), actor_id=actor_id)
-    found = foresee.of_member(services, account_id, person.state.id, decide, [row.grant_id for row in sessions], actor_id=actor_id)
+    found = foresee.of_member(services, person.state, decide, [row.grant_id for row in sessions], actor_id=actor_id)
     you, ttl = person.id == actor_id, context.account().session_policy.access_token_ttl
     return members_confirm.deactivate(person.id, person.name, found, more=more, sign_ins=sign_ins, you=you, ttl=ttl)
 
@@ -231,7 +232,7 @@ def _notes(person: Person, account: Account, *, only: bool) -> tuple[str, ...]:
 
 def _facts(person: Person, conn: Any) -> tuple[tuple[str, str], ...]:
     row = person.row
-    by = member(conn, context.account_id(), row.added_by) if row and row.added_by and row.added_by != person.id else None
+    by = row_of(conn, context.account_id(), row.added_by) if row and row.added_by and row.added_by != person.id else None
     how = _HOW.get(row.added_how, "") if row else ""
     added = f"by {by.name}" if by and by.name and row and row.added_how == "admin" else how
     words = {True: f"{signs_in_words(person.signing_in)}, looked after by the directory", False: signs_in_words(person.signing_in)}

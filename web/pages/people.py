@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from flask import g
+
 from domain.roles import ACCOUNT_ADMIN
 from projections.audit_log.queries import AuditEntry
 from projections.members import queries
@@ -17,7 +19,7 @@ _NAMED: Final = 10
 
 def viewer_of(conn: Any | None, person: SignedInMember) -> Viewer:
     """The signed-in person; a view that lags behind a new member gives the role alone."""
-    row = queries.member(conn, person.account_id, person.member_id) if conn is not None else None
+    row = row_of(conn, person.account_id, person.member_id) if conn is not None else None
     return Viewer(
         name=(row.name or row.email if row else None) or person.member.role,
         email=(row.email if row else None) or "",
@@ -25,6 +27,14 @@ def viewer_of(conn: Any | None, person: SignedInMember) -> Viewer:
         may_manage=person.may_manage,
         sees_settings=person.sees_settings,
     )
+
+
+def row_of(conn: Any, account_id: str, member_id: str) -> MemberRow | None:
+    """A member as the view has them, read once per request."""
+    rows: dict[str, MemberRow | None] = g.setdefault("member_rows", {})
+    if member_id not in rows:
+        rows[member_id] = queries.member(conn, account_id, member_id)
+    return rows[member_id]
 
 
 def admins(conn: Any, account_id: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from flask import g, redirect, request, url_for
 from flask import session as form_cookie
 from werkzeug.wrappers import Response as BaseResponse
 
+from domain.account import Account
 from domain.member import Member
 from web.pages.context import account_id, secure, services
 
@@ -84,7 +85,7 @@ def _read() -> SignedInMember | None:
     row = store.tables().browser_session(id_hash)
     if row is None or str(row["account_id"]) != account_id() or now >= row["expires_at"] or now - row["last_seen_at"] >= IDLE:
         return None
-    member = store.load(Member, UUID(str(row["member_id"])))
+    member, g.account = store.load_many([(Member, UUID(str(row["member_id"]))), (Account, UUID(account_id()))])
     if member is None or not member.active:
         return None
     if now - row["last_seen_at"] >= _TOUCH_EVERY:
