@@ -97,7 +97,7 @@ class Records(Stream):
     def release_hold(self, hold_id: str, context: Context) -> None:
         hold = self.holds.get(hold_id)
         if hold is None:
-            raise NotFound(f"There is no hold {hold_id} that stands.")
+            raise NotFound("No hold of this id stands.")
         self.record(self.HoldReleased, context, hold_id=hold_id, member_id=hold.member_id)
 
     def change_retention(self, months: int | None, context: Context) -> None:

@@ -61,7 +61,12 @@ class Keyring:
 
     def open(self, sealed: Sealed | None, event_id: str) -> str | None:
         """The text, or None: erased, or nothing there."""
-        if sealed is None or not sealed.kid:
+        key = None if sealed is None else self.key_of(sealed, event_id)
+        return None if key is None or sealed is None else key.open(sealed)
+
+    def key_of(self, sealed: Sealed, event_id: str) -> EventKey | None:
+        """The key that this value was sealed with, which opens nothing but this event's values of its subject; None once it is gone."""
+        if not sealed.kid:
             return None
         key = self._by_kid.get(sealed.kid)
         if key is None:
@@ -69,7 +74,7 @@ class Keyring:
             key = self._by_kid.get(sealed.kid)
         if not isinstance(key, DataKey) or key.subject != sealed.sub:
             return None
-        return key.for_event(event_id).open(sealed)
+        return key.for_event(event_id)
 
     def prefetch(self, kids: Iterable[str]) -> None:
         """Read the data keys of many blobs by one statement; those that are gone are remembered as gone."""

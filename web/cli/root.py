@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+import web.cli.erasing  # noqa: F401  # its commands join `member`
 from web.cli.access import access
 from web.cli.account import account
 from web.cli.audit import audit
 from web.cli.client import client
 from web.cli.events import events
+from web.cli.hold import hold
 from web.cli.init import init
 from web.cli.keys import keys
 from web.cli.ledger import ledger
@@ -30,5 +32,5 @@ def cli() -> None:
 
 for command in (demo, serve, projector, init, migrate):
     cli.add_command(command)
-for group in (access, account, member, project, client, resource, policy, session, keys, audit, ledger, projections, events):
+for group in (access, account, member, hold, project, client, resource, policy, session, keys, audit, ledger, projections, events):
     cli.add_command(group)
