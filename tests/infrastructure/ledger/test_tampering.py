@@ -197,4 +197,5 @@ def table() -> list[str]:
 
 def test_every_row_of_the_table_is_done_here_or_where_the_views_are_checked() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
-    assert [row for row in table() if f'"{row}"' not in here] == ["writes to a view"]
+    elsewhere = {row for row in table() if row.endswith(" to a view")}
+    assert [row for row in table() if f'"{row}"' not in here] == [*elsewhere]
