@@ -24,7 +24,7 @@ from infrastructure.store.mapper import EventMapper
 from infrastructure.store.sealing import ACCOUNT_SUBJECT
 from infrastructure.store.statements import MOST_JUDGED, STORED, append, bigint, from_bigint, shared
 from infrastructure.store.tables import PostgresTables
-from infrastructure.store.tail import as_uuid
+from infrastructure.store.tail import ERASED, as_uuid
 
 LARGEST_STATE = 65_000
 """Bytes: an entry of the log is 65,535 at most (EVIDENCE.md 1), stream, version and topic included."""
@@ -156,6 +156,8 @@ class Appender:
         for stream in streams:
             stream.collect_events()
             rows = [e.row for e in encoded if e.row.stream_id == stream.id]
+            if any(row.topic == ERASED for row in rows):
+                self._keyring.forget(str(stream.id))
             if not rows:
                 continue
             base = self._cache.get(stream.id)

@@ -24,7 +24,7 @@ from infrastructure.store.sealing import period_of
 from infrastructure.store.statements import NEWEST_SNAPSHOTS, SNAPSHOT_AND_TAIL, TAIL_MANY, array_of, bigint, tail
 
 TStream = TypeVar("TStream", bound=Stream)
-_ERASED = "member.erased"
+ERASED = "member.erased"
 _AT_ONCE = 200
 """Grants whose streams are read by one statement."""
 _BY_PARTS = 8
@@ -128,7 +128,7 @@ class Loader:
         if moved is not base:
             self._cache.put(moved)
             for row in rows:
-                if row.topic == _ERASED:
+                if row.topic == ERASED:
                     self._keyring.forget(str(row.stream_id))
         return moved
 

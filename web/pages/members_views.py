@@ -64,7 +64,9 @@ class Person:
 
 def _opened(state: Member, name: str) -> str | None:
     sealed = getattr(state, name)
-    return context.grantbook().keyring.open(sealed, f"{state.id}:{state.profile_version}") if isinstance(sealed, Sealed) else None
+    if state.erased or not isinstance(sealed, Sealed):
+        return None
+    return context.grantbook().keyring.open(sealed, f"{state.id}:{state.profile_version}")
 
 
 def person_of(conn: Any, state: Member) -> Person:

@@ -17,6 +17,8 @@ from web.pages import (
     connected_apps,
     consent,
     environment,
+    erasure,
+    erasure_holds,
     errors,
     headers,
     integrations,
@@ -64,6 +66,8 @@ def blueprints() -> tuple[Blueprint, ...]:
         members,
         members_access,
         members_deeds,
+        erasure,
+        erasure_holds,
         projects,
     ):
         settings.register_blueprint(module.blueprint)

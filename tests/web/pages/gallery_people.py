@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.web.pages import samples
+from web.pages import erasure_models as erasure
 from web.pages import members_models as members
 from web.pages import models
 from web.pages import projects_models as projects
@@ -87,6 +88,25 @@ def _permission(**more: object) -> members.PermissionView:
 _ROWS = tuple(projects.ProjectLine(project_id=f"prj_00000000000{i}", name=name, people=1200, apps=34) for i, name in enumerate(("Sales", _LONG)))
 _ADD = members.NewMemberForm(name="x", email="y", roles=_ROLES, places=_PLACES, sso=True, errors={"email": "This is no e-mail address."})
 _RENAME = projects.RenameView(project_id="prj_000000000001", name=_LONG, typed="", errors={"name": "A project's name has 1 to 100 characters."})
+_HOLD = erasure.HoldLine(
+    hold_id="hold_0a9c1c5e6a53", member_id=_ID, person=_LONG, matter=f"Case 17/2026, {_LONG}", by="Priya Raman", placed_at=samples.ago(days=3)
+)
+_WHOLE = erasure.HoldLine(
+    hold_id="hold_1a9c1c5e6a53", person="Everybody of the account", matter="Case 18", by="the command line", placed_at=samples.ago(days=90)
+)
+_ERASE = erasure.ErasureForm(
+    confirm=samples.confirm("erase", "Erase", f"Erase {_LONG} for good?", "Erase for good", "Destroyed: name, address, login."),
+    back="/x", request="maya@jaffle.example", errors={"request": "A reference names nobody."},
+)  # fmt: skip
+
+
+def _data(**more: object) -> erasure.PersonalData:
+    facts: dict[str, object] = {
+        "member_id": _ID, "person": _LONG, "erased": False, "keep": "A legal hold keeps this data.", "holds": (_HOLD, _WHOLE), "may_manage": True,
+        "matter": "", "errors": {"matter": "Say which matter the hold is for."}, **more,
+    }  # fmt: skip
+    return erasure.PersonalData(**facts)  # type: ignore[arg-type]  # sample values by name
+
 
 PEOPLE: dict[str, Entry] = {
     "members": ("settings/members/list.html", samples.page("Members and permissions", _MEMBERS), {"view": _LIST}),
@@ -99,6 +119,17 @@ PEOPLE: dict[str, Entry] = {
         "settings/members/permission.html", samples.page("account.manage", _MEMBERS),
         {"view": _permission(per_project=False, permit=None, forbid=None, keep="Priya Raman is the only account admin.", errors={})},
     ),
+    "member-data": ("settings/members/data.html", samples.page("Personal data", _MEMBERS), {"view": _data()}),
+    "member-data-free": ("settings/members/data.html", samples.page("Personal data", _MEMBERS), {"view": _data(keep="", holds=(), errors={})}),
+    "member-data-erased": (
+        "settings/members/data.html", samples.page("Personal data", _MEMBERS), {"view": _data(erased=True, may_manage=False, errors={})},
+    ),
+    "member-erase": ("settings/members/erase.html", samples.page("Erase", _MEMBERS), {"view": _ERASE}),
+    "holds": (
+        "settings/holds.html", samples.page("Legal holds", _MEMBERS),
+        {"view": erasure.HoldsView(rows=(_HOLD, _WHOLE), may_manage=True, errors={"matter": "Say which matter."})},
+    ),
+    "holds-none": ("settings/holds.html", samples.page("Legal holds", _MEMBERS), {"view": erasure.HoldsView(rows=(), may_manage=False)}),
     "projects": (
         "settings/projects/list.html", samples.page("Projects", _PROJECTS),
         {"view": projects.ProjectsView(rows=_ROWS, history=samples.HISTORY, may_manage=True, typed="Sales", errors={"name": "Taken."})},

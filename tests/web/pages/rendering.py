@@ -41,6 +41,10 @@ ROUTES = {
     "settings.projects.list": "/settings/projects", "settings.projects.add": "/settings/projects",
     "settings.projects.ask_rename": "/settings/projects/<project_id>/rename", "settings.projects.rename": "/settings/projects/<project_id>/rename",
     "settings.projects.remove": "/settings/projects/<project_id>/remove",
+    "settings.member_data.show": "/settings/members/<member_id>/data", "settings.member_data.export": "/settings/members/<member_id>/data/export",
+    "settings.member_data.hold": "/settings/members/<member_id>/data/hold", "settings.member_data.erase": "/settings/members/<member_id>/data/erase",
+    "settings.holds.list": "/settings/holds", "settings.holds.place": "/settings/holds",
+    "settings.holds.release": "/settings/holds/<hold_id>/release",
     "settings.access_urls.show": "/settings/access-urls", "settings.sso.show": "/settings/sso", "sign_ins.list": "/sign-ins",
 }  # fmt: skip
 

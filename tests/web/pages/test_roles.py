@@ -18,6 +18,7 @@ SIGNED_IN = {
     "sign_ins.list", "sign_ins.ask_to_end", "sign_ins.end", "sign_ins.ask_to_end_others", "sign_ins.end_others",
 }  # fmt: skip
 READERS = {
+    "settings.member_data.show", "settings.holds.list",
     "settings.members.list", "settings.members.detail", "settings.projects.list",
     "settings.policy.show", "settings.policy.registration", "settings.keys.list", "settings.resources.list", "settings.resources.detail",
     "settings.scopes.list",
@@ -26,6 +27,7 @@ READERS = {
     "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
 }  # fmt: skip
 ADMINS = {
+    "settings.member_data.export", "settings.member_data.hold", "settings.member_data.erase", "settings.holds.place", "settings.holds.release",
     "settings.members.new", "settings.members.add", "settings.member_access.ask_role", "settings.member_access.role",
     "settings.member_access.permission", "settings.member_access.permit",
     "settings.member_access.ask_forbid", "settings.member_access.forbid", "settings.member.deactivate", "settings.member.reactivate",
@@ -54,6 +56,7 @@ def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     values = {
         "page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none", "use": "token",
         "resource_id": "none", "member_id": "none", "permission": "jobs.run", "project_id": "none", "code": "jobs:run",
+        "hold_id": "none",
     }  # fmt: skip
     adapter = create_app(site.app).url_map.bind("localhost")
     found = []
