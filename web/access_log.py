@@ -51,7 +51,7 @@ class AccessLog:
         if path not in _QUIET or status != "200":
             fields = {
                 "method": environ.get("REQUEST_METHOD"),
-                "path": path if len(path) <= _LONGEST and "@" not in path else _masked(path),
+                "path": path if len(path) <= _LONGEST and "@" not in path and path.isprintable() else _masked(path),
                 "status": int(status),
                 "ms": round(seconds * 1000, 2),
                 "peer": environ.get("REMOTE_ADDR"),
@@ -62,9 +62,10 @@ class AccessLog:
 
 
 def _masked(path: str) -> str:
-    """No path of ours has an address or a token in it; whatever a client put there is not for the log."""
+    """No path of ours has an address or a token in it; whatever a client put there is not for the log. Nothing of it steers a terminal."""
     parts = ["…" if len(part) > _LONGEST or "@" in part else part for part in path.split("/")]
-    return "/".join(parts if len(parts) <= 12 else [*parts[:12], "…"])
+    masked = "/".join(parts if len(parts) <= 12 else [*parts[:12], "…"])
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in masked)
 
 
 def _refused(started: Callable[..., Any], line: str, code: str, retry_after: int | None = None) -> list[bytes]:

@@ -4,9 +4,11 @@ import io
 from typing import Literal
 
 import pytest
+from werkzeug.test import create_environ
 
 from infrastructure.logs import configure_logs
 from tests.support.oauth_world import VERIFIER, World
+from web.access_log import AccessLog
 
 
 @pytest.mark.parametrize("log", ["json", "pretty"])
@@ -37,3 +39,15 @@ def test_no_event_holds_a_token_a_code_or_an_address(world: World) -> None:
     recorded = repr(world.events(world.grant_id(tokens)))
     for secret in (back["code"], tokens["access_token"], tokens["refresh_token"], VERIFIER, "203.0.113.5", "203.0.113.9"):
         assert secret not in recorded
+
+
+@pytest.mark.parametrize("log", ["json", "pretty"])
+def test_a_path_can_neither_forge_a_line_nor_steer_a_terminal(world: World, log: Literal["json", "pretty"]) -> None:
+    written = io.BytesIO()
+    configure_logs(log, stream=written)
+    for path in ("/x\nforged", "/\x1b[2J", "/\x9b2J", "/\x85next", "/a\x00b", "/\x7f"):
+        app = AccessLog(world.http.application, "web")
+        list(app(create_environ(path), lambda *_: print))
+    lines = written.getvalue().decode().splitlines()
+    assert len(lines) == 6
+    assert all(line.isprintable() for line in lines)
