@@ -22,8 +22,10 @@ Given = dict[str, Any]
 
 def asking_of(services: Services, account_id: str, connection: Connection, question: Question, given: Given) -> Asking:
     """What the question is asked with. `InvalidInput` names a value that is missing, or that names nothing."""
-    if question.needed and not any(given.get(name) for name in question.needed):
-        raise InvalidInput(f"This question needs {' or '.join(question.needed)}.", field=question.needed[0])
+    missing = question.missing(given)
+    if missing:
+        either = " or " if missing == question.needed else " and "
+        raise InvalidInput(f"This question needs {either.join(missing)}.", field=missing[0])
     now = Moment(head(connection), services.clock())
     client, user, grant, project = given.get("client"), given.get("user"), given.get("grant"), given.get("project")
     return Asking(

@@ -113,7 +113,8 @@ def _domain(error: domain.DomainError) -> Problem:
     code = next((code for kind, code in _KINDS.items() if isinstance(error, kind)), "invalid-input")
     if code == "not-found" and error.field == "project" and "project" not in (request.view_args or {}):
         code = "invalid-input"  # it was named in the body
-    errors = [{"pointer": f"/{error.field}", "detail": error.message}] if error.field and code in ("invalid-input", "already-exists") else []
+    where, name = ("parameter", error.field) if request.method == "GET" else ("pointer", f"/{error.field}")
+    errors = [{where: name or "", "detail": error.message}] if error.field and code in ("invalid-input", "already-exists") else []
     return Problem(code, error.message, errors=errors)
 
 

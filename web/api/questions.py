@@ -48,7 +48,7 @@ def ask_question(query: dict[str, Any], name: str) -> Any:
 
 @blueprint.route("/questions/<name>/proof")
 @reads()
-@blueprint.doc(responses={"200": {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}})
+@blueprint.doc(responses={"200": {"content": {ZIP: {"schema": {"type": "string", "examples": ["..."]}}}}})
 @blueprint.arguments(shapes.AskQuery, location="query")
 @blueprint.response(200)
 def prove_answer(query: dict[str, Any], name: str) -> Any:

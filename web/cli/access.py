@@ -35,6 +35,7 @@ def as_of(
     cli: Cli, time: datetime | None, position: int | None, user: str | None, client_ref: str | None, project: str | None, scope: str | None
 ) -> None:
     from infrastructure.past.holders import Holders
+    from infrastructure.past.moments import moment_of
 
     if (time is None) == (position is None):
         raise click.UsageError("Give TIME, such as 2026-11-24T15:00Z or 7d, or --position.")
@@ -42,8 +43,12 @@ def as_of(
     with cli.views() as connection:
         moment = _moment(connection, time, position)
         found = Holders(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id).at(moment, asked)
+        begins = moment_of(connection, 1) if moment.position == 0 else None
     if cli.out.as_json:
         cli.out.say("", position=moment.position, at=moment.at, access=found)
+        return
+    if begins is not None:
+        cli.out.note(f"That is before the first event: the record begins at {begins.at:%Y-%m-%d %H:%M:%S} UTC.")
         return
     cli.out.note(f"As of {moment.at:%Y-%m-%d %H:%M:%S} UTC, after event {moment.position:,}:")
     cli.out.rows([_Line.of(line) for line in found], _COLUMNS, "No app could do anything for anybody.")

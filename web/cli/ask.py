@@ -68,8 +68,10 @@ def _answer(cli: Cli, question: Question, proof: Path | None, given: dict[str, A
     from infrastructure.past.answers import Past
     from web.asking import asking_of
 
-    if question.needed and not any(given.get(name) for name in question.needed):
-        raise click.UsageError(f"Give {' or '.join(_OPTIONS[name][0] for name in question.needed)}.")
+    missing = question.missing(given)
+    if missing:
+        either = " or " if missing == question.needed else " and "
+        raise click.UsageError(f"Give {either.join(_OPTIONS[name][0] for name in missing)}.")
     with cli.views() as connection:
         try:
             asking = asking_of(cli.services, cli.account_id, connection, question, given)
@@ -109,18 +111,18 @@ def _cited(line: Line) -> str:
 
 
 def _prove(cli: Cli, connection: Any, answer: Answer, path: Path) -> None:
+    from domain.errors import Refused
     from infrastructure.ledger.evidence import write_evidence
     from infrastructure.ledger.sealing import name_of
     from infrastructure.ledger.store import newest
+    from infrastructure.past.answers import counted
     from web.asking import as_json
 
     signed = newest(connection, name_of(cli.app.settings, connection))
     if signed is None:
-        cli.out.warn("Nothing is signed yet, so nothing can be proved: a running server's projector signs.")
-        return
+        raise Refused("Nothing is signed yet, so nothing can be proved: a running server's projector signs.")
     waiting = write_evidence(connection, signed, answer.cited, {"answer.json": as_json(answer)}, path)
     if waiting:
         cli.out.warn(f"Not in a checkpoint yet, so without a proof: events {', '.join(map(str, waiting))}. Ask again in two seconds.")
-    cli.out.note(
-        f"Wrote {path}: the answer, {len(answer.cited) - len(waiting)} events and their proofs, for the checkpoint of {signed.size:,} entries."
-    )
+    proved = counted(len(answer.cited) - len(waiting), "event")
+    cli.out.note(f"Wrote {path}: the answer and {proved} with proof, for the checkpoint of {signed.size:,} entries.")

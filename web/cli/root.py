@@ -7,6 +7,7 @@ import click
 import web.cli.erasing  # noqa: F401  # its commands join `member`
 from web.cli.access import access
 from web.cli.account import account
+from web.cli.ask import ask
 from web.cli.audit import audit
 from web.cli.client import client
 from web.cli.events import events
@@ -32,5 +33,5 @@ def cli() -> None:
 
 for command in (demo, serve, projector, init, migrate):
     cli.add_command(command)
-for group in (access, account, member, hold, project, client, resource, policy, session, keys, audit, ledger, projections, events):
+for group in (access, ask, account, member, hold, project, client, resource, policy, session, keys, audit, ledger, projections, events):
     cli.add_command(group)

@@ -30,6 +30,7 @@ class Question(Shape):
     asks = text("Who registered an app, who approved it, and was that before it was used?", "In words.")
     parameters = texts(["client", "at"], "What it may be asked with.")
     needed = texts(["client"], "Of which at least one must be given.")
+    all_needed = texts(["user", "client", "scope"], "Each of which must be given.")
 
 
 class Questions(Shape):

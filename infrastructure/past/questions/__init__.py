@@ -1,12 +1,14 @@
-"""The twelve questions that auditors ask (EVIDENCE.md 7), each answered by one function from the account's events."""
+"""The twelve questions that auditors ask (EVIDENCE.md 7) and two that lead on from them, each answered by one function from the account's events."""
 
 from __future__ import annotations
 
 from infrastructure.past.questions.approval import approval
 from infrastructure.past.questions.asked import Asking, Parameter, Question
 from infrastructure.past.questions.deeds import deeds, reading, trouble
+from infrastructure.past.questions.difference import difference
 from infrastructure.past.questions.ending import ending
 from infrastructure.past.questions.entry import entry
+from infrastructure.past.questions.explain import explain
 from infrastructure.past.questions.kept import kept
 from infrastructure.past.questions.leaving import leaving
 from infrastructure.past.questions.population import population
@@ -37,5 +39,10 @@ _ALL = (
     Question("entry", "Is one entry whole and unaltered, and what did its clock say?", ("event",), entry, ("event",)),
     Question("kept", "How far back does the record go; who was erased, what is held?", ("at",), kept),
     Question("replayed", "Would today's code answer as the server answered then?", ("grant", "at"), replayed, ("grant",)),
+    Question(
+        "explain", "Why was something allowed or refused, and which event changed it?",
+        ("user", "client", "scope", "project", "at"), explain, all_needed=("user", "client", "scope"),
+    ),
+    Question("difference", "Whose access changed between two moments, and how?", ("since", "until", "user", "client"), difference),
 )  # fmt: skip
 QUESTIONS = {question.name: question for question in _ALL}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -33,10 +33,16 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One of the questions that auditors ask (EVIDENCE.md 7). `needed`: at least one of these must be given."""
+    """One of the questions that auditors ask (EVIDENCE.md 7). `needed`: at least one of these must be given; `all_needed`: each of these."""
 
     name: str
     asks: str
     parameters: tuple[Parameter, ...]
     answer: Callable[[Past, Asking], Answer]
     needed: tuple[Parameter, ...] = ()
+    all_needed: tuple[Parameter, ...] = ()
+
+    def missing(self, given: Mapping[str, object]) -> tuple[Parameter, ...]:
+        """Of what must be given, what is not: one of several, or each that is left out."""
+        lacking = tuple(name for name in self.all_needed if not given.get(name))
+        return lacking or (() if not self.needed or any(given.get(name) for name in self.needed) else self.needed)

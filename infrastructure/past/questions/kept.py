@@ -10,7 +10,7 @@ from infrastructure.past.questions.asked import Asking
 MONTHS = 12
 _FIRST = "SELECT position, at FROM positions WHERE account_id = %s ORDER BY position LIMIT 1"
 _COUNT = "SELECT count(*) FROM positions WHERE account_id = %s AND position <= %s"
-_TOPICS = ("member.erased", "ledger.hold_placed", "ledger.hold_released", "records.hold_placed", "records.hold_released", "segment.archived")
+_TOPICS = ("member.erased", "ledger.hold_placed", "ledger.hold_released", "ledger.retention_changed", "ledger.keys_expired", "segment.archived")
 _RULING = """
 SELECT p.position FROM positions p JOIN events e ON e.originator_id = p.originator_id AND e.originator_version = p.originator_version
 WHERE p.account_id = %s AND p.position <= %s AND e.topic = ANY(%s) ORDER BY p.position"""

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,9 @@ import pytest
 
 from application import decide_app, end_consent, manage_members, manage_projects, revoke_grant
 from application.known_access import KnownAccess
-from domain.access import access, why_ended
+from domain.access import Standing, access, why_ended
 from domain.errors import DomainError
+from domain.explaining import conditions
 from domain.ids import consent_stream
 from infrastructure.past.holders import Asked, Held, Holders
 from infrastructure.past.moments import Moment, head, moment_at, moment_of
@@ -48,6 +50,7 @@ class Story:
         for grant_id in self.grants:
             standing = self.world.services.store.standing(UUID(grant_id))
             assert standing is not None
+            explained(standing, now)
             if why_ended(standing, now) is None:
                 truth.update({(grant_id, s): p for s, p in access(standing).scopes.items() if s != "offline_access"})
         self.told.append((Moment(head(self.connection), now), truth))
@@ -128,6 +131,15 @@ def story(database: Database) -> Iterator[Story]:
         made = Story(world, connection, random.Random(7))
         made.members.append(world.admin_id)
         yield made
+
+
+def explained(standing: Standing, now: datetime) -> None:
+    """The conditions that an explanation tells hold together exactly where the one permission function allows."""
+    live = why_ended(standing, now) is None
+    for scope in SCOPES:
+        for project in (None, *standing.account.projects):
+            told = conditions(standing, scope, project, now)
+            assert all(told.values()) == (live and access(standing).allows(scope, project)), (scope, project, told)
 
 
 def as_truth(lines: list[Held]) -> Truth:

@@ -235,8 +235,37 @@ def test_12_no_an_answer_that_was_made_up_differs(own_history: History) -> None:
     assert answer.lines[1].facts["same"] is False
 
 
+def test_explain_tells_each_condition_and_the_event_that_changed_it(history: History) -> None:
+    asked = {"user": history.members["maya"], "client": history.clients["editor"], "scope": "projects:query", "project": "Sales"}
+    allowed = history.ask("explain", at="used", **asked)
+    assert allowed.says == f"Allowed: every condition held, the last since event {history.place('grant.code_exchanged', history.grants['maya'])}."
+    assert all(line.facts["holds"] for line in allowed.lines)
+    left = history.place("member.deactivated")
+    refused = history.ask("explain", **asked)
+    assert refused.says == f"Refused. the person was active: no, since event {left}."
+    (why,) = [line for line in refused.lines if not line.facts["holds"]]
+    assert why.because == {"changed by": (left,)}
+    other = history.ask("explain", **(asked | {"scope": "jobs:run"}))
+    assert "the session had the scope: no" in other.says
+    assert history.ask("explain", at="approved", **asked).says == "Refused: the person had no session with this app."
+
+
+def test_the_difference_of_two_moments(history: History) -> None:
+    answer = history.ask("difference", since=history.at["used"].at, until=history.at["left"].at)
+    changes = {(line.facts["member_id"], line.facts["app"], line.facts["change"]) for line in answer.lines}
+    assert changes == {
+        (history.members["maya"], "Editor", "lost"), (history.members["maya"], "Helper", "lost"), (history.members["tom"], "Editor", "lost"),
+    }  # fmt: skip
+    assert all(
+        history.place("grant.code_issued", history.grants["tom"]) in line.because["stands on"]
+        for line in answer.lines
+        if line.facts["member_id"] == history.members["tom"]
+    )
+    assert history.ask("difference", since=history.at["used"].at, until=history.at["refreshed"].at).says.startswith("No: nothing changed")
+
+
 def test_a_question_says_what_it_needs_and_when_the_record_begins(history: History) -> None:
-    for name in ("approval", "ending", "leaving", "deeds", "entry", "replayed"):
+    for name in ("approval", "ending", "leaving", "deeds", "entry", "replayed", "explain"):
         with pytest.raises(InvalidInput, match="needs"):
             history.ask(name)
     with pytest.raises(InvalidInput, match="begins at"):

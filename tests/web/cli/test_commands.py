@@ -15,7 +15,9 @@ from web.cli.root import cli
 
 def _commands(group: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
     if isinstance(group, click.Group):
-        return [found for name, command in group.commands.items() for found in _commands(command, (*path, name))]
+        context = click.Context(group)
+        inner = {name: group.get_command(context, name) for name in group.list_commands(context)}
+        return [found for name, command in inner.items() if command for found in _commands(command, (*path, name))]
     return [(path, group)]
 
 
@@ -236,4 +238,19 @@ def test_who_could_do_what_is_asked_by_time_or_position(grantbook: Grantbook) ->
     assert "Give TIME" in grantbook.refused("access", "as-of", "7d", "--position", "1", code=2)
     assert "no event 999999" in grantbook.refused("access", "as-of", "--position", "999999")
     assert "no project 'Moon'" in grantbook.refused("access", "as-of", "0s", "--project", "Moon", code=2)
-    assert "No app could do anything" in grantbook.run("access", "as-of", "2020-01-01").stdout
+    assert "No app could do anything" in grantbook.run("access", "as-of", "0s").stdout
+    assert "the record begins at" in grantbook.run("access", "as-of", "2020-01-01").stdout
+
+
+def test_a_question_is_asked_and_its_wrong_values_are_told(grantbook: Grantbook) -> None:
+    found = grantbook("ask", "kept")
+    assert found["lines"][0]["because"] == {"first": [1]}
+    assert "kept and ready" in grantbook.run("ask", "kept").stdout
+    (member,) = grantbook("member", "list")
+    deeds = grantbook("ask", "deeds", "--user", "admin@acme.example")
+    assert deeds == grantbook("ask", "deeds", "--user", member["member_id"]) | {"at": deeds["at"], "position": deeds["position"]}
+    assert "Give --session or --user or --client" in grantbook.refused("ask", "ending", code=2)
+    assert "Give --client and --scope" in grantbook.refused("ask", "explain", "--user", "admin@acme.example", code=2)
+    assert "no member nobody@acme.example" in grantbook.refused("ask", "deeds", "--user", "nobody@acme.example", code=2)
+    assert "The record begins at" in grantbook.refused("ask", "who", "--at", "2020-01-01", code=2)
+    assert "No such command" in grantbook.refused("ask", "nothing", code=2)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +50,18 @@ def test_a_kept_checkpoint_holds_the_next_export_to_it(signed: Grantbook, tmp_pa
     signed("project", "add", f"Project {tmp_path.name}")
     signed("ledger", "export", "-o", str(bundle))
     assert signed("ledger", "verify", str(bundle), "--vkey", vkey, "--since", str(kept))["events"] > 0
+
+
+def test_an_answer_is_proved_by_the_events_that_it_cites(signed: Grantbook, tmp_path: Path) -> None:
+    vkey, path = signed("ledger", "checkpoint", "--key")["vkey"], tmp_path / "answer.zip"
+    assert f"Wrote {path}: the answer and 1 event with proof" in signed.run("ask", "kept", "--proof", str(path)).stdout
+    with zipfile.ZipFile(path) as bundle:
+        answer = json.loads(bundle.read("answer.json"))
+        cited = {position for line in answer["lines"] for positions in line["because"].values() for position in positions}
+        assert cited == {1}
+        for position in cited:
+            leaf, proof = bundle.read(f"events/{position}.leaf"), bundle.read(f"events/{position}.tlog-proof").decode()
+            assert check_proof(leaf, proof, vkey)[0] == position - 1
 
 
 def test_events_are_proved_one_by_one(signed: Grantbook, tmp_path: Path) -> None:
