@@ -29,7 +29,7 @@ def found(copy: Copy) -> Iterator[str]:
         yield f"The checkpoint {place} is one of {checkpoint.size:,} entries of {checkpoint.origin}."
         lost = checkpoint.size - copy.positioned - copy.unpositioned
         if lost > 0:
-            yield f"So {lost:,} events or more are lost. If there is a newer copy, stop here, restore that one, and adopt it instead."
+            yield f"So {lost:,} or more of them are lost. If there is a newer copy, stop here, restore that one, and adopt it instead."
 
 
 def question(copy: Copy, *, keep_sessions: bool) -> str:
