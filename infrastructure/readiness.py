@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from projections.status import Lag, lag, status
 SILENT_S = 5.0
 """A leader says something twice a second."""
 LATE_S = 30.0
+_SOCKET = re.compile(r'on socket "[^"]*"')
 _NO_DATABASE = "See that PostgreSQL runs and that GRANTBOOK_DATABASE_URL names it."
 _LEADER = "SELECT holder, backend_pid, extract(epoch FROM now() - heartbeat_at)::float FROM projector_leader"
 
@@ -95,7 +97,8 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
             ]
             return asdict(behind), [asdict(stall) for stall in found], warnings
     except (psycopg.Error, DatabaseUnavailable) as error:
-        return {"unknown": first_line(error)}, [], [f"How far the views are behind can't be told: {first_line(error)}"]
+        said = _without_paths(first_line(error))
+        return {"unknown": said}, [], [f"How far the views are behind can't be told: {said}"]
 
 
 def _projector(connection: psycopg.Connection[Any]) -> list[str]:
@@ -165,11 +168,16 @@ def _stall(stall: Stall) -> str:
     return f"{whose}: end it, or run SELECT pg_terminate_backend({stall.pid})."
 
 
+def _without_paths(said: str) -> str:
+    """What libpq says, without the folder of its socket: everybody who reaches this node reads it."""
+    return _SOCKET.sub("on its socket", said)
+
+
 def _said(check: Callable[[], object]) -> str:
     try:
         check()
     except (DatabaseUnavailable, migrations.MigrationError, LoginKeyLost, Busy) as error:
-        return str(error)
+        return _without_paths(str(error))
     except psycopg.Error as error:
-        return first_line(error)
+        return _without_paths(first_line(error))
     return "ok"
