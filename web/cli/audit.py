@@ -17,7 +17,7 @@ from web.cli.times import PointInTime
 if TYPE_CHECKING:
     from web.cli.store import Cli
 
-_COLUMNS = {
+COLUMNS = {
     "position": "Event",
     "created_at": "At",
     "event_type": "Type",
@@ -57,7 +57,7 @@ def list_entries(cli: Cli, limit: int, **given: Any) -> None:
     with cli.views() as connection:
         found = queries.entries(connection, cli.account_id, limit=limit, **filters)
     # An event may give two entries, and the query never splits it; who asks for so many lines gets no more.
-    cli.out.rows([entry.as_record() for entry in found[:limit]], _COLUMNS, "Nothing was found.")
+    cli.out.rows([entry.as_record() for entry in found[:limit]], COLUMNS, "Nothing was found.")
 
 
 @store_command(audit, "export", help="Export entries, newest first; the export itself is recorded.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 reason_option = click.option("--reason", metavar="TEXT", help="Stands in the audit log.")
 client_argument = click.argument("client_ref", metavar="CLIENT_ID")
 
-_COLUMNS = {
+COLUMNS = {
     "name": "Name",
     "status": "Status",
     "registration": "Registered",
@@ -27,7 +27,7 @@ _COLUMNS = {
     "client_id": "Client id",
 }
 _DETAILS = {
-    **_COLUMNS,
+    **COLUMNS,
     "client_stream": "Stream",
     "fingerprint": "App",
     "verified": "Verified",
@@ -80,7 +80,7 @@ def list_clients(cli: Cli, removed: bool) -> None:
 
     with cli.views() as connection:
         rows = list_integrations(connection, cli.account_id, removed=removed)
-    cli.out.rows(rows, _COLUMNS, "No app has registered yet.")
+    cli.out.rows(rows, COLUMNS, "No app has registered yet.")
 
 
 @store_command(client, "show", help="Show one app.")

@@ -52,8 +52,8 @@ def rebuild(cli: Cli, names: tuple[str, ...]) -> None:
     done = []
     for projection in _chosen(names):
         events = 0
-        with _connection(cli) as connection, _bar(projection.name) as show:
-            for progress in build(connection, projection, _reader(cli)):
+        with connection_of(cli) as connection, bar(projection.name) as show:
+            for progress in build(connection, projection, reader_of(cli)):
                 events = progress.position
                 show(progress.position, progress.head)
         done.append({"name": projection.name, "position": events})
@@ -72,8 +72,8 @@ def verify(cli: Cli, names: tuple[str, ...]) -> None:
         pass
     differing: list[dict[str, Any]] = []
     for projection in _chosen(names):
-        with _connection(cli) as connection, _connection(cli) as snapshot, _bar(projection.name) as show:
-            for step in compare(connection, snapshot, projection, _reader(cli)):
+        with connection_of(cli) as connection, connection_of(cli) as snapshot, bar(projection.name) as show:
+            for step in compare(connection, snapshot, projection, reader_of(cli)):
                 if isinstance(step, Difference):
                     row = {"table": step.table, "key": step.key, "live": step.live, "rebuilt": step.rebuilt}
                     differing.append({"projection": projection.name, **row})
@@ -96,20 +96,20 @@ def _chosen(names: tuple[str, ...]) -> list[Projection]:
     return [BY_NAME[n] for n in names or BY_NAME]
 
 
-def _reader(cli: Cli) -> PersonalReader:
+def reader_of(cli: Cli) -> PersonalReader:
     from projections.events import PersonalReader
 
     return PersonalReader(cli.app.keyring.open, cli.app.keyring.prefetch)
 
 
-def _connection(cli: Cli) -> contextlib.AbstractContextManager[Any]:
+def connection_of(cli: Cli) -> contextlib.AbstractContextManager[Any]:
     from infrastructure.database import CLI, connect, with_parameters
 
     return connect(with_parameters(cli.app.dsn, application_name=CLI, options=(("timezone", "UTC"),)))
 
 
 @contextlib.contextmanager
-def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
+def bar(name: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _position, _head: None

@@ -19,6 +19,7 @@ from web.cli.member import member
 from web.cli.policy import policy
 from web.cli.project import project
 from web.cli.projections import projections
+from web.cli.replay import add_to
 from web.cli.resource import resource
 from web.cli.serve import migrate, projector, serve
 from web.cli.session import session
@@ -35,3 +36,4 @@ for command in (demo, serve, projector, init, migrate):
     cli.add_command(command)
 for group in (access, ask, account, member, hold, project, client, resource, policy, session, keys, audit, ledger, projections, events):
     cli.add_command(group)
+add_to(cli)

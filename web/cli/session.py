@@ -11,7 +11,7 @@ from web.cli.commands import store_command
 if TYPE_CHECKING:
     from web.cli.store import Cli
 
-_COLUMNS = {
+COLUMNS = {
     "grant_id": "Session",
     "member_name": "Person",
     "client_name": "App",
@@ -44,7 +44,7 @@ def list_sessions(cli: Cli, everything: bool, user: str | None, client_ref: str 
     stream = str(client_of(cli.services, cli.account_id, client_ref).id) if client_ref else None
     with cli.views() as connection:
         rows = queries.list_sessions(connection, cli.account_id, member_id=member_id, client_stream=stream, live_only=not everything, limit=limit)
-    cli.out.rows(rows, _COLUMNS, "There are no sessions.")
+    cli.out.rows(rows, COLUMNS, "There are no sessions.")
 
 
 @store_command(session, "revoke", help="End a session at once.")

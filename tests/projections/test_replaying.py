@@ -1,0 +1,86 @@
+"""Views as they stood: what a page showed then is what a replay shows of then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from application import decide_app, revoke_grant
+from infrastructure.past.moments import Moment, head
+from infrastructure.store.sequencer import Sequencer
+from projections import view
+from projections.events import PersonalReader
+from projections.integrations.queries import list_integrations
+from projections.rebuild import AlreadyBuilding
+from projections.registry import BY_NAME
+from projections.replaying import Replay
+from projections.sessions.queries import list_sessions
+from tests.projections.support import run_all
+from tests.support.oauth_world import CLI, World, oauth_world
+from tests.support.postgres import Database
+
+SHOWN = ("members", "integrations", "consents", "sessions", "usage")
+
+
+def shown(connection: Any, world: World) -> tuple[list[Any], list[Any]]:
+    return list_integrations(connection, world.account_id), list_sessions(connection, world.account_id, live_only=True)
+
+
+def replay(connection: Any, world: World, moment: Moment) -> Replay:
+    keyring = world.app.keyring
+    return Replay(connection, [BY_NAME[name] for name in SHOWN], PersonalReader(keyring.open, keyring.prefetch), moment.position, moment.at)
+
+
+def test_a_replay_shows_what_the_pages_showed_then(database: Database) -> None:
+    with oauth_world(database) as world, psycopg.connect(database.web_dsn, autocommit=True) as connection:
+        keyring, told = world.app.keyring, []
+
+        def note() -> None:
+            Sequencer(connection).sequence()
+            run_all(connection, PersonalReader(keyring.open, keyring.prefetch))
+            told.append((Moment(head(connection), world.clock()), shown(connection, world)))
+
+        editor, helper = world.client_id(client_name="Editor"), world.client_id(client_name="Helper")
+        note()
+        tokens = world.tokens(editor, world.member("Developer"), scopes="projects:query", keep_alive=True)
+        world.tokens(helper, scopes="account:read", keep_alive=True)
+        note()
+        world.refresh(editor, tokens["refresh_token"])
+        decide_app.block(world.services, world.account_id, helper, actor_id=world.admin_id, origin=CLI)
+        note()
+        revoke_grant.revoke(world.services, world.account_id, str(world.grant_id(tokens)), by="admin", actor_id=None, origin=CLI)
+        note()
+        for moment, pages in told:
+            made = replay(connection, world, moment)
+            with made.building() as steps:
+                assert [step.position for step in steps][-1] == moment.position
+                assert shown(made.seen(), world) == pages
+        assert [len(pages[1]) for _, pages in told] == [0, 2, 1, 0]
+        assert all(len(view.tables_of(connection, BY_NAME[name])) == len(BY_NAME[name].tables) for name in SHOWN)
+
+
+def test_time_that_passed_since_ends_nothing_then(database: Database) -> None:
+    with oauth_world(database) as world, psycopg.connect(database.web_dsn, autocommit=True) as connection:
+        world.later(days=-30)
+        world.tokens(world.client_id(), scopes="projects:query", keep_alive=True)
+        Sequencer(connection).sequence()
+        run_all(connection, PersonalReader(world.app.keyring.open, world.app.keyring.prefetch))
+        assert shown(connection, world)[1] == []
+        made = replay(connection, world, Moment(head(connection), world.clock()))
+        with made.building() as steps:
+            list(steps)
+            assert [row.status for row in shown(made.seen(), world)[1]] == ["active"]
+
+
+def test_only_one_replay_runs(database: Database) -> None:
+    with (
+        oauth_world(database) as world,
+        psycopg.connect(database.web_dsn, autocommit=True) as connection,
+        psycopg.connect(database.web_dsn, autocommit=True) as other,
+    ):
+        Sequencer(connection).sequence()
+        moment = Moment(head(connection), world.clock())
+        with replay(connection, world, moment).building(), pytest.raises(AlreadyBuilding), replay(other, world, moment).building():
+            pass
