@@ -6,6 +6,7 @@ from tests.architecture.source import product
 
 AIM_FOR_FILES, AIM_FOR_FUNCTIONS = 300, 40
 # What stands above its aim needs a reason here; nothing may stand above the limit.
+# infrastructure.ledger.verifier: an auditor gets this one file, so what it needs can't be moved into others.
 LIMIT_FOR_FILES, LIMIT_FOR_FUNCTIONS = 400, 60
 
 

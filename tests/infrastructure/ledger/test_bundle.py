@@ -131,8 +131,27 @@ def test_the_verifier_runs_alone_with_nothing_of_ours(ours: Book, bundle: Path, 
     (tmp_path / "3.leaf").write_bytes(leaf)
     (tmp_path / "3.tlog-proof").write_text(proof, encoding="utf-8")
     assert "Event 3 is in the log" in run("proof", "3.leaf", "3.tlog-proof", "--vkey", VKEY).stdout
-    assert run("bundle", str(bundle), "--vkey", "nonsense").returncode == 1
+    (tmp_path / "vkey.txt").write_text(f"{VKEY}\n", encoding="utf-8")
+    assert run("bundle", str(bundle), "--vkey", "vkey.txt").stdout == run("bundle", str(bundle), "--vkey", VKEY).stdout
+    said = run("bundle", str(bundle), "--vkey", "missing.txt")
+    assert (said.returncode, "or a file that holds that" in said.stderr) == (1, True)
     assert "usage" in run().stderr
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:-40], lambda raw: raw[:2_000] + b"XXXX" + raw[2_004:], lambda _: b"no zip at all", lambda _: b""]
+)
+def test_a_damaged_file_is_called_damaged(bundle: Path, damage: Callable[[bytes], bytes]) -> None:
+    bundle.write_bytes(damage(bundle.read_bytes()))
+    with pytest.raises(NotProven, match="The file is damaged, or no export"):
+        check_bundle(bundle, VKEY)
+
+
+def test_a_file_that_lacks_a_part_is_told_which(bundle: Path) -> None:
+    with zipfile.ZipFile(bundle, "w") as emptied:
+        emptied.writestr("manifest.json", "{}")
+    with pytest.raises(NotProven, match=r"a part of it is missing: .*checkpoint"):
+        check_bundle(bundle, VKEY)
 
 
 def test_the_manifest_says_what_is_in_the_bundle(ours: Book, bundle: Path) -> None:

@@ -37,9 +37,11 @@ def test_an_export_is_checked_offline_by_the_same_command(signed: Grantbook, tmp
     found = alone("ledger", "verify", str(bundle), "--vkey", vkey)
     assert found["events"] == written["events"]
     assert found["complete_to"] is not None
+    (tmp_path / "vkey.txt").write_text(vkey, encoding="utf-8")
+    assert alone("ledger", "verify", str(bundle), "--vkey", "vkey.txt") == found
     broken = tmp_path / "broken.zip"
     broken.write_bytes(bundle.read_bytes()[:-40])
-    assert "Not proven" in alone.refused("ledger", "verify", str(broken), "--vkey", vkey)
+    assert "Not proven: The file is damaged" in alone.refused("ledger", "verify", str(broken), "--vkey", vkey)
     assert "--vkey is needed" in alone.refused("ledger", "verify", str(bundle), code=2)
     assert "go with FILE" in signed.refused("ledger", "verify", "--vkey", vkey, code=2)
 
@@ -79,5 +81,6 @@ def test_the_live_store_is_checked_with_what_was_signed(signed: Grantbook) -> No
 
 
 def test_the_verifier_is_written_for_auditors(signed: Grantbook, tmp_path: Path) -> None:
-    assert signed.run("ledger", "verifier", "-o", str(tmp_path / "verifier.py")).returncode == 0
+    said = signed.run("ledger", "verifier", "-o", str(tmp_path / "verifier.py"))
+    assert (said.returncode, f"Wrote the verifier to {tmp_path / 'verifier.py'}" in said.stdout) == (0, True)
     assert "all that an auditor has to read" in (tmp_path / "verifier.py").read_text(encoding="utf-8")
