@@ -32,7 +32,7 @@ def rewrap(app: App) -> Rewrapped:
     settings = app.settings
     app.services.login_key("", "")  # wraps itself anew when it is read
     with connect(cli_dsn(app.dsn)) as connection:
-        data_keys, lost = _data_keys(connection, Wrapping(settings.wrapping_keys))
+        data_keys, lost = rewrap_data_keys(connection, Wrapping(settings.wrapping_keys))
         signing, lost_signing = _each(
             connection,
             "SELECT kid, private_wrapped FROM signing_keys WHERE status <> 'retired'",
@@ -54,8 +54,8 @@ def rewrap(app: App) -> Rewrapped:
     return Rewrapped(data_keys, signing, providers, lost + lost_signing + lost_providers)
 
 
-def _data_keys(connection: psycopg.Connection[Any], wrapping: Wrapping) -> tuple[int, int]:
-    """Batch by batch, in the order of their ids."""
+def rewrap_data_keys(connection: psycopg.Connection[Any], wrapping: Wrapping) -> tuple[int, int]:
+    """How many were wrapped anew under the newest key, and how many none opens; batch by batch, in the order of their ids."""
     done, lost, after = 0, 0, ""
     while True:
         query = "SELECT kid, wrapped, kek_id FROM subject_keys WHERE kid > %s AND kek_id <> %s ORDER BY kid LIMIT %s"

@@ -68,7 +68,7 @@ class Wrapping:
     def __init__(self, wrapping_keys: tuple[bytes, ...]) -> None:
         if not wrapping_keys:
             raise ValueError("at least one wrapping key is needed")
-        self._keys = {hashlib.sha256(b"gb wrapping key id" + k).hexdigest()[:8]: derive(k, "grantbook data key wrapping v1") for k in wrapping_keys}
+        self._keys = {kek_id_of(k): derive(k, "grantbook data key wrapping v1") for k in wrapping_keys}
         self.kek_id = next(iter(self._keys))
 
     def wrap(self, key: bytes) -> bytes:
@@ -84,6 +84,11 @@ class Wrapping:
             return aes_key_unwrap(kek, wrapped)
         except InvalidUnwrap:
             return None
+
+
+def kek_id_of(wrapping_key: bytes) -> str:
+    """How a wrapping key is named beside what it wraps: it tells keys apart, and nothing about the key."""
+    return hashlib.sha256(b"gb wrapping key id" + wrapping_key).hexdigest()[:8]
 
 
 def period_of(subject: str, at: datetime) -> str:

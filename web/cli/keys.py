@@ -22,7 +22,7 @@ _COLUMNS = {
 }
 
 
-@click.group("keys", help="Signing keys: list, rotate; root keys: rewrap.")
+@click.group("keys", help="Signing keys: list, rotate; root keys: rewrap, rotate-wrapping.")
 def keys() -> None:
     pass
 
@@ -43,6 +43,48 @@ def rewrap_keys(cli: Cli) -> None:
         told += f" {done.lost:,} open with none of the configured keys: add the key that they were wrapped with to its list, or give them up."
     cli.out.say(told, data_keys=done.data_keys, signing_keys=done.signing_keys, provider_secrets=done.provider_secrets, lost=done.lost)
     if done.lost:
+        raise click.exceptions.Exit(REFUSED)
+
+
+@store_command(
+    keys, "rotate-wrapping", help="Wrap all keys of personal data under a new wrapping key and destroy the old: then erasures reach old copies."
+)
+def rotate_wrapping(cli: Cli) -> None:
+    from infrastructure.database import cli_dsn, connect
+    from infrastructure.erasure import wrapping_keys
+
+    with connect(cli_dsn(cli.app.dsn)) as connection:
+        done = wrapping_keys.rotate(connection, cli.app.settings, cli.services.clock())
+    told = f"{done.rewrapped:,} data keys are wrapped by {done.newest} now."
+    if done.destroyed:
+        told += f" Destroyed: {', '.join(done.destroyed)}. Copies of the database made before open nothing of whoever was erased."
+    if done.may_go:
+        told += f" Wraps nothing any more: {', '.join(done.may_go)}. Take it out of GRANTBOOK_WRAPPING_KEYS, restart, and destroy every copy of it."
+    if not done.destroyed and not done.may_go and not done.lost:
+        told += (
+            " There is no older key to destroy: put a new one in front in GRANTBOOK_WRAPPING_KEYS (see docs/erasure.md), then run this again."
+        )
+    if done.lost:
+        told += f" {done.lost:,} open with none of the configured keys: keep the others until you have found the one that is missing."
+    facts = {"rewrapped": done.rewrapped, "newest": done.newest, "destroyed": done.destroyed, "may_go": done.may_go, "lost": done.lost}
+    cli.out.say(told, **facts)
+    if done.lost:
+        raise click.exceptions.Exit(REFUSED)
+
+
+@store_command(keys, "wrapping", help="Show the wrapping keys: what each wraps and how old it is; exit 1 if the newest is older than 30 days.")
+def wrapping(cli: Cli) -> None:
+    from infrastructure.database import cli_dsn, connect
+    from infrastructure.erasure import wrapping_keys
+
+    now = cli.services.clock()
+    with connect(cli_dsn(cli.app.dsn)) as connection:
+        found = wrapping_keys.in_use(connection, cli.app.settings.wrapping_keys, now)
+    columns = {"kek_id": "Wrapping key", "data_keys": "Data keys", "since": "In use since", "newest": "Wraps", "configured": "Configured"}
+    cli.out.rows([{name: getattr(key, name) for name in columns} for key in found], columns, "There are no wrapping keys.")
+    since = found[0].since
+    if since is not None and now - since > wrapping_keys.WITHIN:
+        cli.out.warn("The newest wrapping key is older than 30 days, so erasures since then are not complete: run `grantbook keys rotate-wrapping`.")
         raise click.exceptions.Exit(REFUSED)
 
 
