@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from application.counting import COUNTS
 from infrastructure.bootstrap import App
+from infrastructure.erasure.forgetting import Forgetting
 from infrastructure.metrics_files import Writer
 from infrastructure.run_folder import RunFolder, draining
 from infrastructure.tracing import start_tracing
@@ -16,6 +17,7 @@ def take_part(process: str, app: App, folder: RunFolder | None = None) -> None:
     if folder is None:
         return
     draining.follow(folder)
+    Forgetting(app.dsn, app.keyring).start()
     if app.settings.metrics_port is not None:
         count_for(folder, process, app).start()
 

@@ -100,6 +100,11 @@ class Keyring:
         self._current.drop_if(lambda key, _: key[0] == subject)
         self._by_kid.drop_if(lambda _, key: isinstance(key, DataKey) and key.subject == subject)
 
+    def forget_all(self) -> None:
+        """Drop every key from memory: some are destroyed, and it is not known whose."""
+        self._current.drop_if(lambda _, __: True)
+        self._by_kid.drop_if(lambda _, __: True)
+
     def _found(self, subject: str, period: str) -> DataKey | None:
         rows = self.connections.query(_FIND, (subject, period))
         return self._unwrapped(subject, rows[0][0], bytes(rows[0][1]), rows[0][2]) if rows else None
