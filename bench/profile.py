@@ -123,7 +123,7 @@ def run(given: argparse.Namespace) -> None:
                 tokens = list(seed.sessions(app, seeded, 50))
             with place.app() as app, Path(os.devnull).open("ab") as nowhere:
                 configure_logs("json", stream=nowhere)
-                work = _introspections if given.introspect else _refreshes
+                work = _introspections if given.introspect else refreshes
                 one = work(wrapped(app, create_app(app)), seeded, tokens)
                 _warm(one, 300)
                 if given.cprofile:
@@ -132,7 +132,7 @@ def run(given: argparse.Namespace) -> None:
                     _stages(one, INTROSPECT if given.introspect else REFRESH, given.requests)
 
 
-def _refreshes(wsgi: Callable[..., Any], seeded: seed.Seeded, tokens: list[str]) -> Callable[[], None]:
+def refreshes(wsgi: Callable[..., Any], seeded: seed.Seeded, tokens: list[str]) -> Callable[[], None]:
     call = Caller(wsgi, "/oauth/token", {})
     prefix = f"grant_type=refresh_token&client_id={seeded.client_id}&refresh_token=".encode()
     waiting = [token.encode() for token in tokens]
