@@ -7,12 +7,13 @@ from typing import Any, Final
 from flask import Blueprint, Response, request, url_for
 
 from domain.errors import NotFound
+from infrastructure.past.reuse import reuses_of
 from infrastructure.store.reader import read_rows
 from projections.audit_log import queries
 from projections.audit_log.queries import AuditEntry
 from projections.integrations.queries import integration, used_last
 from projections.members.queries import find_members
-from web.pages import audit_views, context
+from web.pages import audit_proofs, audit_views, context
 from web.pages.app_words import plain_name
 from web.pages.audit_export import TYPES, Export
 from web.pages.audit_models import AuditView
@@ -47,6 +48,16 @@ def detail(position: int) -> str:
     if position > _FARTHEST:
         raise NotFound("There is no such event.")
     return _page(before=position + 1, open_at=position)
+
+
+@blueprint.get("/<int:position>.<any(leaf, 'tlog-proof'):kind>")
+@for_readers
+def proof(position: int, kind: str) -> Response:
+    """The event's bytes, or what proves that the log holds them."""
+    if position > _FARTHEST:
+        raise NotFound("There is no such event.")
+    with context.views() as conn:
+        return audit_proofs.file(conn, context.account_id(), position, kind)
 
 
 @blueprint.get("/export.<any(csv, jsonl):kind>")
@@ -153,7 +164,11 @@ def _opened(conn: Any, account_id: str, position: int) -> Any:
     stored = next(iter(read_rows(conn, position - 1, 1)), None)
     if stored is None or str(stored.account_id) != account_id:
         raise NotFound("There is no such event.")
-    return audit_views.opened(stored, _links(conn, account_id, position))
+    told = ""
+    if stored.topic == "grant.reuse_detected":
+        found = reuses_of(context.past(conn), stored.stream_id, position)
+        told = found[-1].words if found else ""
+    return audit_views.opened(stored, _links(conn, account_id, position), audit_proofs.proof(conn, position), told)
 
 
 def _links(conn: Any, account_id: str, position: int) -> tuple[tuple[str, str], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from web.pages.models import Filter, Pager
 
@@ -23,8 +24,20 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventProof:
+    """Proved by the newest checkpoint (of `size` entries), waiting for one, or failing. Hashes in hex, `path` from the event to the root."""
+
+    state: Literal["proved", "waiting", "fails"]
+    size: int = 0
+    root: str = ""
+    signature: str = ""
+    path: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedEvent:
-    """The opened event as recorded, with its place in the log and links to what it is about."""
+    """The opened event as recorded, with its place in the log and links to what it is about; `told` where the event has a story."""
 
     position: int
     at: datetime
@@ -32,6 +45,8 @@ class OpenedEvent:
     leaf_hash: str
     stream: str
     links: tuple[tuple[str, str], ...]
+    proof: EventProof
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

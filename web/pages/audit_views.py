@@ -13,7 +13,7 @@ from flask import url_for
 
 from projections.audit_log.event_types import EVENT_TYPES
 from projections.audit_log.queries import AuditEntry
-from web.pages.audit_models import AuditRow, OpenedEvent
+from web.pages.audit_models import AuditRow, EventProof, OpenedEvent
 from web.pages.audit_sentences import Known, sentence_for
 from web.pages.formatting import long_date
 from web.pages.models import Choice, Filter
@@ -139,7 +139,7 @@ def actor_words(entry: AuditEntry, known: Known) -> str:
     return _ACTORS.get(entry.actor_type, entry.actor_type)
 
 
-def opened(stored: Any, links: tuple[tuple[str, str], ...]) -> OpenedEvent:
+def opened(stored: Any, links: tuple[tuple[str, str], ...], proof: EventProof, told: str = "") -> OpenedEvent:
     """The event as its bytes stand in the log; sealed values are told as such."""
     facts = {"topic": stored.topic, **readable(json.loads(bytes(stored.state)))}
     return OpenedEvent(
@@ -149,6 +149,8 @@ def opened(stored: Any, links: tuple[tuple[str, str], ...]) -> OpenedEvent:
         leaf_hash=bytes(stored.leaf_hash).hex(),
         stream=f"{stored.stream_id}, version {stored.version}",
         links=links,
+        proof=proof,
+        told=told,
     )
 
 

@@ -11,6 +11,7 @@ from flask import current_app, g, request
 from application.services import Origin, Services
 from domain.account import Account
 from infrastructure.bootstrap import App
+from infrastructure.past.answers import Past
 from web import hosts
 
 
@@ -56,6 +57,12 @@ def origin() -> Origin:
 def views() -> AbstractContextManager[Any]:
     """A connection to the views (a replica where one is set)."""
     return grantbook().views()
+
+
+def past(connection: Any) -> Past:
+    """The account's events, and what opens them."""
+    app = grantbook()
+    return Past(connection, app.store.mapper, app.keyring, account_id())
 
 
 def secure() -> bool:

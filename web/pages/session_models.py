@@ -78,6 +78,7 @@ class SessionDetail:
     row: SessionRow
     state: Literal["active", "ended"]
     ended_line: str
+    told: str
     facts: tuple[tuple[str, str], ...]
     history: tuple[HistoryEntry, ...]
     page_id: str

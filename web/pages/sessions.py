@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -10,6 +11,8 @@ from werkzeug.wrappers import Response
 from application import revoke_grant
 from application.lookups import as_uuid
 from domain.errors import InvalidInput, NotFound
+from infrastructure.past.moments import head
+from infrastructure.past.reuse import reuses_of
 from projections.sessions import queries
 from projections.sessions.queries import SessionRow
 from web.pages import context, csrf, session_lists, session_views
@@ -72,12 +75,21 @@ def detail(grant_id: str) -> str:
             row=session_views.session_row(row, projects=account.projects, now=now, may_manage=signed_in().may_manage),
             state="ended" if row.status == "ended" else "active",
             ended_line=session_views.ended_line(row),
+            told=_told(conn, row),
             facts=facts,
             history=session_history(conn, context.account_id(), grant_id, people, account.projects),
             page_id=row.client_stream,
         )
         title = f"{view.row.person}, {plain_name(row.client_name)}"
         return settings_page("settings/sessions/detail.html", conn, title, _SECTION, here=_HERE, trail=_trail(), view=view)
+
+
+def _told(conn: Any, row: SessionRow) -> str:
+    """Where a spent token ended the session: whether it looks like a race or a theft, from both uses."""
+    if row.ended_reason != "reuse_detected":
+        return ""
+    found = reuses_of(context.past(conn), UUID(row.grant_id), head(conn))
+    return found[-1].words if found else ""
 
 
 @blueprint.route("/<grant_id>/revoke", methods=["GET", "POST"])

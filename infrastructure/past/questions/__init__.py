@@ -1,4 +1,4 @@
-"""The twelve questions that auditors ask (EVIDENCE.md 7) and two that lead on from them, each answered by one function from the account's events."""
+"""The twelve questions that auditors ask (EVIDENCE.md 7) and three that lead on from them, each answered from the account's events."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from infrastructure.past.questions.leaving import leaving
 from infrastructure.past.questions.population import population
 from infrastructure.past.questions.replayed import replayed
 from infrastructure.past.questions.review import review
+from infrastructure.past.questions.stolen import stolen
 from infrastructure.past.questions.who import who
 
 __all__ = ["QUESTIONS", "Asking", "Parameter", "Question"]
@@ -42,6 +43,9 @@ _ALL = (
     Question(
         "explain", "Why was something allowed or refused, and which event changed it?",
         ("user", "client", "scope", "project", "at"), explain, all_needed=("user", "client", "scope"),
+    ),
+    Question(
+        "reuse", "Which spent refresh tokens came back, and was it a race or a theft?", ("grant", "user", "client", "since", "until"), stolen,
     ),
     Question("difference", "Whose access changed between two moments, and how?", ("since", "until", "user", "client"), difference),
 )  # fmt: skip

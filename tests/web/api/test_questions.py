@@ -18,7 +18,7 @@ from tests.web.api.conftest import Server, client_of
 
 def test_the_questions_are_listed_with_what_they_take(server: Server) -> None:
     listed = {question["name"]: question for question in server.caller().get("/questions").get_json()["data"]}
-    assert len(listed) == 14
+    assert len(listed) == 15
     assert listed["explain"]["all_needed"] == ["user", "client", "scope"]
 
 

@@ -62,6 +62,7 @@ class Site:
     account_id: str = ""
     people: dict[str, str] = field(default_factory=dict)
     projects: dict[str, str] = field(default_factory=dict)
+    superuser_dsn: str = ""
 
     def email(self, who: str) -> str:
         return f"{who}@jaffle.example"
@@ -125,7 +126,7 @@ def _running(cluster: TestCluster, data: Path) -> Iterator[Site]:
         thread.start()
         assert projector.leading.wait(20)
         with _serving(app, port):
-            yield Site(app, base_url)
+            yield Site(app, base_url, superuser_dsn=database.superuser_dsn)
         stop.set()
         thread.join(10)
         app.close()

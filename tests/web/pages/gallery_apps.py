@@ -191,7 +191,7 @@ SESSIONS = SessionsView(
 )  # fmt: skip
 NO_SESSIONS = replace(SESSIONS, filtered=False, rows=(), pager=models.Pager(words="No sessions"), ended=(), may_manage=False, revoke_all=())
 SESSION = SessionDetail(
-    row=session("g1", "Maya Castillo", CLAUDE), state="active", ended_line="", facts=(("Resource", MCP),),
+    row=session("g1", "Maya Castillo", CLAUDE), state="active", ended_line="", told="", facts=(("Resource", MCP),),
     history=HISTORY, page_id="b3f1",
 )  # fmt: skip
 

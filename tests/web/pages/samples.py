@@ -115,6 +115,11 @@ AUDIT = audit_models.AuditView(
         position=12471, at=ago(minutes=14), recorded='{\n  "topic": "grant.reuse_detected",\n  "generation": 70\n}',
         leaf_hash="f042e388df82a79b377897ddd4d2af74536ff866d2ae9b1e2cb8f5739fef8e30",
         stream="6e2d3c0e-0f4a-4a55-9b31-2f9f6f0a1d11, version 74", links=(("Session", "/settings/sessions/g1"),),
+        proof=audit_models.EventProof(
+            state="proved", size=12480, root="9c" * 32, signature="— auth.example.com/ledger " + "A" * 90, path=("ab" * 32, "cd" * 32),
+            files=(("Event, byte for byte", "/settings/audit/12471.leaf"), ("Proof", "/settings/audit/12471.tlog-proof")),
+        ),
+        told="Refresh token 70 was spent from 203.0.113.7 (Editor/1.2) and came again from 198.51.100.4 (curl/8), 3 hours later.",
     ),
     exports=(("CSV", "/settings/audit/export.csv"), ("JSON Lines", "/settings/audit/export.jsonl")),
 )  # fmt: skip

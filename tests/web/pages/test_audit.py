@@ -7,8 +7,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
+import psycopg
 import pytest
 
+from infrastructure.database import connect
+from infrastructure.ledger.sealing import Sealing, signer_of
+from infrastructure.ledger.verifier import check_proof
 from projections.audit_log.event_types import EVENT_TYPES
 from tests.support.http_flow import Person
 from tests.web.pages.conftest import Site, connected, settled, signed_in, text_of
@@ -196,3 +200,30 @@ def test_a_page_covers_ninety_days_at_most() -> None:
     narrow = asked({"from": "2026-11-17", "to": "2026-11-20"}, now)
     assert (narrow.since, narrow.until) == (datetime(2026, 11, 17, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC))
     assert asked({}, now).until >= now + timedelta(hours=1)
+
+
+def seal(site: Site) -> str:
+    """Sign what there is; the log's public key."""
+    settled(site)
+    with connect(site.app.dsn) as leading:
+        Sealing(site.app.settings, site.app.services).term(leading)(leading, lambda: settled(site))
+        return signer_of(site.app.settings, leading).vkeys[0]
+
+
+def test_an_opened_event_is_proved_by_the_newest_checkpoint(fresh_site: Site) -> None:
+    admin = signed_in(fresh_site, "admin")
+    settled(fresh_site)
+    assert "In the log, not yet in a checkpoint" in text_of(admin.http.get("/settings/audit/1"))
+    assert admin.http.get("/settings/audit/1.leaf").status_code == 404
+    vkey = seal(fresh_site)
+    words = text_of(admin.http.get("/settings/audit/1"))
+    assert "In checkpoint" in words
+    assert "Inclusion proof" in words
+    leaf, proof = (admin.http.get(f"/settings/audit/1.{kind}").content for kind in ("leaf", "tlog-proof"))
+    assert check_proof(leaf, proof.decode(), vkey)[0] == 0
+    with psycopg.connect(fresh_site.superuser_dsn, autocommit=True) as owner:
+        owner.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+        owner.execute("""UPDATE events SET state = convert_to(replace(convert_from(state, 'UTF8'), 'Jaffle', 'Jiffle'), 'UTF8')
+            WHERE topic = 'account.opened'""")
+    assert "Does not match checkpoint" in text_of(admin.http.get("/settings/audit/1"))
+    assert "is not what was signed" in text_of(admin.http.get("/settings/audit/1"))
