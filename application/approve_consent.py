@@ -81,7 +81,7 @@ def deny(services: Services, pending: PendingRequest, member_id: str, *, text: s
             for_client=pending.client_stream,
             requested=pending.scopes,
             resource=pending.resource,
-            text=_digest(text),
+            text=digest_of(text),
         )
         services.store.append([consent], also=lambda tables: _use(tables, pending, text, context))
         return answer_url(pending.redirect_uri, services.issuer, pending.state, error="access_denied", error_description="The user did not allow it.")
@@ -163,7 +163,7 @@ def _grant(
     }  # fmt: skip
     consent.give(
         context, requested=pending.scopes, approved=approved, denied=tuple(s for s in pending.scopes if s not in approved + offline),
-        text=_digest(text), held=tuple(p for p, extent in member.held.items() if not extent.empty), grant_id=str(grant_id), **shared,
+        text=digest_of(text), held=tuple(p for p, extent in member.held.items() if not extent.empty), grant_id=str(grant_id), **shared,
     )  # fmt: skip
     pinned = {"consent": consent.version, "client": client.version, "member": member.version, "account": account.version}
     return Grant.begin(
@@ -178,8 +178,9 @@ def _use(tables: Tables, pending: PendingRequest, text: str, context: Context) -
     """In the append's transaction: the request is used up, and the text that was shown is kept under its hash."""
     if not tables.use_authorization_request(pending.request_id, context.now):
         raise RequestEnded("This request was answered before or is too old. Go back to the app and connect again.")
-    tables.add_consent_text(bytes.fromhex(_digest(text)), "en", text)
+    tables.add_consent_text(bytes.fromhex(digest_of(text)), "en", text)
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """What a consent's event keeps of the text that was shown: its SHA-256, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()

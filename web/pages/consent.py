@@ -29,6 +29,7 @@ _VARIANTS: Final[dict[str, CannotConnectVariant]] = {
     "client_removed": "removed", "app_blocked": "blocked", "app_pending": "pending", "plan": "no_plan",
 }  # fmt: skip
 _UNDECIDED: Final = "Choose Allow or Deny."
+_CHANGED: Final = "What this page says has changed since you opened it, and nothing is decided yet. Read it again, then decide."
 _NOT_ASKED: Final = "Press “Ask an admin”, or go back to the app."
 
 
@@ -64,6 +65,8 @@ def decide() -> Response:
         return _ask(waiting, asked)
     if decision != "approve":
         return _page(asked, chosen, {"decision": _NOT_ASKED if asked.pending else _UNDECIDED}, status=400)
+    if request.form.get("shown") != approve_consent.digest_of(_text(asked)):
+        return _page(asked, chosen, {"decision": _CHANGED}, status=400)
     return _approved(waiting, asked, chosen)
 
 
@@ -110,8 +113,9 @@ def _page(asked: Asked, chosen: Choices | None = None, errors: dict[str, str] | 
     with context.views() as conn:
         email = viewer_of(conn, signed_in()).email
         view = consent_view(asked, email=email, now=context.services().clock(), chosen=chosen, errors=errors)
-        token = csrf.token_for_request(asked.waiting.request_id)
-        body = account_page("account/consent.html", conn, f"Allow {view.app.name} to connect?", with_lag=False, view=view, request_token=token)
+        token, shown = csrf.token_for_request(asked.waiting.request_id), approve_consent.digest_of(_text(asked))
+        title = f"Allow {view.app.name} to connect?"
+        body = account_page("account/consent.html", conn, title, with_lag=False, view=view, request_token=token, shown=shown)
     return make_response(body, status)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from application import decide_app, manage_members, manage_policies
+from application import decide_app, manage_members, manage_policies, manage_scopes
 from tests.support.http_flow import App, Person, form_fields, hidden
 from tests.web.pages.conftest import ORIGIN, Site, signed_in, text_of
 from web.pages.formatting import long_date
@@ -226,6 +226,22 @@ def test_asking_again_for_what_changes_things_says_at_the_top_that_it_is_not_tic
     assert "Change models, Run jobs are not ticked: it gets only what is." in words
     assert re.findall(r'class="pick new"><input type="checkbox" name="scope" value="([^"]*)"', again.text) == ["projects:develop", "jobs:run"]
     assert boxes(again.text, "scope") == {"projects:query": "on", "projects:develop": "off", "jobs:run": "off"}
+
+
+def test_nobody_agrees_to_words_that_were_changed_meanwhile(site: Site, analyst: Person) -> None:
+    _, page = ask(site, analyst, scope="projects:query", name="Reworded")
+    form = {**hidden(page.text), "scope": ["projects:query"], "project_access": "all", "decision": "approve"}
+    manage_scopes.change_scope(site.app.services, site.account_id, "projects:query", title="Query metrics and more", origin=ORIGIN)
+    try:
+        answer = analyst.http.post("/consent", data=form)
+        assert answer.status_code == 400
+        assert "What this page says has changed since you opened it" in text_of(answer)
+        assert "Query metrics and more" in text_of(answer)
+        assert boxes(answer.text, "scope") == {"projects:query": "on"}
+        assert analyst.http.post("/consent", data={**form, "shown": ""}).status_code == 400
+        assert analyst.http.post("/consent", data={**form, **hidden(answer.text)}).status_code == 303
+    finally:
+        manage_scopes.change_scope(site.app.services, site.account_id, "projects:query", title="Query metrics", origin=ORIGIN)
 
 
 def test_a_verified_app_gets_no_warning_and_its_scopes_ticked(site: Site) -> None:
