@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import psycopg
 
@@ -107,9 +108,12 @@ class Builder(threading.Thread):
 
     def _build(self, connection: psycopg.Connection[object], projection: Projection) -> None:
         log.info("projector.builds", projection=projection.name, version=projection.version)
-        for _ in rebuild(connection, projection, self._new_reader()):
-            if self._stop_asked.is_set():
-                return
+        with connect(self._dsn) as snapshot:
+            for progress in rebuild(connection, projection, self._new_reader(), snapshot=snapshot):
+                if self._stop_asked.is_set():
+                    return
+                for changed in progress.changed:
+                    log.info("projector.compared", projection=projection.name, **asdict(changed))
         log.info("projector.built", projection=projection.name, version=projection.version)
 
 

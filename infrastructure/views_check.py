@@ -15,10 +15,11 @@ import psycopg
 from infrastructure.clock import now
 from infrastructure.database import connect
 from infrastructure.logs import get_logger
+from projections.comparing.comparison import Difference
 from projections.definition import Projection
 from projections.events import PersonalReader
 from projections.rebuild import AlreadyBuilding, RebuildFailed
-from projections.verify import Difference, NotComparable, verify
+from projections.verify import NotComparable, verify
 
 LOOK_EVERY = 60.0
 """Seconds between looks at whether it is time."""

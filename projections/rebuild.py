@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from projections import view
+from projections.comparing.comparison import Changed, changes
 from projections.connection import Connection
 from projections.definition import Projection
 from projections.events import PersonalReader, PoisonEvent
@@ -36,17 +37,40 @@ class Progress:
     position: int
     head: int
     phase: str
+    changed: tuple[Changed, ...] = ()
+    """Once it is `compared`: what the switch is going to change, table by table."""
 
 
-def rebuild(connection: Connection, projection: Projection, reader: PersonalReader, batch: int = BATCH) -> Iterator[Progress]:
-    """Rebuild and switch, yielding after each batch. Needs an autocommit connection of its own; the old tables serve until the switch."""
+def rebuild(
+    connection: Connection, projection: Projection, reader: PersonalReader, batch: int = BATCH, *, snapshot: Connection | None = None
+) -> Iterator[Progress]:
+    """Rebuild, compare and switch, yielding after each batch. Needs an autocommit connection of its own; the old tables serve until the switch.
+
+    `snapshot`: another one, to compare with what is live; without it nothing is compared.
+    """
     with Build(connection, projection, reader, batch) as build:
         yield from build.catch_up(CLOSE)
         yield replace(build.progress(), phase="indexing")
         projection.index(connection, projection.names(build.suffix), "CONCURRENTLY")
+        if snapshot is not None:
+            yield from _compared(connection, snapshot, projection, build)
         while not build.try_switch():
             yield from build.catch_up(CLOSE)
         yield replace(build.progress(), phase="switched")
+
+
+def _compared(connection: Connection, snapshot: Connection, projection: Projection, build: Build) -> Iterator[Progress]:
+    """Both at one position, by the columns that both have. A view that stopped, or lags, is not compared: it is replaced."""
+    with snapshot.transaction():
+        snapshot.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        live = view.standing(snapshot, projection.name)
+        if live is None or live.state != "live" or live.position < build.position:
+            return
+        yield from build.catch_up(0, until=live.position)
+        old, new = replace(projection, version=live.version).names(live.suffix), projection.names(build.suffix)
+        tables = [(table, key) for table, key in projection.tables.items() if view.exists(snapshot, old[table])]
+        found = [changes(snapshot, old[table], connection, new[table], table, key) for table, key in tables]
+    yield replace(build.progress(), phase="compared", changed=tuple(each for each in found if each is not None))
 
 
 class Build:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -238,26 +238,10 @@ def erased_members(connection: Connection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT member_id::text FROM views.members WHERE erased").fetchall()]
 
 
-def rows_in_order(connection: Connection, table: str, key: Sequence[str], cursor: str) -> Iterator[tuple[Any, ...]]:
-    """Every row's key and a hash of all its columns, by key; needs an open transaction."""
-    columns = ", ".join(f'{name}::text COLLATE "C"' if kind != "bigint" else name for name, kind in _kinds(connection, table, key))
-    with connection.cursor(cursor) as rows:
-        rows.itersize = 5000
-        rows.execute(f"SELECT {columns}, hashtextextended(t::text, 0) FROM {table} t ORDER BY {', '.join(str(i + 1) for i in range(len(key)))}")
-        yield from rows
-
-
-def row_at(connection: Connection, table: str, key: Sequence[str], values: Sequence[Any]) -> dict[str, Any] | None:
-    """One row by its key."""
-    condition = " AND ".join(f"{name}::text = %s" for name in key)
-    row = connection.execute(f"SELECT row_to_json(t) FROM {table} t WHERE {condition}", [str(v) for v in values]).fetchone()
-    return None if row is None else row[0]
-
-
-def _kinds(connection: Connection, table: str, key: Sequence[str]) -> list[tuple[str, str]]:
-    query = "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = %s::regclass AND attname = ANY(%s)"
-    kinds = dict(connection.execute(query, (table, list(key))).fetchall())
-    return [(name, "bigint" if kinds[name] in ("bigint", "smallint") else kinds[name]) for name in key]
+def exists(connection: Connection, table: str) -> bool:
+    """Whether there is this table: an older version of a projection may not have had it."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 _LAG = """

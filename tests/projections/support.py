@@ -8,11 +8,12 @@ from typing import Any
 import psycopg
 
 from projections import view
+from projections.comparing.comparison import Difference
 from projections.events import PersonalReader
 from projections.preparing import prepare
 from projections.registry import PROJECTIONS
 from projections.runner import Runner
-from projections.verify import Difference, verify
+from projections.verify import verify
 
 Connection = psycopg.Connection[Any]
 

@@ -58,6 +58,48 @@ def test_a_rebuild_equals_the_live_tables_and_replaces_them(history: History, co
     assert shown == (len(before["audit_log"]),)
 
 
+def compared(connection: Connection, other: Connection, projection: Any, reader: PersonalReader) -> dict[str, tuple[int, int, int]]:
+    """New, different and gone rows of each table, as told before the switch."""
+    steps = list(rebuild(connection, projection, reader, batch=50, snapshot=other))
+    assert [step.phase for step in steps][-2:] == ["compared", "switched"]
+    (found,) = [step.changed for step in steps if step.phase == "compared"]
+    return {each.table: (each.new, each.different, each.gone) for each in found}
+
+
+def test_what_a_rebuild_is_going_to_change_is_told_before_the_switch(
+    history: History, connection: Connection, other_connection: Connection, new_reader: Reader
+) -> None:
+    members = BY_NAME["members"]
+    assert compared(connection, other_connection, members, new_reader()) == {"members": (0, 0, 0)}
+    standing = view.standing(connection, "members")
+    assert standing is not None
+    table = members.names(standing.suffix)["members"]
+    connection.execute(f"UPDATE {table} SET role = 'x' WHERE member_id = (SELECT min(member_id::text)::uuid FROM {table})".encode())
+    connection.execute(f"DELETE FROM {table} WHERE member_id = (SELECT max(member_id::text)::uuid FROM {table})".encode())
+    assert compared(connection, other_connection, members, new_reader()) == {"members": (1, 1, 0)}
+    assert compared(connection, other_connection, members, new_reader()) == {"members": (0, 0, 0)}
+
+
+def test_a_changed_projection_is_compared_by_the_columns_that_both_versions_have(
+    history: History, connection: Connection, other_connection: Connection, new_reader: Reader
+) -> None:
+    standing = view.standing(connection, "members")
+    assert standing is not None
+    table = BY_NAME["members"].names(standing.suffix)["members"]
+    connection.execute(f"ALTER TABLE {table} ADD COLUMN was_there_before text DEFAULT 'x'".encode())
+    newer = replace(BY_NAME["members"], version=BY_NAME["members"].version + 1)
+    assert compared(connection, other_connection, newer, new_reader()) == {"members": (0, 0, 0)}
+
+
+def test_a_view_that_stopped_is_replaced_without_being_compared(
+    history: History, connection: Connection, other_connection: Connection, new_reader: Reader
+) -> None:
+    connection.execute("UPDATE projections SET state = 'stopped', position = 3 WHERE name = 'members'")
+    phases = [step.phase for step in rebuild(connection, BY_NAME["members"], new_reader(), snapshot=other_connection)]
+    assert phases[-1] == "switched"
+    assert "compared" not in phases
+
+
 def test_a_rebuilt_table_has_the_same_indexes(history: History, connection: Connection, new_reader: Reader) -> None:
     query = """SELECT replace(replace(indexdef, indexname, ''), %s, '') FROM pg_indexes WHERE schemaname = 'views' AND tablename LIKE %s"""
 

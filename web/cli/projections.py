@@ -12,6 +12,7 @@ import click
 from web.cli.commands import REFUSED, store_command
 
 if TYPE_CHECKING:
+    from projections.comparing.comparison import Changed
     from projections.definition import Projection
     from projections.events import PersonalReader
     from web.cli.store import Cli
@@ -52,12 +53,16 @@ def rebuild(cli: Cli, names: tuple[str, ...]) -> None:
     done = []
     for projection in _chosen(names):
         events = 0
-        with connection_of(cli) as connection, bar(projection.name) as show:
-            for progress in build(connection, projection, reader_of(cli)):
-                events = progress.position
+        changed: tuple[Changed, ...] = ()
+        with connection_of(cli) as connection, connection_of(cli) as snapshot, bar(projection.name) as show:
+            for progress in build(connection, projection, reader_of(cli), snapshot=snapshot):
+                events, changed = progress.position, changed or progress.changed
                 show(progress.position, progress.head)
-        done.append({"name": projection.name, "position": events})
+        done.append({"name": projection.name, "position": events, "changed": [each for each in changed if not each.same]})
         cli.out.note(f"{projection.name} is rebuilt up to event {events:,}.")
+        for each in changed:
+            if not each.same:
+                cli.out.note(f"  {each.table}: of {each.rows:,} rows {each.new:,} are new and {each.different:,} others; {each.gone:,} are gone.")
     if cli.out.as_json:
         cli.out.rows(done, {"name": "Projection", "position": "Position"}, "")
 
