@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from application.identity_ports import IdentityTables
 from domain.access import Access, Standing
-from domain.base import PersonalField, Stream
+from domain.base import Personal, PersonalField, Sealed, Stream
 from domain.grant import Grant
 from domain.tokens import Token
 
@@ -61,6 +61,9 @@ class Tables(IdentityTables, Protocol):
     def members_with_login(self, account_id: str) -> list[str]: ...
     def subject_kids(self, subject: str) -> tuple[str, ...]: ...  # the data keys that there are
     def erase_member(self, account_id: str, member_id: str, said: Sequence[str]) -> None: ...  # beside `member.erased`; `said`: name and address
+    def keys_before(self, account_id: str, before: date) -> list[tuple[str, str]]: ...  # (kid, subject) of quarters and days that ended before it
+    def destroy_keys(self, kids: Sequence[str]) -> None: ...  # beside `ledger.keys_expired`
+    def set_directory_profile(self, account_id: str, member_id: str, profile: dict[str, Any]) -> None: ...
     def still_at(self, account_id: str, stream_id: UUID, version: int) -> bool: ...  # beside an append: askers of one account take turns
     def add_credential(self, credential_id: str, account_id: str, kind: str, owner: str, secret_hash: bytes) -> None: ...
     def replace_credential(self, credential_id: str, secret_hash: bytes) -> None: ...
@@ -164,6 +167,10 @@ class Store(Protocol):
 
     def tables(self) -> Tables:
         """The ordinary tables outside any append, each call its own transaction."""
+        ...
+
+    def sealed(self, personal: Personal, event_id: str) -> Sealed:
+        """Sealed under the subject's key of now, for the ordinary tables."""
         ...
 
     def opened(self, sealed: PersonalField, event_id: str) -> str | None:

@@ -17,6 +17,7 @@ import psycopg
 from application.counting import COUNTS, count
 from infrastructure.bootstrap import bootstrap
 from infrastructure.database import PROJECTOR, DatabaseUnavailable, connect, first_line, with_parameters
+from infrastructure.erasure.expiry import Expiry
 from infrastructure.ledger.sealing import Sealing
 from infrastructure.logs import get_logger
 from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating, writer_dsn
@@ -43,13 +44,15 @@ HEARTBEAT = 0.5
 REFUSED_PAUSE = 1.0
 SWEEP_EVERY = 5.0
 SEAL_EVERY = 1.0
+EXPIRE_EVERY = 600.0
 
 log = get_logger("projector")
 
 
 class Projector:
     """Runs until `stop` is set. `dsn` is the web role's database; `sweep` is called every few seconds by the leader, in a thread of its own;
-    `sealing` makes what signs checkpoints, on the leader's connection; `views_check` compares the views with the events now and then."""
+    `sealing` makes what signs checkpoints, on the leader's connection; `views_check` compares the views with the events now and then;
+    `expiry` destroys data keys that are due."""
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Projector:
         sweep_every: float = SWEEP_EVERY,
         sealing: Sealing | None = None,
         views_check: ViewsCheck | None = None,
+        expiry: Callable[[], object] | None = None,
         projections: Sequence[Projection] = PROJECTIONS,
         holder: str | None = None,
     ) -> None:
@@ -69,6 +73,7 @@ class Projector:
         self._sweep_every = sweep_every
         self._sealing = sealing
         self._views_check = views_check
+        self._expiry = expiry
         self._projections = projections
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self.leading = threading.Event()
@@ -116,6 +121,8 @@ class Projector:
         workers: list[threading.Thread] = [projecting]
         if self._sweep is not None:
             workers.append(Repeating(self._sweep, self._sweep_every, demoted, "sweep"))
+        if self._expiry is not None:
+            workers.append(Repeating(self._expiry, EXPIRE_EVERY, demoted, "expiry"))
         if self._views_check is not None:
             workers.append(Repeating(partial(self._views_check.round, demoted), LOOK_EVERY, demoted, "views check"))
         for worker in workers:
@@ -182,7 +189,10 @@ def run_projector(settings: Settings, folder: RunFolder | None = None) -> None:
 
     sweeping = Sweeping(app)
     sealing = Sealing(settings, app.services)
-    projector = Projector(app.dsn, new_reader, sweep=sweeping.round, sealing=sealing, views_check=_views_check(settings, app.dsn, new_reader))
+    projector = Projector(
+        app.dsn, new_reader, sweep=sweeping.round, sealing=sealing, views_check=_views_check(settings, app.dsn, new_reader),
+        expiry=Expiry(app, new_reader).round,
+    )  # fmt: skip
     with stopping_on_signals(stop):
         try:
             projector.run(stop)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from projections.erasing import FENCE, statements
@@ -11,6 +13,12 @@ from projections.erasing import FENCE, statements
 ERASED_CHANNEL = "grantbook_erased"
 """Told to every process whenever data keys are destroyed: whose, or nothing where they are many."""
 
+REBUILD_DUE = "views.rebuild_due"
+"""The key of `store_meta` that is `1` while the views show what expired keys had sealed."""
+
+# Names of quarters, and of days, come in the order of time.
+_BEFORE = """SELECT k.kid, k.subject FROM subjects s JOIN subject_keys k USING (subject)
+WHERE s.account_id = %s AND CASE WHEN k.period LIKE '%%Q%%' THEN k.period < %s ELSE k.period < %s END ORDER BY k.subject, k.kid"""
 _OF_MEMBER = (
     # Counters of tries to sign in are named by a keyed hash of the login.
     """DELETE FROM rate_counters c USING logins l WHERE l.account_id = %s AND l.member_id = %s
@@ -36,6 +44,19 @@ class ErasureTables:
 
     def subject_kids(self, subject: str) -> tuple[str, ...]:
         return tuple(row[0] for row in self._run("SELECT kid FROM subject_keys WHERE subject = %s ORDER BY kid", subject))
+
+    def keys_before(self, account_id: str, before: date) -> list[tuple[str, str]]:
+        quarter = f"{before.year}Q{(before.month + 2) // 3}"
+        return [(kid, subject) for kid, subject in self._run(_BEFORE, account_id, quarter, before.isoformat())]
+
+    def destroy_keys(self, kids: Sequence[str]) -> None:
+        """The views go on showing what was opened before, until they are built anew: that this is due is kept with it."""
+        self._run("DELETE FROM subject_keys WHERE kid = ANY(%s)", list(kids))
+        self._run("INSERT INTO store_meta (key, value) VALUES (%s, '1') ON CONFLICT (key) DO UPDATE SET value = '1'", REBUILD_DUE)
+        self._run("SELECT pg_notify(%s, '')", ERASED_CHANNEL)
+
+    def set_directory_profile(self, account_id: str, member_id: str, profile: dict[str, Any]) -> None:
+        self._run("UPDATE directory_users SET profile = %s WHERE account_id = %s AND member_id = %s", json.dumps(profile), account_id, member_id)
 
     def erase_member(self, account_id: str, member_id: str, said: Sequence[str]) -> None:
         """Everything of a member that is not an event. The views' rows follow the event anyway; here they don't wait for the projector."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from application.ports import Recorded, Tables
 from domain.access import Standing
-from domain.base import PersonalField, Sealed, Stream
+from domain.base import Personal, PersonalField, Sealed, Stream
 from domain.grant import Grant
 from infrastructure.store.append import Appender
 from infrastructure.store.barrier import Barrier
@@ -34,7 +34,7 @@ class PostgresStore:
 
     def __init__(self, dsn: str, keyring: Keyring, *, clock: Callable[[], datetime], cache_size: int = 50_000) -> None:
         self._connections = connections_for(dsn)
-        self.keyring = keyring
+        self.keyring, self._clock = keyring, clock
         self.mapper = EventMapper(keyring)
         cache, folder = AggregateCache(cache_size), Folder(self.mapper)
         self._cache = cache
@@ -74,6 +74,9 @@ class PostgresStore:
 
     def tables(self) -> Tables:
         return PostgresTables(self._connections.read)
+
+    def sealed(self, personal: Personal, event_id: str) -> Sealed:
+        return self.keyring.seal(personal, event_id, self._clock())
 
     def opened(self, sealed: PersonalField, event_id: str) -> str | None:
         return self.keyring.open(sealed, event_id) if isinstance(sealed, Sealed) else None

@@ -72,6 +72,23 @@ def rotate_wrapping(cli: Cli) -> None:
         raise click.exceptions.Exit(REFUSED)
 
 
+@store_command(keys, "retention", help="Show for how many months addresses, user agents and reasons can be read, or change it: MONTHS, or `ever`.")
+@click.argument("months", required=False, metavar="[MONTHS|ever]")
+def retention(cli: Cli, months: str | None) -> None:
+    from application.erase_member import records_of
+    from application.expire_keys import change_retention
+
+    if months is None:
+        kept = records_of(cli.services, cli.account_id).months
+        cli.out.say("For ever." if kept is None else f"{kept} months.", months=kept)
+        return
+    if months != "ever" and not (months.isascii() and months.isdigit()):
+        raise click.UsageError("Give a number of months, or `ever`.")
+    wanted = None if months == "ever" else int(months)
+    recorded = change_retention(cli.services, cli.account_id, wanted, origin=cli.origin)
+    cli.changed(recorded, f"Kept readable for {'ever' if wanted is None else f'{wanted} months'}.", "That is so already.", months=wanted)
+
+
 @store_command(keys, "wrapping", help="Show the wrapping keys: what each wraps and how old it is; exit 1 if the newest is older than 30 days.")
 def wrapping(cli: Cli) -> None:
     from infrastructure.database import cli_dsn, connect

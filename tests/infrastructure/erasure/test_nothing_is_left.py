@@ -25,9 +25,10 @@ from infrastructure.ledger.sealing import name_of, signer_of
 from infrastructure.ledger.store import newest
 from infrastructure.ledger.verifier import check_bundle, check_proof
 from infrastructure.store.verify import verify_ledger
+from projections.comparing.comparison import Difference
 from projections.events import PersonalReader
 from projections.registry import PROJECTIONS
-from projections.verify import Difference, verify
+from projections.verify import verify
 from tests.infrastructure.erasure.given import leading, shown, signed
 from tests.infrastructure.erasure.needles import found
 from tests.operations.test_backup import program
