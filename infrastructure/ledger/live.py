@@ -21,18 +21,19 @@ WHERE topic = 'ledger.summed' AND originator_id = ANY(%s) AND originator_version
 
 
 def findings(connection: Connection, signer: LogSigner) -> Iterator[Finding]:
-    """Everything that the signed past says otherwise."""
-    signed = _Signed(connection, signer)
+    """Everything that the signed past says otherwise, under whatever name it was signed."""
+    logs = [_Signed(connection, signer.named(origin)) for origin in store.origins(connection)]
     edge, sums = Edge(), _Sums(connection)
-    yield from signed.at(edge)
     while batch := store.leaves(connection, edge.size, _BATCH):
         states = sums.states(batch)
         for leaf in batch:
             edge.push(leaf.hash)
             yield from sums.take(leaf, states)
-            yield from signed.at(edge)
+            for signed in logs:
+                yield from signed.at(edge)
         yield from _nodes(connection, edge)
-    yield from signed.beyond(edge.size)
+    for signed in logs:
+        yield from signed.beyond(edge.size)
 
 
 def _nodes(connection: Connection, edge: Edge) -> Iterator[Finding]:

@@ -36,8 +36,12 @@ class LogSigner:
     """Signs with every key of the list, so that whoever holds an older verifier key can go on reading after a rotation."""
 
     def __init__(self, origin: str, root_keys: tuple[bytes, ...]) -> None:
-        self.origin = origin
+        self.origin, self._root_keys = origin, root_keys
         self._keys = [LogKey(origin, key) for key in root_keys]
+
+    def named(self, origin: str) -> LogSigner:
+        """The same keys for a log of another name."""
+        return LogSigner(origin, self._root_keys)
 
     @property
     def vkeys(self) -> list[str]:

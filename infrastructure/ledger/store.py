@@ -140,6 +140,11 @@ def oldest_first(connection: Connection, origin: str) -> Iterator[Signed]:
         after = rows[-1][0]
 
 
+def origins(connection: Connection) -> list[str]:
+    """Every name that a checkpoint was signed under: those of logs that were given up, too."""
+    return [row[0] for row in connection.execute("SELECT DISTINCT origin FROM ledger_checkpoints ORDER BY origin")]
+
+
 def entries(connection: Connection, after: int, to: int, account_id: str | None = None) -> Iterable[tuple[int, bytes]]:
     """Positions and leaf bytes between two positions, the first not included; of one account, or of all."""
     where, given = (" AND p.account_id = %s", (after, to, account_id)) if account_id else ("", (after, to))

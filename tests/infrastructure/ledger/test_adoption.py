@@ -179,6 +179,8 @@ def test_a_database_set_back_in_its_own_cluster_is_adopted_under_the_next_name(w
         assert ledger.adopted == 1
         assert seal(node, connection).size > good.size
     assert findings(world, connection) == []
+    as_superuser(world, f"UPDATE ledger_checkpoints SET root = sha256('x') WHERE origin = '{LOG}'")
+    assert any("the root of the checkpoint signed then" in said for said in findings(world, connection)), "what the old log signed still counts"
 
 
 def test_a_name_that_was_used_in_a_lost_future_is_not_used_again(world: World, connection: psycopg.Connection[Any]) -> None:
