@@ -19,7 +19,7 @@ from infrastructure.login_keys import LoginKeyLost
 from infrastructure.run_folder import draining
 from infrastructure.store.era import unfit
 from infrastructure.store.sequencer import Stall, stalls
-from infrastructure.views_check import last_check
+from infrastructure.views_check import Checked, last_check
 from projections.status import Lag, lag, status
 
 SILENT_S = 5.0
@@ -43,6 +43,8 @@ class Readiness:
     lag: dict[str, Any] = field(default_factory=dict)
     stalls: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    views_compared: dict[str, Any] | None = None
+    """When the views were last compared with the events, how long that took, and which differ; None before the first time."""
 
     @property
     def ready(self) -> bool:
@@ -81,11 +83,11 @@ def _load_keys(services: Services) -> None:
             raise LoginKeyLost("An account has no signing key: see `grantbook keys list`, run `grantbook keys rotate`.")
 
 
-def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
-    """Lag, stalls, and both in words."""
+def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str], dict[str, Any] | None]:
+    """Lag, stalls, both in words, and how the views compare."""
     try:
         with connect(views_dsn(dsn)) as connection:
-            behind, found = lag(connection), stalls(connection)
+            behind, found, checked = lag(connection), stalls(connection), last_check(connection)
             warnings = [
                 *_projector(connection),
                 *_stopped(connection),
@@ -93,12 +95,13 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
                 *map(_stall, found),
                 *_ledger(connection, behind),
                 *_rollback(connection),
-                *_differing(connection),
+                *_differing(checked),
             ]
-            return asdict(behind), [asdict(stall) for stall in found], warnings
+            compared = None if checked is None else {"at": checked.at.isoformat(), "seconds": checked.seconds, "differing": checked.differing}
+            return asdict(behind), [asdict(stall) for stall in found], warnings, compared
     except (psycopg.Error, DatabaseUnavailable) as error:
         said = _without_paths(first_line(error))
-        return {"unknown": said}, [], [f"How far the views are behind can't be told: {said}"]
+        return {"unknown": said}, [], [f"How far the views are behind can't be told: {said}"], None
 
 
 def _projector(connection: psycopg.Connection[Any]) -> list[str]:
@@ -139,8 +142,7 @@ def _ledger(connection: psycopg.Connection[Any], behind: Lag) -> list[str]:
     return [f"Events have waited {row[0]:.0f} s for a checkpoint (the last position is {behind.head}): see the projector's log."]
 
 
-def _differing(connection: psycopg.Connection[Any]) -> list[str]:
-    found = last_check(connection)
+def _differing(found: Checked | None) -> list[str]:
     if found is None:
         return []
     return [

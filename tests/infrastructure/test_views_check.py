@@ -71,6 +71,7 @@ def test_a_row_that_differs_is_told_by_readyz_metrics_and_overview(world: World,
     assert found.differences["members"] == 1
     said = [warning for warning in world.app.status().warnings if "projections rebuild members" in warning]
     assert len(said) == 1
+    assert world.app.status().as_json()["views_compared"] == {"at": found.at.isoformat(), "seconds": found.seconds, "differing": ["members"]}
     gauges = store_gauges(lambda: world.app.dsn)
     assert gauges["projection_differences", "members"] == 1
     assert gauges["projection_differences", "sessions"] == 0

@@ -48,4 +48,5 @@ def done(adopted: Adopted) -> str:
         lost = f" {facts['lost']:,} entries of it are lost." if facts["lost"] else ""
         log = f"The new log {facts['log']} begins {upto}.{lost} Tell whoever holds a checkpoint of the old one."
     sessions = f"{adopted.sessions:,} sessions ended." if facts["sessions_ended"] else "Sessions go on."
-    return f"Adopted: {facts['placed']:,} events placed, {adopted.erased:,} people erased again. {sessions} {log}"
+    erased = f", {adopted.erased:,} people erased again" if adopted.erased else ""
+    return f"Adopted: {facts['placed']:,} events placed{erased}. {sessions} {log}"
