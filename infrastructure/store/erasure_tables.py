@@ -14,7 +14,10 @@ ERASED_CHANNEL = "grantbook_erased"
 """Told to every process whenever data keys are destroyed: whose, or nothing where they are many."""
 
 REBUILD_DUE = "views.rebuild_due"
-"""The key of `store_meta` that is `1` while the views show what expired keys had sealed."""
+"""The key of `store_meta` that begins with `now` while the views show what expired keys had sealed, and with `soon` while their files may hold a
+person's name in rows that were written over; empty otherwise. What follows tells one demand from the next."""
+_REBUILD = """INSERT INTO store_meta (key, value) VALUES (%s, %s || pg_current_xact_id()::text) ON CONFLICT (key) DO UPDATE
+SET value = CASE WHEN store_meta.value LIKE 'now%%' THEN 'now' || pg_current_xact_id()::text ELSE excluded.value END"""
 
 # Names of quarters, and of days, come in the order of time.
 _BEFORE = """SELECT k.kid, k.subject FROM subjects s JOIN subject_keys k USING (subject)
@@ -52,7 +55,7 @@ class ErasureTables:
     def destroy_keys(self, kids: Sequence[str]) -> None:
         """The views go on showing what was opened before, until they are built anew: that this is due is kept with it."""
         self._run("DELETE FROM subject_keys WHERE kid = ANY(%s)", list(kids))
-        self._run("INSERT INTO store_meta (key, value) VALUES (%s, '1') ON CONFLICT (key) DO UPDATE SET value = '1'", REBUILD_DUE)
+        self._run(_REBUILD, REBUILD_DUE, "now")
         self._run("SELECT pg_notify(%s, '')", ERASED_CHANNEL)
 
     def set_directory_profile(self, account_id: str, member_id: str, profile: dict[str, Any]) -> None:
@@ -69,4 +72,5 @@ class ErasureTables:
         self._run(FENCE)
         for sql in statements(self._run):
             self._run(sql, account_id, member_id)
+        self._run(_REBUILD, REBUILD_DUE, "soon")
         self._run("SELECT pg_notify(%s, %s)", ERASED_CHANNEL, member_id)

@@ -31,7 +31,7 @@ from projections.registry import PROJECTIONS
 from projections.verify import verify
 from tests.infrastructure.erasure.given import leading, shown, signed
 from tests.infrastructure.erasure.needles import found
-from tests.operations.test_backup import program
+from tests.operations import test_backup
 from tests.support.oauth_world import CLI, World, oauth_world
 from tests.support.postgres import Database
 from tests.web.api.conftest import Caller, Server, add_client
@@ -126,11 +126,15 @@ def erased(module_database: Database) -> Iterator[Erased]:
 
 def dumped(world: World) -> bytes:
     """A new backup of the whole database, every schema and every role's tables."""
+    return subprocess.run([program(world, "pg_dump"), f"--dbname={world.database.superuser_dsn}"], capture_output=True, check=True).stdout
+
+
+def program(world: World, name: str) -> Path:
+    """A client program beside the server that this world's database is in."""
     with psycopg.connect(world.database.superuser_dsn) as connection:
         row = connection.execute("SHOW data_directory").fetchone()
     assert row is not None
-    dump = program("pg_dump", Path(row[0]).parent)
-    return subprocess.run([dump, f"--dbname={world.database.superuser_dsn}"], capture_output=True, check=True).stdout
+    return test_backup.program(name, Path(row[0]).parent)
 
 
 def test_before_the_projector_has_come_to_it_only_the_audit_log_waits(erased: Erased) -> None:
