@@ -26,7 +26,7 @@ Unpack it and check each event with the verifier, one file that needs only Pytho
 
 
 def write_evidence(connection: Connection, signed: Signed, positions: Iterable[int], files: Mapping[str, object], out: IO[bytes] | Path) -> list[int]:
-    """Write a zip of `files` (as JSON) with the events at these positions. Returns those that the checkpoint does not hold yet, which are left out."""
+    """Write a zip of `files` (as JSON) with the events at these positions. Returns those that the checkpoint doesn't hold yet: they are left out."""
     waiting = []
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("README.txt", _READ_ME)

@@ -70,6 +70,12 @@ def decoded(mapper: EventMapper, row: StoredRow) -> PositionedEvent:
     return PositionedEvent(row.position, row.at, str(row.account_id), row.stream_id, row.version, row.topic, event, row.leaf_hash)
 
 
+def leaf_hashes(connection: psycopg.Connection[Any], positions: Collection[int]) -> dict[int, str]:
+    """The leaf hashes of events, in hex, by position."""
+    rows = connection.execute("SELECT position, encode(leaf_hash, 'hex') FROM positions WHERE position = ANY(%s)", (list(positions),))
+    return dict(rows.fetchall())
+
+
 def head(connection: psycopg.Connection[Any]) -> int:
     """The last position given; 0 if there is none."""
     row = connection.execute("SELECT coalesce(max(position), 0) FROM positions").fetchone()

@@ -73,10 +73,12 @@ def entries(
     grant_id: str | None = None,
     before_position: int | None = None,
     after_position: int | None = None,
+    from_position: int | None = None,
     limit: int = 100,
 ) -> list[AuditEntry]:
     """Entries from `since` until before `until`, newest first. `member`: id of who acted or was concerned; `client`: client id or stream id, with
-    all registrations of its app. With `after_position`: the ones next to it. Never splits an event: its second entry may exceed `limit` by one."""
+    all registrations of its app. With `after_position`: the ones next to it; `from_position`: none before it. Never splits an event: its second
+    entry may exceed `limit` by one."""
     if (member is not None and not uuid_or_none(member)) or (grant_id is not None and not uuid_or_none(grant_id)):
         return []
     low = 0 if since is None else view.last_before(connection, since)
@@ -85,6 +87,8 @@ def entries(
         high = min(high, before_position - 1)
     if after_position is not None:
         low = max(low, after_position)
+    if from_position is not None:
+        low = max(low, from_position - 1)
     wanted = None if event_type is None else {event_type} if isinstance(event_type, str) else set(event_type)
     values = {
         "account": account_id, "low": low, "high": high, "since": since or _BEGINNING, "until": until or _END, "limit": limit,

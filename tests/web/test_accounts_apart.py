@@ -32,7 +32,7 @@ PUBLIC = {
     "oauth.introspect", "oauth.register", "ledger.checkpoint", "ledger.tile",
 }  # fmt: skip
 """What answers strangers too. Each account's sign-in, discovery and set-up are open to all; of what they say, nothing is another's."""
-NEITHER = {"kind", "path", "filename", "rest", "permission", "use", "scope", "policy", "section", "step", "deed", "code"}
+NEITHER = {"kind", "part", "path", "filename", "rest", "permission", "use", "scope", "policy", "section", "step", "deed", "code"}
 """Arguments that name nothing of an account."""
 TYPED = {"email", "domain", "resource", "permission"}
 """What acme's admin may enter in acme as well: the walk does, and it is acme's from then on. Umbra has others of each, which nobody enters."""
@@ -128,6 +128,7 @@ def path_of(ids: dict[str, str], rule: Rule) -> str:
     values: dict[str, Any] = dict.fromkeys(NEITHER, "x") | {
         "use": "token",
         "kind": "csv",
+        "part": "leaf",
         "path": "api/ai/v1/mcp",
         "filename": "grantbook.css",
         "rest": f"Users/{ids['member_id']}",

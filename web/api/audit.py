@@ -26,6 +26,7 @@ from web.schemas.common import ReadQuery
 blueprint = new_blueprint("audit", "Everything that happened, and what resources report.")
 
 _ENTRIES: Final = "entries"
+_EXPORTED: Final = ("application/jsonl", "text/csv", "application/zip")
 _MISSING: Final = "There is no such session for this resource."
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -64,7 +65,11 @@ def _clamped(moment: datetime | None) -> datetime | None:
 @blueprint.route("/audit/export")
 @reads()
 @blueprint.doc(
-    responses={"200": {"content": {kind: {"schema": {"type": "string", "examples": ["..."]}} for kind in ("application/jsonl", "text/csv")}}}
+    responses={
+        "200": {
+            "content": {kind: {"schema": {"type": "string", "examples": ["..."]}} for kind in ("application/jsonl", "text/csv", "application/zip")}
+        }
+    }
 )
 @blueprint.arguments(shapes.ExportQuery, location="query")
 @blueprint.response(200)
@@ -74,8 +79,11 @@ def export_entries(query: dict[str, Any]) -> Any:
     since, until = _clamped(query["since"]) or _EARLIEST, _clamped(query["until"]) or _LATEST
     found = Asked(since=since, until=until, event_type=query.get("event_type", ""), user="", client=query.get("client", ""), given={})
     members = [str(query["member_id"]) if "member_id" in query else None]
-    file = Export(context.grantbook(), caller.account_id, caller.member_id, context.origin(), kind, found, members)
-    return Response(file.lines(), content_type=TYPES[kind])
+    file = Export(
+        context.grantbook(), caller.account_id, caller.member_id, context.origin(), kind, found, members,
+        from_position=query.get("from_position"), to_position=query.get("to_position"), personal=query.get("personal") == "true",
+    )  # fmt: skip
+    return Response(file.bundle() if kind == "zip" else file.lines(), content_type=TYPES[kind])
 
 
 @blueprint.route("/audit/entries/<entry_id>")

@@ -33,7 +33,7 @@ def erase(body: dict[str, Any], member_id: str) -> Any:
 
 @blueprint.route("/members/<member_id>/export", methods=["POST"])
 @manages("members.export")
-@blueprint.doc(responses={"200": {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}})
+@blueprint.doc(responses={"200": {"content": {ZIP: {"schema": {"type": "string", "examples": ["..."]}}}}})
 @blueprint.response(200)
 def export(member_id: str) -> Any:
     """Export all that is kept about a member as a signed bundle. That it was taken is recorded."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from web.cli.commands import store_command
+from web.cli.commands import json_option, store_command
 from web.cli.times import PointInTime
 
 if TYPE_CHECKING:
@@ -60,27 +58,49 @@ def list_entries(cli: Cli, limit: int, **given: Any) -> None:
     cli.out.rows([entry.as_record() for entry in found[:limit]], COLUMNS, "Nothing was found.")
 
 
-@store_command(audit, "export", help="Export entries, newest first; the export itself is recorded.")
+@store_command(audit, "export", help="Export entries, newest first; the export itself is recorded, and FILE gets a signed manifest beside it.")
 @filter_options
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="jsonl", show_default=True)
+@click.option("--from-position", type=click.IntRange(1), metavar="N", help="Only from event N on.")
+@click.option("--to-position", type=click.IntRange(1), metavar="N", help="Only up to event N.")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "ocsf"]), default="jsonl", show_default=True, help="ocsf: OCSF 1.8.0.")
+@click.option("--personal", is_flag=True, help="Names and addresses in OCSF, too.")
+@click.option("--proofs", is_flag=True, help="Make FILE a zip with manifest and each event's proof.")
 @click.option("-o", "--output", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="[default: standard output]")
-def export(cli: Cli, form: str, file: Path | None, **given: Any) -> None:
-    from application.export_audit import record_export
+def export(
+    cli: Cli, form: str, file: Path | None, personal: bool, proofs: bool, from_position: int | None, to_position: int | None, **given: Any
+) -> None:
+    from infrastructure.ledger.sealing import name_of
     from projections.audit_log import queries
-    from web.audit_lines import lines
+    from web.audit_lines import AsOcsf, lines
+    from web.cli.audit_files import Taking, take
 
+    if proofs and file is None:
+        raise click.UsageError("--proofs needs -o FILE.")
     filters, words = _filters(cli, **given)
-    rows = position = 0
-    with cli.views() as connection, _writer(file) as out:
-        for text, entry in lines(form, queries.export(connection, cli.account_id, **filters)):
-            out.write(text)
-            if entry is not None:
-                rows, position = rows + 1, max(position, entry.position)
-        # Recorded before the file has its name: no export without its event.
-        recorded = record_export(cli.services, cli.account_id, format=form, filter=words, rows=rows, position=position, origin=cli.origin)
-    event = cli.position(recorded)
-    if file is not None:
-        cli.out.say(f"{rows:,} entries are in {file}.", rows=rows, file=str(file), format=form, position=position, event=event)
+    words |= {name: str(value) for name, value in (("from_position", from_position), ("to_position", to_position)) if value}
+    filters |= {"from_position": from_position, "before_position": None if to_position is None else to_position + 1}
+    with cli.views() as connection:
+        found = queries.export(connection, cli.account_id, **filters)
+        entries = lines(form, found, AsOcsf(connection, name_of(cli.app.settings, connection), personal))
+        take(cli, connection, entries, Taking(form, words, file, proofs=proofs))
+
+
+@audit.command("check", help="Check an export against its manifest offline: that the log signed it, and that the file is whole and unchanged.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--manifest", "manifest_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="[default: FILE.manifest.json]")
+@click.option("--vkey", required=True, metavar="VKEY", help="The log's public key, or a file that holds it.")
+@json_option
+def check(*, file: Path, manifest_file: Path | None, vkey: str, as_json: bool) -> None:
+    from infrastructure.ledger.verifier import NotProven, vkey_given
+    from web.cli.output import Output
+    from web.export_manifest import check as check_file
+
+    try:
+        said = check_file(file, manifest_file or file.with_name(f"{file.name}.manifest.json"), vkey_given(vkey))
+    except (NotProven, OSError) as error:
+        raise click.ClickException(f"Not proven: {error}") from error
+    sentence = f"{said['rows']:,} entries, events {said['first_position']:,} to {said['last_position']:,}, as {said['origin']} exported them."
+    Output(as_json).say(sentence, **said)
 
 
 def _filters(
@@ -98,21 +118,3 @@ def _filters(
     # An address is personal and never stands in the clear in an event: the member's id does.
     asked = {**filters, "event_type": " ".join(event_types) or None}
     return filters, {name: value.isoformat() if isinstance(value, datetime) else str(value) for name, value in asked.items() if value is not None}
-
-
-@contextmanager
-def _writer(file: Path | None) -> Iterator[IO[str]]:
-    """Standard output, or the file in one piece: it has its name only once it is whole."""
-    if file is None:
-        yield sys.stdout
-        return
-    partial = file.with_name(f"{file.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as out:
-            partial.chmod(0o600)
-            yield out
-        partial.replace(file)
-    except OSError as error:
-        raise click.ClickException(f"{file} can't be written ({error.strerror}).") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from projections.integrations.queries import integration, used_last
 from projections.members.queries import find_members
 from web.pages import audit_proofs, audit_views, context
 from web.pages.app_words import plain_name
-from web.pages.audit_export import TYPES, Export
+from web.pages.audit_export import SUFFIXES, TYPES, Export
 from web.pages.audit_models import AuditView
 from web.pages.audit_sentences import Known
 from web.pages.formatting import counted
@@ -31,7 +31,7 @@ _FARTHEST: Final = 2**62
 _PEOPLE: Final = 5
 _READ: Final = 500
 _APPS: Final = 100
-_EXPORTS: Final = (("CSV", "csv"), ("JSON Lines", "jsonl"))
+_EXPORTS: Final = (("CSV", "csv"), ("JSON Lines", "jsonl"), ("OCSF", "ocsf"), ("With proofs", "zip"))
 Rows = list[AuditEntry]
 
 
@@ -50,17 +50,17 @@ def detail(position: int) -> str:
     return _page(before=position + 1, open_at=position)
 
 
-@blueprint.get("/<int:position>.<any(leaf, 'tlog-proof'):kind>")
+@blueprint.get("/<int:position>.<any(leaf, 'tlog-proof'):part>")
 @for_readers
-def proof(position: int, kind: str) -> Response:
+def proof(position: int, part: str) -> Response:
     """The event's bytes, or what proves that the log holds them."""
     if position > _FARTHEST:
         raise NotFound("There is no such event.")
     with context.views() as conn:
-        return audit_proofs.file(conn, context.account_id(), position, kind)
+        return audit_proofs.file(conn, context.account_id(), position, part)
 
 
-@blueprint.get("/export.<any(csv, jsonl):kind>")
+@blueprint.get("/export.<any(csv, jsonl, ocsf, zip):kind>")
 @for_readers
 def export(kind: str) -> Response:
     """Exactly what the filters find, as a file; a range longer than the page shows is exported whole."""
@@ -70,8 +70,8 @@ def export(kind: str) -> Response:
         members = _members(conn, context.account_id(), found)[:_PEOPLE]
     person = signed_in()
     file = Export(context.grantbook(), context.account_id(), person.member_id, context.origin(), kind, found, members)
-    name = f"audit-{now:%Y-%m-%d}.{kind}"
-    response = Response(file.lines(), content_type=TYPES[kind])
+    name = f"audit-{now:%Y-%m-%d}.{SUFFIXES[kind]}"
+    response = Response(file.bundle() if kind == "zip" else file.lines(), content_type=TYPES[kind])
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

@@ -35,7 +35,7 @@ def proof(conn: Any, position: int) -> EventProof:
         root=signed.root.hex(),
         signature=signed.note.rstrip("\n").rpartition("\n")[2],
         path=tuple(step.hex() for step in path),
-        files=tuple((words, url_for("settings.audit.proof", position=position, kind=kind)) for words, kind in _FILES),
+        files=tuple((words, url_for("settings.audit.proof", position=position, part=part)) for words, part in _FILES),
     )
 
 

@@ -6,7 +6,21 @@ from marshmallow import fields, validate
 
 from projections.audit_log.event_types import EVENT_TYPES
 from web.schemas.common import ListQuery, ReadQuery, page_of
-from web.schemas.fields import CLIENT_EXAMPLE, PROJECT_EXAMPLE, Shape, choice, mapping, number, query_time, text, texts, time, uuid
+from web.schemas.fields import (
+    CLIENT_EXAMPLE,
+    PROJECT_EXAMPLE,
+    Shape,
+    choice,
+    mapping,
+    number,
+    query_number,
+    query_time,
+    query_truth,
+    text,
+    texts,
+    time,
+    uuid,
+)
 
 OUTCOMES = ("ok", "refused", "failed")
 
@@ -25,7 +39,15 @@ class EntryQuery(ListQuery):
 
 
 class ExportQuery(ReadQuery):
-    format = choice(("jsonl", "csv"), "jsonl", "One JSON object in each line, or a table for spreadsheets.", optional=True)
+    format = choice(
+        ("jsonl", "csv", "ocsf", "zip"),
+        "jsonl",
+        "One JSON object in each line, a table for spreadsheets, OCSF 1.8.0 as JSON Lines, or JSON Lines with signed manifest and proofs.",
+        optional=True,
+    )
+    from_position = query_number(9_214, "Only from this event on.", least=1, most=2**53 - 1, default=None)
+    to_position = query_number(9_300, "Only up to this event.", least=1, most=2**53 - 1, default=None)
+    personal = query_truth("Names and addresses in OCSF, too.", default=False)
     since = query_time("From this moment on.")
     until = query_time("Before this moment.")
     event_type = choice(EVENT_TYPES, "oauth_grant.revoked", "Only this type.", optional=True)

@@ -6,9 +6,7 @@ from web.schemas.fields import Shape, listed, text, time, uuid
 
 
 class Erasure(Shape):
-    request = text(
-        "DSR-2026/14", "What asked for it, such as a ticket's number; it stays, so nothing personal.", optional=True, longest=64
-    )
+    request = text("DSR-2026/14", "What asked for it, such as a ticket's number; it stays, so nothing personal.", optional=True, longest=64)
 
 
 class NewHold(Shape):

@@ -43,7 +43,7 @@ def test_every_command_has_help_and_those_that_print_data_have_json(path: tuple[
         return
     if path not in {("demo",), ("serve",), ("projector",)}:
         assert "--json" in options
-    assert path == ("member", "check-export") or "--data-dir" in options  # which is done where there is no store
+    assert path in {("member", "check-export"), ("audit", "check")} or "--data-dir" in options  # which is done where there is no store
 
 
 def test_help_is_printed_without_a_store(grantbook: Grantbook) -> None:

@@ -84,3 +84,40 @@ def test_the_verifier_is_written_for_auditors(signed: Grantbook, tmp_path: Path)
     said = signed.run("ledger", "verifier", "-o", str(tmp_path / "verifier.py"))
     assert (said.returncode, f"Wrote the verifier to {tmp_path / 'verifier.py'}" in said.stdout) == (0, True)
     assert "all that an auditor has to read" in (tmp_path / "verifier.py").read_text(encoding="utf-8")
+
+
+def test_an_export_is_checked_against_its_signed_manifest(signed: Grantbook, tmp_path: Path) -> None:
+    vkey, file = signed("ledger", "checkpoint", "--key")["vkey"], tmp_path / "all.jsonl"
+    written = signed("audit", "export", "--format", "ocsf", "-o", str(file))
+    assert {json.loads(line)["metadata"]["version"] for line in file.read_text(encoding="utf-8").splitlines()} == {"1.8.0"}
+    alone = Grantbook({k: v for k, v in signed.environment.items() if not k.startswith("GRANTBOOK_")}, tmp_path)
+    said = alone("audit", "check", str(file), "--vkey", vkey)
+    assert (said["rows"], said["last_position"], said["kind"], said["export_event"]) == (
+        written["rows"],
+        written["position"],
+        "ocsf",
+        written["event"],
+    )
+    whole, beside = file.read_bytes(), file.with_name("all.jsonl.manifest.json")
+    file.write_bytes(whole[:-1])
+    assert "it was cut off" in alone.refused("audit", "check", str(file), "--vkey", vkey)
+    file.write_bytes(whole[:-2] + b"!\n")
+    assert "its hash differs" in alone.refused("audit", "check", str(file), "--vkey", vkey)
+    file.write_bytes(whole)
+    beside.write_text(beside.read_text(encoding="utf-8").replace('"kind": "ocsf"', '"kind": "csv"'), encoding="utf-8")
+    assert "Not proven" in alone.refused("audit", "check", str(file), "--vkey", vkey)
+
+
+def test_a_range_is_exported_with_the_proof_of_each_event(signed: Grantbook, tmp_path: Path) -> None:
+    vkey, path = signed("ledger", "checkpoint", "--key")["vkey"], tmp_path / "some.zip"
+    assert "--proofs needs -o" in signed.refused("audit", "export", "--proofs", code=2)
+    signed("audit", "export", "--proofs", "--from-position", "2", "--to-position", "4", "-o", str(path))
+    with zipfile.ZipFile(path) as bundle:
+        entries = [json.loads(line) for line in bundle.read("entries.jsonl").splitlines()]
+        positions = {entry["position"] for entry in entries}
+        assert positions
+        assert positions <= {2, 3, 4}
+        for position in positions:
+            leaf, proof = bundle.read(f"events/{position}.leaf"), bundle.read(f"events/{position}.tlog-proof").decode()
+            assert check_proof(leaf, proof, vkey)[0] == position - 1
+        assert json.loads(bundle.read("manifest.json"))["manifest"]["filter"] == {"from_position": "2", "to_position": "4"}

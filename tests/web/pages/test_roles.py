@@ -24,7 +24,8 @@ READERS = {
     "settings.scopes.list",
     "settings.overview.show", "settings.integrations.registrations", "settings.replay.show",
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
-    "settings.audit.detail", "settings.audit.export", "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
+    "settings.audit.detail", "settings.audit.proof", "settings.audit.export",
+    "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
 }  # fmt: skip
 ADMINS = {
     "settings.member_data.export", "settings.member_data.hold", "settings.member_data.erase", "settings.holds.place", "settings.holds.release",
@@ -54,7 +55,8 @@ def routes(site: Site) -> list[tuple[str, str, set[str]]]:
     """Endpoint, path with stand-ins, methods; of all pages."""
     pages = ("settings.", "sign_in.", "setup.", "setup_steps.", "consent.", "connected_apps.", "sign_ins.", "sso.")
     values = {
-        "page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "sign_in_id": "none", "use": "token",
+        "page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "part": "leaf",
+        "sign_in_id": "none", "use": "token",
         "resource_id": "none", "member_id": "none", "permission": "jobs.run", "project_id": "none", "code": "jobs:run",
         "hold_id": "none",
     }  # fmt: skip

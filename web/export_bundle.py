@@ -1,0 +1,71 @@
+"""An export with everything that proves it in one zip: entries, signed manifest, and each event with its proof."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from domain.errors import Refused
+from infrastructure.ledger.bundle import proof_of
+from infrastructure.ledger.sealing import name_of
+from infrastructure.ledger.store import newest
+from web.audit_lines import Line
+from web.export_manifest import Counter, manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infrastructure.bootstrap import App
+
+MOST_PROVED = 10_000
+SUFFIXES = {"csv": "csv", "jsonl": "jsonl", "ocsf": "ocsf.jsonl"}
+_READ_ME = """An export of a Grantbook audit log.
+
+entries.*            the entries
+manifest.json        what was exported, its hash, and the log's signature over that
+events/N.leaf        event N, byte for byte as the log holds it
+events/N.tlog-proof  shows that the log's checkpoint holds it (c2sp.org/tlog-proof)
+
+`grantbook audit check entries.jsonl --manifest manifest.json --vkey VKEY` checks the entries against the manifest and its signature; the verifier
+(`grantbook ledger verifier`) checks each event: python verifier.py proof events/N.leaf events/N.tlog-proof --vkey VKEY
+"""
+
+
+class Taken(Protocol):
+    """What an export writes down of itself while it goes."""
+
+    rows: int
+    position: int
+
+    @property
+    def filters(self) -> dict[str, str]: ...
+
+
+def write_proved(app: App, connection: Any, account_id: str, kind: str, lines: Iterable[Line], taken: Taken, out: IO[bytes] | Path) -> list[int]:
+    """Write the zip; the positions that no checkpoint holds yet. `Refused` where it has more entries than can be proved at once."""
+    counter, positions = Counter(), set()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("README.txt", _READ_ME)
+        with bundle.open(f"entries.{SUFFIXES[kind]}", "w") as file:
+            for line, entry in lines:
+                file.write(counter.add(line, None if entry is None else entry.position))
+                if entry is not None:
+                    positions.add(entry.position)
+                    taken.rows, taken.position = counter.rows, max(taken.position, entry.position)
+                if counter.rows > MOST_PROVED:
+                    raise Refused(f"An export with proofs has at most {MOST_PROVED:,} entries: ask for less, or for one without proofs.")
+        bundle.writestr("manifest.json", manifest(app, connection, counter, account_id=account_id, kind=kind, filters=taken.filters, event=None))
+        return _prove(app, connection, bundle, positions)
+
+
+def _prove(app: App, connection: Any, bundle: zipfile.ZipFile, positions: set[int]) -> list[int]:
+    signed, waiting = newest(connection, name_of(app.settings, connection)), []
+    for position in sorted(positions):
+        if signed is None or position > signed.size:
+            waiting.append(position)
+            continue
+        leaf, proof = proof_of(connection, signed, position)
+        bundle.writestr(f"events/{position}.leaf", leaf)
+        bundle.writestr(f"events/{position}.tlog-proof", proof)
+    return waiting
