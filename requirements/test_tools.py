@@ -1,4 +1,4 @@
-"""Installs what `make test` needs beside Python packages, where it is missing and can be had: Chromium, and the Node clients' packages."""
+"""Installs what `make test` needs beside Python packages, where it can be had: Chromium, the Node clients' packages, others' log tools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_DOWNLOAD = 600
 
 
 def main() -> None:
-    """Install both, and say in one line each what could not be."""
+    """Install all of them, and say in one line each what could not be."""
     if needs.missing("browser"):
         print("Installing Chromium for the browser tests ...", flush=True)
         _install_chromium()
@@ -25,6 +25,9 @@ def main() -> None:
     if needs.node() and not _node_packages_are_current():
         print("Installing the Node clients for the client tests ...", flush=True)
         _install_node_packages()
+    if needs.missing("foreign"):
+        print("Installing other makers' log tools for the ledger's tests ...", flush=True)
+        _install_foreign()
     for marker in needs.MARKERS:
         lacking = needs.missing(marker)
         if lacking:
@@ -49,6 +52,11 @@ def _install_node_packages() -> None:
         quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"]
         if _runs([node, "--use-system-ca", npm, "ci", *quietly], env=with_node, cwd=NODE_TESTS):
             _node_stamp().write_text(_node_fingerprint())
+
+
+def _install_foreign() -> None:
+    apart = ["--target", str(needs.FOREIGN), "--no-deps", "--require-hashes", "--ignore-requires-python", "--disable-pip-version-check", "--quiet"]
+    _runs([sys.executable, "-m", "pip", "install", *apart, "-r", str(Path(__file__).with_name("foreign.txt"))])
 
 
 def _npm() -> str | None:

@@ -1,10 +1,11 @@
-"""What some tests need of the machine: Chromium for `browser`, Node 22 or newer with its packages for `node`."""
+"""What some tests need of the machine: Chromium for `browser`, Node 22 or newer with its packages for `node`, others' log tools for `foreign`."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 
 from infrastructure.settings import environment
 
-MARKERS = {"browser": "drives a page in Chromium", "node": "runs a client on Node"}
+MARKERS = {"browser": "drives a page in Chromium", "node": "runs a client on Node", "foreign": "checks our log with others' tools"}
 _SKIPPED = "the machine lacks what this test needs: "
+FOREIGN = Path(sys.prefix, "foreign")
+"""Where requirements/foreign.txt is installed, apart from everything else."""
 _NODE_PACKAGES = Path(__file__).parent.parent / "node" / "node_modules"
 _OLDEST_NODE = 22
 
@@ -48,6 +51,8 @@ def missing(marker: str) -> str | None:
     """What the machine lacks for tests with this marker, in a few words."""
     if marker == "browser":
         return None if chromium() else "Chromium is missing"
+    if marker == "foreign":
+        return None if (FOREIGN / "aics_witness").is_dir() else "requirements/foreign.txt is not installed"
     if node() is None:
         return f"Node {_OLDEST_NODE} or newer is missing"
     return None if _NODE_PACKAGES.is_dir() else "the packages of tests/node are not installed"
@@ -74,7 +79,7 @@ def summary(reports: list[pytest.TestReport]) -> str | None:
     lacking = [reason.split(_SKIPPED, 1)[1] for reason in reasons if _SKIPPED in reason]
     if not lacking:
         return None
-    return f"{len(lacking)} test(s) skipped, because {' and '.join(sorted(set(lacking)))}; GRANTBOOK_TEST_REQUIRE=browser,node forbids it."
+    return f"{len(lacking)} test(s) skipped, because {' and '.join(sorted(set(lacking)))}; GRANTBOOK_TEST_REQUIRE={','.join(MARKERS)} forbids it."
 
 
 def _node_version(program: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 
 from infrastructure.ledger import live, store
-from infrastructure.ledger.bundle import write_bundle
+from infrastructure.ledger.bundle import proof_of, write_bundle
 from infrastructure.ledger.kept import KeptCheckpoint, SealRefused
 from infrastructure.ledger.tree import check_consistency
 from infrastructure.ledger.verifier import NotProven, check_bundle, open_checkpoint
@@ -20,6 +21,7 @@ from infrastructure.store.verify import verify_ledger
 from tests.infrastructure.ledger.given import ORIGIN, SIGNER, VKEY, Book, book, new_sealer
 from tests.infrastructure.store import given
 from tests.support.postgres import Database
+from tests.support.witness import foreign, running_witness
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "evidence.md"
 GUARDED = ("events", "positions", "ledger_checkpoints", "ledger_nodes")
@@ -158,7 +160,7 @@ def test_history_that_was_rewritten_and_signed_anew_does_not_begin_with_the_log_
         check_consistency(saved.size, saved.root, rewritten.size, rewritten.root, proof)
 
 
-def rewrite(ours: Book, database: Database, folder: Path) -> store.Signed:
+def rewrite(ours: Book, database: Database, folder: Path, more: int = 5) -> store.Signed:
     """One byte of event 8 is another, and all is made to fit: hashes, tiles, sums, checkpoints, by a new sealer that remembers nothing."""
     as_owner(
         database,
@@ -174,10 +176,47 @@ def rewrite(ours: Book, database: Database, folder: Path) -> store.Signed:
             pass
         sealer.seal(ours.connection, ours.sequencer.sequence)
         ours.store = fresh
-        ours.happens(5)
+        ours.happens(more)
         sealer.seal(ours.connection, ours.sequencer.sequence)
     assert findings(ours) == [], "nothing inside the database tells it"
     return newest(ours)
+
+
+@pytest.mark.foreign
+def test_a_witness_signs_for_a_log_that_grows_and_for_none_that_was_rewritten_or_cut(ours: Book, database: Database, tmp_path: Path) -> None:
+    """A real one, of another maker; what the log signed against itself is kept as evidence."""
+    first = newest(ours)
+    with running_witness(tmp_path / "witness", ORIGIN, VKEY) as witness:
+        assert witness.add_checkpoint(0, [], first.note).status_code == 200
+        ours.happens(5)
+        ours.seal()
+        grown = newest(ours)
+        proof = store.tree(ours.connection, grown.size).consistency(first.size)
+        signed = witness.add_checkpoint(first.size, proof, grown.note)
+        assert signed.status_code == 200
+        assert signed.text.startswith("\u2014 witness.example/w1 ")
+        cut = witness.add_checkpoint(first.size, [], first.note)
+        assert (cut.status_code, cut.text.strip()) == (409, str(grown.size))
+        rewritten = rewrite(ours, database, tmp_path, more=12)
+        assert rewritten.size > grown.size
+        forked = witness.add_checkpoint(grown.size, store.tree(ours.connection, rewritten.size).consistency(grown.size), rewritten.note)
+        assert forked.status_code == 422
+        assert ORIGIN in witness.evidence()
+
+
+@pytest.mark.foreign
+def test_another_maker_s_verifier_accepts_the_log_and_no_other_bytes(ours: Book, tmp_path: Path) -> None:
+    signed = newest(ours)
+    (tmp_path / "vkey").write_text(f"{VKEY}\n", encoding="utf-8")
+    for name, note, code in (("true", signed.note, 0), ("changed", signed.note.replace(f"\n{signed.size}\n", f"\n{signed.size + 1}\n"), 1)):
+        (tmp_path / name).write_text(note, encoding="utf-8")
+        assert bool(foreign("aics_tlog", "verify-checkpoint", "--note", name, "--vkey-file", "vkey", folder=tmp_path).returncode) == bool(code)
+    leaf, proof = proof_of(ours.connection, signed, 8)
+    (tmp_path / "proof").write_text("\n".join(proof.split("\n\n")[0].splitlines()[2:]) + "\n", encoding="utf-8")
+    tree = ["--index", "7", "--size", str(signed.size), "--root", base64.b64encode(signed.root).decode(), "--proof", "proof"]
+    for name, content, accepted in (("8.leaf", leaf, True), ("other.leaf", leaf[:-1] + b"!", False)):
+        (tmp_path / name).write_bytes(content)
+        assert (foreign("aics_tlog", "verify-inclusion", "--leaf", name, *tree, folder=tmp_path).returncode == 0) == accepted
 
 
 def test_an_event_that_is_left_out_of_an_export_is_missed_in_the_account_s_sum(ours: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
