@@ -108,7 +108,7 @@ def bootstrap(
     dsn = dsn or web_dsn(settings)
     keyring = Keyring(dsn, settings.wrapping_keys)
     store = PostgresStore(dsn, keyring, clock=clock)
-    tokens = JwtAccessTokens(settings.base_url, settings.secret_keys, lambda: store.tables().signing_keys(None))
+    tokens = JwtAccessTokens(settings.base_url, settings.secret_keys, lambda: _signing_keys(dsn, store))
     services = Services(
         issuer=settings.base_url,
         mcp_url=settings.gateway_url + MCP_PATH,
@@ -132,12 +132,23 @@ def bootstrap(
 
 
 def _epoch(dsn: str, store: PostgresStore) -> int:
-    """The epoch of this store's tokens; `Busy` where a restored copy was not adopted, since spent tokens are good again there."""
+    """The epoch of this store's codes and refresh tokens."""
+    _see_that_it_is_fit(dsn)
+    return int(store.tables().keep_meta(EPOCH, "1"))
+
+
+def _signing_keys(dsn: str, store: PostgresStore) -> list[dict[str, Any]]:
+    """The keys of its access tokens."""
+    _see_that_it_is_fit(dsn)
+    return store.tables().signing_keys(None)
+
+
+def _see_that_it_is_fit(dsn: str) -> None:
+    """`Busy` where a restored copy was not adopted, since what was spent or revoked since is good again there."""
     with connect(with_parameters(dsn, application_name=VIEWS)) as connection:
         why = unfit(connection)
     if why is not None:
         raise Busy(why, retry_after=30)
-    return int(store.tables().keep_meta(EPOCH, "1"))
 
 
 def _directory(settings: Settings, services: Services, tokens: JwtAccessTokens) -> Directory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from infrastructure.store.sequencer import OrderRefused, Sequencer
 from infrastructure.store.verify import verify_ledger
 from tests.operations.conftest import KEY_NAMES
 from tests.operations.test_backup import KEYS_TABLES, program, run
-from tests.support.oauth_world import ISSUER, KEYS, PlainPasswords, World, oauth_world
+from tests.support.oauth_world import ISSUER, KEYS, MCP, PlainPasswords, World, oauth_world
 from tests.support.postgres import Database
 from tests.web.cli.conftest import Grantbook, clean_environment
 from web.app import create_app, wrapped
@@ -155,11 +156,18 @@ def is_refused(node: World, before: Yesterday) -> None:
         answer = node.refresh(before.client_id, token["refresh_token"])
         assert answer.status_code == 503, answer.text
         assert "Retry-After" in answer.headers
+        assert asks_about(node, token["access_token"]) == 503
     found = node.app.status()
     assert not found.ready
     assert "grantbook ledger adopt" in found.checks["cluster"]
     with psycopg.connect(node.app.dsn, autocommit=True) as connection, pytest.raises(OrderRefused, match="ledger adopt"):
         Sequencer(connection)
+
+
+def asks_about(node: World, token: str) -> int:
+    """What a resource gets that asks whether the token is good."""
+    basic = base64.b64encode(":".join(node.credentials[MCP]).encode()).decode()
+    return node.post("/oauth/introspect", headers={"Authorization": f"Basic {basic}"}, token=token).status_code
 
 
 def adopts(dsn: str, kept: Path, before: Yesterday) -> dict[str, Any]:
