@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from infrastructure.bootstrap import App
 
-MOST_PROVED = 10_000
 SUFFIXES = {"csv": "csv", "jsonl": "jsonl", "ocsf": "ocsf.jsonl"}
 _READ_ME = """An export of a Grantbook audit log.
 
@@ -53,8 +52,10 @@ def write_proved(app: App, connection: Any, account_id: str, kind: str, lines: I
                 if entry is not None:
                     positions.add(entry.position)
                     taken.rows, taken.position = counter.rows, max(taken.position, entry.position)
-                if counter.rows > MOST_PROVED:
-                    raise Refused(f"An export with proofs has at most {MOST_PROVED:,} entries: ask for less, or for one without proofs.")
+                if most is not None and counter.rows > most:
+                    raise Refused(
+                        f"An export with proofs has at most {most:,} entries here: ask for less, for one without proofs, or `grantbook audit export --proofs`."
+                    )
         bundle.writestr("manifest.json", manifest(app, connection, counter, account_id=account_id, kind=kind, filters=taken.filters, event=None))
         return _prove(app, connection, bundle, positions)
 

@@ -77,13 +77,15 @@ class Past:
     def names(self, member_ids: Iterable[str | None]) -> dict[str, str]:
         """Names of those members who have one still."""
         wanted = sorted({member_id for member_id in member_ids if member_id})
-        rows = self.connection.execute("SELECT member_id::text, name FROM views.members WHERE member_id = ANY(%s::uuid[])", (wanted,))
-        return {member_id: name for member_id, name in rows.fetchall() if name}
+        rows = self.connection.execute(_NAMES, (self.account_id, wanted)).fetchall()
+        return {member_id: name for member_id, name in rows if name}
 
     def _told(self, query: str, given: dict[str, Any]) -> Iterator[Told]:
         for position, at, topic, stream_id, version, state in self.connection.execute(query.encode(), given).fetchall():
             yield Told(position, at, topic, stream_id, version, self.mapper.decode(stream_id, version, topic, bytes(state)))
 
+
+_NAMES = "SELECT member_id::text, name FROM views.members WHERE account_id = %s AND member_id = ANY(%s::uuid[])"
 
 _OF_STREAMS = """
 SELECT p.position, p.at, e.topic, e.originator_id, e.originator_version, e.state FROM unnest(%(streams)s::uuid[]) AS s (id)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from application import manage_resources, sso_settings
+from application import holds, manage_resources, sso_settings
 from projections.status import lag
 from tests.support.accounts import AccountWorld, TwoAccounts
 from tests.support.oauth_world import CLI
@@ -35,6 +35,7 @@ def furnished(account: AccountWorld) -> tuple[str, dict[str, Any], str]:
     client_id, tokens = connected(account, NAMES[slug][0])
     waiting = account.pending(account.client_id(client_name=f"{NAMES[slug][0]} Waiting"))
     account.session(account.admin_id)
+    holds.place(services, account_id, member_id=UUID(account.member_ids["Job Operator"]), matter=f"{NAMES[slug][0]} case", origin=CLI)
     return client_id, tokens, waiting.request_id
 
 
@@ -52,10 +53,12 @@ def called(two: TwoAccounts, account: AccountWorld, client_id: str, tokens: dict
         consent = one("SELECT consent_id FROM views.consents WHERE account_id = %s AND client_stream = %s", client_stream)
         sign_in = one("SELECT sign_in_id FROM browser_sessions WHERE account_id = %s")
         kid = one("SELECT kid FROM signing_keys WHERE account_id = %s")
+    (hold,) = holds.standing(account.services, account.account_id)
     project, grant_id = next(iter(account.projects.values())), str(account.grant_id(tokens))
     return {
         "page_id": client_id, "client_ref": client_stream, "client_id": client_id, "client": client_id, "integration": client_id, "app": client_id,
-        "grant_id": grant_id, "consent_id": consent, "member_id": member, "member": member, "user_id": member, "user": member,
+        "grant_id": grant_id, "grant": grant_id, "hold_id": hold.hold_id,
+        "consent_id": consent, "member_id": member, "member": member, "user_id": member, "user": member,
         "actor": member, "sign_in_id": sign_in, "project": project, "project_id": project, "projects": project, "project_ids": project,
         "resource_id": account.credentials["sent"][0], "resource": f"https://vault.{account.slug}-sent.example/api", "position": position,
         "entry_id": position, "min_position": position, "event": position, "kid": kid, "key_id": kid, "request": request_id,

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from application import manage_policies, manage_resources, scim_token
 from application.introspect_token import judge
+from infrastructure.past.questions import QUESTIONS
 from infrastructure.projector import Projector
 from projections.events import PersonalReader
 from tests.support.account_things import called, furnished, settled, streams_of
@@ -32,7 +33,7 @@ PUBLIC = {
     "oauth.introspect", "oauth.register", "ledger.checkpoint", "ledger.tile",
 }  # fmt: skip
 """What answers strangers too. Each account's sign-in, discovery and set-up are open to all; of what they say, nothing is another's."""
-NEITHER = {"kind", "part", "path", "filename", "rest", "permission", "use", "scope", "policy", "section", "step", "deed", "code"}
+NEITHER = {"kind", "part", "question", "path", "filename", "rest", "permission", "use", "scope", "policy", "section", "step", "deed", "code"}
 """Arguments that name nothing of an account."""
 TYPED = {"email", "domain", "resource", "permission"}
 """What acme's admin may enter in acme as well: the walk does, and it is acme's from then on. Umbra has others of each, which nobody enters."""
@@ -129,6 +130,7 @@ def path_of(ids: dict[str, str], rule: Rule) -> str:
         "use": "token",
         "kind": "csv",
         "part": "leaf",
+        "question": "ending",
         "path": "api/ai/v1/mcp",
         "filename": "grantbook.css",
         "rest": f"Users/{ids['member_id']}",
@@ -201,6 +203,16 @@ def test_nothing_of_the_other_account_is_reached_from_ones_own_host(walk: Walk) 
     assert walk.faults == []
     assert recorded(two) == before
     still_there(walk)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_question_about_the_others_things_is_answered_with_a_name_of_theirs(walk: Walk, question: str) -> None:
+    walk.faults, given = [], {**walk.ids, "scope": "account:read"}
+    asked = {name: given[name] for name in QUESTIONS[question].parameters if name in given and name not in ("client", "project")}
+    for query in (asked, {name: value for name, value in asked.items() if name != "event"}):
+        said = walk.asked(walk.two.acme, "GET", f"/api/v1/questions/{question}", query_string=query)
+        walk.judge(said, {200, 422}, f"{question} {sorted(query)}", sent=repr(query))
+    assert walk.faults == []
 
 
 def still_there(walk: Walk) -> None:

@@ -22,7 +22,7 @@ from web.schemas import questions as shapes
 from web.schemas.common import ReadQuery
 
 ZIP = "application/zip"
-MOST_PROVED = 10_000
+MOST_PROVED = 2_000
 blueprint = new_blueprint("questions", "What auditors ask about the past, each line of an answer citing its events.")
 
 
@@ -35,26 +35,26 @@ def list_questions(_: dict[str, Any]) -> Any:
     return {"data": list(QUESTIONS.values())}
 
 
-@blueprint.route("/questions/<name>")
+@blueprint.route("/questions/<question>")
 @reads()
 @blueprint.arguments(shapes.AskQuery, location="query")
 @blueprint.response(200, shapes.Answer)
-def ask_question(query: dict[str, Any], name: str) -> Any:
+def ask_question(query: dict[str, Any], question: str) -> Any:
     """Ask one. The answer is derived from the account's events up to the moment asked about."""
     with context.views() as connection:
-        answer = _answered(connection, name, query)
+        answer = _answered(connection, question, query)
     return {**as_json(answer), "at": answer.at}
 
 
-@blueprint.route("/questions/<name>/proof")
+@blueprint.route("/questions/<question>/proof")
 @reads()
 @blueprint.doc(responses={"200": {"content": {ZIP: {"schema": {"type": "string", "examples": ["..."]}}}}})
 @blueprint.arguments(shapes.AskQuery, location="query")
 @blueprint.response(200)
-def prove_answer(query: dict[str, Any], name: str) -> Any:
+def prove_answer(query: dict[str, Any], question: str) -> Any:
     """Ask one, and get the answer with the events that it cites and their proofs, to be checked offline with the verifier."""
     with context.views() as connection:
-        answer = _answered(connection, name, query)
+        answer = _answered(connection, question, query)
         signed = newest(connection, name_of(context.grantbook().settings, connection))
         if signed is None:
             raise Refused("Nothing is signed yet: ask again in two seconds.")
@@ -62,15 +62,15 @@ def prove_answer(query: dict[str, Any], name: str) -> Any:
             raise Refused(f"The answer cites {len(answer.cited):,} events: ask for less, or export the ledger.")
         out = io.BytesIO()
         waiting = write_evidence(connection, signed, answer.cited, {"answer.json": as_json(answer)}, out)
-    headers = {"Content-Disposition": f'attachment; filename="{name}-{answer.position}.zip"', "Grantbook-Unproved": str(len(waiting))}
+    headers = {"Content-Disposition": f'attachment; filename="{question}-{answer.position}.zip"', "Grantbook-Unproved": str(len(waiting))}
     return Response(out.getvalue(), content_type=ZIP, headers=headers)
 
 
-def _answered(connection: Connection, name: str, query: dict[str, Any]) -> Answer:
-    question = QUESTIONS.get(name)
-    if question is None:
+def _answered(connection: Connection, question: str, query: dict[str, Any]) -> Answer:
+    asked = QUESTIONS.get(question)
+    if asked is None:
         raise NotFound("There is no such question; /api/v1/questions lists them.")
     app, account_id = context.grantbook(), context.account_id()
-    given: dict[str, Any] = {parameter: query.get(parameter) for parameter in question.parameters}
-    asking = asking_of(context.services(), account_id, connection, question, given)
-    return question.answer(Past(connection, app.store.mapper, app.keyring, account_id), asking)
+    given: dict[str, Any] = {parameter: query.get(parameter) for parameter in asked.parameters}
+    asking = asking_of(context.services(), account_id, connection, asked, given)
+    return asked.answer(Past(connection, app.store.mapper, app.keyring, account_id), asking)

@@ -12,7 +12,10 @@ _SESSIONS = """
 SELECT grant_id::text, member_id::text, client_id FROM views.sessions
 WHERE account_id = %(account)s AND exchanged_at IS NOT NULL AND created_position <= %(position)s
 AND (%(grant)s::uuid IS NULL OR grant_id = %(grant)s) AND (%(member)s::uuid IS NULL OR member_id = %(member)s)
-AND (%(client)s::uuid IS NULL OR client_stream = %(client)s) ORDER BY created_position"""
+AND (%(client)s::uuid IS NULL OR client_stream = %(client)s)
+ORDER BY created_position DESC LIMIT %(most)s"""
+MOST = 500
+"""Sessions of one answer, the newest; each is judged by itself. `population` counts them all."""
 
 
 def ending(past: Past, asking: Asking) -> Answer:
@@ -20,7 +23,7 @@ def ending(past: Past, asking: Asking) -> Answer:
     (introspection, the gateway) refused the next request. `issued_after` should be empty."""
     given = {
         "account": past.account_id, "position": asking.moment.position, "grant": asking.grant_id, "member": asking.member_id,
-        "client": asking.client_stream,
+        "client": asking.client_stream, "most": MOST,
     }  # fmt: skip
     rows = past.connection.execute(_SESSIONS, given).fetchall()
     names = past.names(row[1] for row in rows)
@@ -53,4 +56,5 @@ def _says(lines: tuple[Line, ...]) -> str:
         return f"No: none of {len(lines)} sessions has ended." if len(lines) > 1 else "No: the session has not ended."
     late = sum(bool(facts["issued_after"]) for facts in ended)
     tokens = "no token was given after an end" if not late else f"in {late} of them tokens were given after the end"
-    return f"{len(ended)} of {counted(len(lines), 'session')} ended; {tokens}."
+    newest = "the newest " if len(lines) == MOST else ""
+    return f"{len(ended)} of {newest}{counted(len(lines), 'session')} ended; {tokens}."
