@@ -165,7 +165,7 @@ def rewrite(ours: Book, database: Database, folder: Path, more: int = 5) -> stor
     as_owner(
         database,
         ONE_BYTE,
-        "TRUNCATE positions, ledger_checkpoints, ledger_nodes",
+        *(f"DELETE FROM {table}" for table in ("positions", "ledger_checkpoints", "ledger_nodes")),
         "DELETE FROM events WHERE topic = 'ledger.summed'",
         **event_at(ours, 8),
     )
