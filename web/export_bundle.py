@@ -41,8 +41,10 @@ class Taken(Protocol):
     def filters(self) -> dict[str, str]: ...
 
 
-def write_proved(app: App, connection: Any, account_id: str, kind: str, lines: Iterable[Line], taken: Taken, out: IO[bytes] | Path) -> list[int]:
-    """Write the zip; the positions that no checkpoint holds yet. `Refused` where it has more entries than can be proved at once."""
+def write_proved(
+    app: App, connection: Any, account_id: str, kind: str, lines: Iterable[Line], taken: Taken, out: IO[bytes] | Path, *, most: int | None = None
+) -> list[int]:
+    """Write the zip; the positions that no checkpoint holds yet. `Refused` where it has more than `most` entries."""
     counter, positions = Counter(), set()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("README.txt", _READ_ME)
@@ -53,9 +55,7 @@ def write_proved(app: App, connection: Any, account_id: str, kind: str, lines: I
                     positions.add(entry.position)
                     taken.rows, taken.position = counter.rows, max(taken.position, entry.position)
                 if most is not None and counter.rows > most:
-                    raise Refused(
-                        f"An export with proofs has at most {most:,} entries here: ask for less, for one without proofs, or `grantbook audit export --proofs`."
-                    )
+                    raise Refused(f"An export with proofs has at most {most:,} entries here: ask for less, or use the command line.")
         bundle.writestr("manifest.json", manifest(app, connection, counter, account_id=account_id, kind=kind, filters=taken.filters, event=None))
         return _prove(app, connection, bundle, positions)
 

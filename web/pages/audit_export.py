@@ -81,7 +81,7 @@ class Export:
         out: IO[bytes] = SpooledTemporaryFile(_MEMORY)  # noqa: SIM115  # the answer closes it
         with self.app.views() as conn:
             given = AsOcsf(conn, name_of(self.app.settings, conn), self.personal)
-            write_proved(self.app, conn, self.account_id, kind, lines(kind, self._entries(conn), given), self, out, MOST_PROVED)
+            write_proved(self.app, conn, self.account_id, kind, lines(kind, self._entries(conn), given), self, out, most=MOST_PROVED)
         self._record()  # before the first byte leaves
         out.seek(0)
         return out
