@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from application import decide_app, manage_members, manage_policies, record_action, revoke_grant, scim_token, sso_settings
+from application import decide_app, holds, manage_members, manage_policies, record_action, revoke_grant, scim_token, sso_settings
 from application.begin_authorization import PendingRequest, begin
 from application.services import Origin
 from bench.pages_map import Found, each_kind
@@ -24,7 +24,9 @@ from web.app import create_app
 UI = Origin("ui", "127.0.0.1", "tests/1.0")
 REMOTE = "https://cb.tools.example/done"
 ROLES = ("admin", "viewer", "developer")
-NOT_PAGES = {"settings.audit.export", "settings.policy.registration", "sso.start", "sso.callback", "settings.sso.tested", "sign_in.start"}
+NOT_PAGES = {"settings.audit.export", "settings.policy.registration", "sso.start", "sso.callback", "settings.sso.tested", "sign_in.start"} | {
+    "settings.member_data.export", "settings.member_data.hold",
+}  # fmt: skip
 """Rules that answer a GET with a file or a redirect only: nothing to look at."""
 SEVERAL = {"settings.integrations.detail": 4, "settings.sessions.detail": 2, "settings.audit.detail": 2, "consent.show": 2}
 BEGINNING = ("/", "/settings", "/settings/integrations", "/settings/integrations/new", "/connected-apps", "/sign-ins", "/sign-out")
@@ -177,6 +179,7 @@ def _identity(scene: Scene) -> None:
     assert Person(demo.base_url, demo.user("analyst")[0], "wrong").sign_in().status_code < 500
     gone = manage_members.add_member(services, account_id, email="aaron@jaffle.example", name="Aaron Gone", role="Analyst", **by)
     manage_members.deactivate(services, account_id, gone.member_id, reason="Left", **by)
+    holds.place(services, account_id, member_id=gone.member_id, matter="Case 17/2026", **by)
     for role in ROLES:
         scene.person(role)
 

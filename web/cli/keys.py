@@ -61,9 +61,7 @@ def rotate_wrapping(cli: Cli) -> None:
     if done.may_go:
         told += f" Wraps nothing any more: {', '.join(done.may_go)}. Take it out of GRANTBOOK_WRAPPING_KEYS, restart, and destroy every copy of it."
     if not done.destroyed and not done.may_go and not done.lost:
-        told += (
-            " There is no older key to destroy: put a new one in front in GRANTBOOK_WRAPPING_KEYS (see docs/erasure.md), then run this again."
-        )
+        told += " There is no older key to destroy: put a new one in front in GRANTBOOK_WRAPPING_KEYS (see docs/erasure.md), then run this again."
     if done.lost:
         told += f" {done.lost:,} open with none of the configured keys: keep the others until you have found the one that is missing."
     facts = {"rewrapped": done.rewrapped, "newest": done.newest, "destroyed": done.destroyed, "may_go": done.may_go, "lost": done.lost}
