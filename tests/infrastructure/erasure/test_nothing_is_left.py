@@ -162,6 +162,7 @@ def test_no_page_shows_anything_of_them(erased: Erased) -> None:
             wrong[path] = told
         if answer.content_type.startswith("text/html"):
             waiting += _LINK.findall(answer.text)
+        answer.close()
     assert wrong == {}
     assert len(seen) > 40, seen
 
@@ -181,6 +182,7 @@ def test_no_answer_of_the_api_and_no_export_holds_anything_of_them(erased: Erase
         read += answer.status_code == 200
         if told := found(answer.data, PERSON):
             wrong[path] = told
+        answer.close()
     assert wrong == {}
     assert read > 12
     repeated = admin.call("PATCH", f"/members/{member_id}", json={"role": "Developer"}, headers={"If-Match": "*", "Idempotency-Key": "zebra-2"})
