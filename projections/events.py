@@ -109,6 +109,10 @@ class PersonalReader:
         """A reader of the same keys that never opens those members."""
         return PersonalReader(self._open, self._prefetch, erased_before)
 
+    def is_erased(self, subject: str | None) -> bool:
+        """Whether this member's erasure was seen."""
+        return subject in self._erased
+
     def forget(self, subject: str) -> None:
         """From now on this subject's values read as erased, whatever a cache still holds."""
         self._erased.add(subject)

@@ -64,7 +64,9 @@ class _Fold:
             self.reader.forget(event.stream_id)
             self.erased.append((event.account_id, event.stream_id, event.position))
         address = facts["address"]
-        ip = None if address is None else self.reader.read(address, event.event_id)
+        # Failures of earlier releases are sealed under the account; whoever was tried to be is erased from them all the same.
+        theirs = topic == "sign_in.failed" and self.reader.is_erased(subject)
+        ip = None if address is None or theirs else self.reader.read(address, event.event_id)
         client = event.stream_id if family == "client" else facts["client_stream"] or facts.get("for_client")
         grant = event.stream_id if family == "grant" else uuid_or_none(facts.get("grant_id"))
         reason = self.reader.reason(event) if isinstance(facts.get("reason"), dict) else NO_REASON

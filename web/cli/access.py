@@ -45,7 +45,7 @@ def as_of(
         found = Holders(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id).at(moment, asked)
         begins = moment_of(connection, 1) if moment.position == 0 else None
     if cli.out.as_json:
-        cli.out.say("", position=moment.position, at=moment.at, access=found)
+        cli.out.say("", position=moment.position, at=moment.at, begins=None if begins is None else begins.at, access=found)
         return
     if begins is not None:
         cli.out.note(f"That is before the first event: the record begins at {begins.at:%Y-%m-%d %H:%M:%S} UTC.")

@@ -240,6 +240,7 @@ def test_who_could_do_what_is_asked_by_time_or_position(grantbook: Grantbook) ->
     assert "no project 'Moon'" in grantbook.refused("access", "as-of", "0s", "--project", "Moon", code=2)
     assert "No app could do anything" in grantbook.run("access", "as-of", "0s").stdout
     assert "the record begins at" in grantbook.run("access", "as-of", "2020-01-01").stdout
+    assert grantbook("access", "as-of", "2020-01-01")["begins"] > "2026"
 
 
 def test_a_question_is_asked_and_its_wrong_values_are_told(grantbook: Grantbook) -> None:
