@@ -13,7 +13,8 @@ from web.cli.root import cli
 OPENING = """\
 # Command line
 
-Written by `make docs` from the commands' own help. In a clone it is `.venv/bin/grantbook`: [how to call it](../README.md#the-command). Every command takes `--help`; commands that print data take `--json`.
+Written by `make docs` from the commands' own help. In a clone it is `.venv/bin/grantbook`: [how to call it](../README.md#the-command).
+Every command takes `--help`; commands that print data take `--json`.
 Exit codes: 0 done, 1 refused (one sentence on standard error says why), 2 wrong usage.
 """
 WIDTH = 110
