@@ -35,11 +35,14 @@ class Taking:
 def take(cli: Cli, connection: Any, lines: Iterable[Line], taking: Taking) -> None:
     """Write it and record it. It is recorded before the file has its name: no export without its event."""
     if taking.file is None:
-        for text, entry in lines:
-            sys.stdout.write(text)
-            if entry is not None:
-                taking.rows, taking.position = taking.rows + 1, max(taking.position, entry.position)
-        _record(cli, taking)
+        try:
+            for text, entry in lines:
+                sys.stdout.write(text)
+                if entry is not None:
+                    taking.rows, taking.position = taking.rows + 1, max(taking.position, entry.position)
+            sys.stdout.flush()
+        finally:
+            _record(cli, taking)  # what left is told, however it ended
         return
     if taking.proofs:
         with _in_one_piece(taking.file) as out:

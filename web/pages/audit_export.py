@@ -26,6 +26,7 @@ SUFFIXES: Final = {"csv": "csv", "jsonl": "jsonl", "ocsf": "ocsf.jsonl", "zip": 
 MOST_PROVED: Final = 2_000
 """Entries of a zip that a page or the API makes while somebody waits."""
 _MEMORY: Final = 8 << 20
+_CHUNK: Final = 1 << 16
 
 
 @dataclass(slots=True)
@@ -75,16 +76,20 @@ class Export:
         ]
         return heapq.merge(*parts, key=lambda entry: (-entry.position, entry.ordinal))
 
-    def bundle(self) -> IO[bytes]:
+    def bundle(self) -> Iterator[bytes]:
         """A zip of the export as JSON Lines, its signed manifest, and the proofs of its events; `Refused` where it is too long for that."""
         kind, self.kind = "jsonl", "zip"
-        out: IO[bytes] = SpooledTemporaryFile(_MEMORY)  # noqa: SIM115  # the answer closes it
-        with self.app.views() as conn:
-            given = AsOcsf(conn, name_of(self.app.settings, conn), self.personal)
-            write_proved(self.app, conn, self.account_id, kind, lines(kind, self._entries(conn), given), self, out, most=MOST_PROVED)
-        self._record()  # before the first byte leaves
+        out: IO[bytes] = SpooledTemporaryFile(_MEMORY)  # noqa: SIM115  # closed by what reads it
+        try:
+            with self.app.views() as conn:
+                given = AsOcsf(conn, name_of(self.app.settings, conn), self.personal)
+                write_proved(self.app, conn, self.account_id, kind, lines(kind, self._entries(conn), given), self, out, most=MOST_PROVED)
+            self._record()  # before the first byte leaves
+        except BaseException:
+            out.close()
+            raise
         out.seek(0)
-        return out
+        return _read(out)
 
     @property
     def filters(self) -> dict[str, str]:
@@ -106,3 +111,9 @@ class Export:
             origin=self.origin,
             actor_id=self.actor_id,
         )
+
+
+def _read(out: IO[bytes]) -> Iterator[bytes]:
+    with out:
+        while chunk := out.read(_CHUNK):
+            yield chunk
