@@ -50,7 +50,9 @@ def reuses_of(past: Past, grant_id: UUID, until: int) -> list[Reuse]:
 def _reuse(past: Past, told: list[Told], detected: Told) -> Reuse:
     event: Any = detected.event
     spent = next((t for t in told if t.topic == "grant.tokens_refreshed" and t.event.generation == event.generation + 1), None)
-    replays = [t for t in told if t.topic == "grant.refresh_replayed" and t.event.generation == event.generation + 1]
+    replays = [
+        t for t in told if t.topic == "grant.refresh_replayed" and t.event.generation == event.generation + 1 and t.position < detected.position
+    ]
     first, again = None if spent is None else _use(past, spent), _use(past, detected)
     seconds = None if first is None else seconds_between(first.at, again.at)
     verdict = _verdict(first, again, seconds)
@@ -66,6 +68,8 @@ def _use(past: Past, told: Told) -> Use:
 
 def _verdict(first: Use | None, again: Use, seconds: float | None) -> Verdict:
     if first is None or seconds is None or first.address is None or again.address is None:
+        return "unclear"
+    if first.program is None or again.program is None:
         return "unclear"
     same_address, same_program = first.address == again.address, first.program == again.program
     if same_address and same_program and seconds < _SOON_S:

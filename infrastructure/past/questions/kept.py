@@ -7,7 +7,7 @@ from typing import Any
 from infrastructure.past.answers import Answer, Line, Past, Told, counted
 from infrastructure.past.questions.asked import Asking
 
-MONTHS = 12
+MONTHS, YEAR_DAYS = 12, 366
 _FIRST = "SELECT position, at FROM positions WHERE account_id = %s ORDER BY position LIMIT 1"
 _COUNT = "SELECT count(*) FROM positions WHERE account_id = %s AND position <= %s"
 _TOPICS = ("member.erased", "ledger.hold_placed", "ledger.hold_released", "ledger.retention_changed", "ledger.keys_expired", "segment.archived")
@@ -27,7 +27,7 @@ def kept(past: Past, asking: Asking) -> Answer:
     rows = past.connection.execute(_RULING, (past.account_id, asking.moment.position, list(_TOPICS))).fetchall()
     lines = [whole, *(_line(past, told) for told in past.at(row[0] for row in rows))]
     erased = sum(line.facts["what"] == "member.erased" for line in lines)
-    long = "for more than" if days >= MONTHS * 30 else "for less than"
+    long = "for at least" if days >= YEAR_DAYS else "for less than"
     says = f"{counted(count, 'event')} kept and ready, {long} {MONTHS} months; {counted(erased, 'person was', 'people were')} erased."
     return Answer("kept", asking.moment.position, asking.moment.at, says, tuple(lines))
 

@@ -63,7 +63,9 @@ def test_the_same_program_at_once_looks_like_a_race(history: History) -> None:
     assert 89 < line.facts["seconds"] < 100
 
 
-@pytest.mark.parametrize(("seconds", "address", "program"), [(90, THERE, "editor/1.2"), (90, HERE, "curl/8.1"), (86_400, HERE, "editor/1.2")])
+@pytest.mark.parametrize(
+    ("seconds", "address", "program"), [(90, THERE, "editor/1.2"), (90, HERE, "curl/8.1"), (86_400, HERE, "editor/1.2"), (90, THERE, "")]
+)
 def test_what_can_not_be_told_is_said_so(history: History, seconds: float, address: str, program: str) -> None:
     assert came_back(history, seconds=seconds, address=address, program=program).facts["looks_like"] == "unclear"
 
