@@ -81,14 +81,9 @@ def entries(
     entry may exceed `limit` by one."""
     if (member is not None and not uuid_or_none(member)) or (grant_id is not None and not uuid_or_none(grant_id)):
         return []
-    low = 0 if since is None else view.last_before(connection, since)
+    low = max(0 if since is None else view.last_before(connection, since), after_position or 0, (from_position or 1) - 1)
     high = _NO_POSITION if until is None else view.last_before(connection, until)
-    if before_position is not None:
-        high = min(high, before_position - 1)
-    if after_position is not None:
-        low = max(low, after_position)
-    if from_position is not None:
-        low = max(low, from_position - 1)
+    high = high if before_position is None else min(high, before_position - 1)
     wanted = None if event_type is None else {event_type} if isinstance(event_type, str) else set(event_type)
     values = {
         "account": account_id, "low": low, "high": high, "since": since or _BEGINNING, "until": until or _END, "limit": limit,
