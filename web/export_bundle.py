@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from domain.errors import Refused
-from infrastructure.ledger.bundle import proof_of
-from infrastructure.ledger.sealing import name_of
-from infrastructure.ledger.store import newest
+from infrastructure.ledger.evidence import add_proofs
+from infrastructure.ledger.sealing import newest
 from web.audit_lines import Line
 from web.export_manifest import Counter, manifest
 
@@ -56,17 +55,7 @@ def write_proved(
                     taken.rows, taken.position = counter.rows, max(taken.position, entry.position)
                 if most is not None and counter.rows > most:
                     raise Refused(f"An export with proofs has at most {most:,} entries here: ask for less, or use the command line.")
-        bundle.writestr("manifest.json", manifest(app, connection, counter, account_id=account_id, kind=kind, filters=taken.filters, event=None))
-        return _prove(app, connection, bundle, positions)
-
-
-def _prove(app: App, connection: Any, bundle: zipfile.ZipFile, positions: set[int]) -> list[int]:
-    signed, waiting = newest(connection, name_of(app.settings, connection)), []
-    for position in sorted(positions):
-        if signed is None or position > signed.size:
-            waiting.append(position)
-            continue
-        leaf, proof = proof_of(connection, signed, position)
-        bundle.writestr(f"events/{position}.leaf", leaf)
-        bundle.writestr(f"events/{position}.tlog-proof", proof)
-    return waiting
+        signed = newest(app.settings, connection)
+        said = manifest(app, connection, counter, signed, account_id=account_id, kind=kind, filters=taken.filters, event=None)
+        bundle.writestr("manifest.json", said)
+        return add_proofs(bundle, connection, signed, positions)

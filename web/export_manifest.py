@@ -11,7 +11,7 @@ from infrastructure.bootstrap import App
 from infrastructure.clock import now
 from infrastructure.ledger.manifests import check_signature, format_of, signature_note
 from infrastructure.ledger.sealing import name_of
-from infrastructure.ledger.store import newest
+from infrastructure.ledger.store import Signed
 from infrastructure.ledger.verifier import NotProven
 
 PURPOSE = "audit-export"
@@ -41,10 +41,11 @@ class Counter:
         return self._hash.hexdigest()
 
 
-def manifest(app: App, connection: Any, counter: Counter, *, account_id: str, kind: str, filters: dict[str, str], event: int | None) -> str:
-    """The signed manifest as JSON. `event`: the position of the export's own event, where it is known already."""
+def manifest(
+    app: App, connection: Any, counter: Counter, signed: Signed | None, *, account_id: str, kind: str, filters: dict[str, str], event: int | None
+) -> str:
+    """The signed manifest as JSON. `signed`: the newest checkpoint; `event`: the position of the export's own event, where it is known already."""
     origin = name_of(app.settings, connection)
-    signed = newest(connection, origin)
     said = {
         "format": format_of(PURPOSE), "account": account_id, "kind": kind, "filter": filters, "rows": counter.rows, "bytes": counter.size,
         "sha256": counter.sha256, "first_position": counter.first, "last_position": counter.last, "export_event": event,

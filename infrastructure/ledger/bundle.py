@@ -6,6 +6,7 @@ import base64
 import json
 import struct
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -30,10 +31,18 @@ Check it with the verifier, one file that needs only Python and the package `cry
 
 def proof_of(connection: Connection, signed: Signed, position: int) -> tuple[bytes, str]:
     """Leaf bytes and proof file (c2sp.org/tlog-proof) of the event at a position up to the checkpoint's size."""
-    ((_, leaf),) = store.entries(connection, position - 1, position)
-    path = store.tree(connection, signed.size).inclusion(position - 1)
-    lines = [PROOF_HEADER, f"index {position - 1}", *(base64.b64encode(step).decode() for step in path)]
-    return leaf, "\n".join(lines) + "\n\n" + signed.note
+    ((_, leaf, proof),) = proofs_of(connection, signed, (position,))
+    return leaf, proof
+
+
+def proofs_of(connection: Connection, signed: Signed, positions: Iterable[int]) -> Iterator[tuple[int, bytes, str]]:
+    """The same for several events, with their positions: what their paths share of the tree is read once."""
+    tree = store.tree(connection, signed.size)
+    for position in positions:
+        ((_, leaf),) = store.entries(connection, position - 1, position)
+        path = tree.inclusion(position - 1)
+        lines = [PROOF_HEADER, f"index {position - 1}", *(base64.b64encode(step).decode() for step in path)]
+        yield position, leaf, "\n".join(lines) + "\n\n" + signed.note
 
 
 def write_bundle(connection: Connection, signed: Signed, path: Path, account_id: str, after: int = 0, to: int | None = None) -> int:

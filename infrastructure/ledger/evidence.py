@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
-from infrastructure.ledger.bundle import proof_of
+from infrastructure.ledger.bundle import proofs_of
 from infrastructure.ledger.store import Connection, Signed
 
 _READ_ME = """An answer of a Grantbook server, and the events that it stands on.
@@ -27,17 +27,19 @@ Unpack it and check each event with the verifier, one file that needs only Pytho
 
 def write_evidence(connection: Connection, signed: Signed, positions: Iterable[int], files: Mapping[str, object], out: IO[bytes] | Path) -> list[int]:
     """Write a zip of `files` (as JSON) with the events at these positions. Returns those that the checkpoint doesn't hold yet: they are left out."""
-    waiting = []
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("README.txt", _READ_ME)
         for name, content in files.items():
             bundle.writestr(name, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False))
         bundle.writestr("checkpoint", signed.note)
-        for position in sorted(set(positions)):
-            if position > signed.size:
-                waiting.append(position)
-                continue
-            leaf, proof = proof_of(connection, signed, position)
+        return add_proofs(bundle, connection, signed, positions)
+
+
+def add_proofs(bundle: zipfile.ZipFile, connection: Connection, signed: Signed | None, positions: Iterable[int]) -> list[int]:
+    """Add each event and its proof. Returns the positions that the checkpoint, if there is one, doesn't hold yet: they are left out."""
+    wanted, size = sorted(set(positions)), 0 if signed is None else signed.size
+    if signed is not None:
+        for position, leaf, proof in proofs_of(connection, signed, (p for p in wanted if p <= size)):
             bundle.writestr(f"events/{position}.leaf", leaf)
             bundle.writestr(f"events/{position}.tlog-proof", proof)
-    return waiting
+    return [p for p in wanted if p > size]

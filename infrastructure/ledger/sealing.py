@@ -8,10 +8,11 @@ from pathlib import Path
 
 from application.services import Services
 from application.sum_ledger import record_sum, recorded_sum
+from infrastructure.ledger import store
 from infrastructure.ledger.kept import KeptCheckpoint, SealRefused
 from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.sealer import Sealer
-from infrastructure.ledger.store import ORIGIN, Connection, origin_of
+from infrastructure.ledger.store import ORIGIN, Connection, Signed, origin_of
 from infrastructure.logs import get_logger
 from infrastructure.settings import Settings
 
@@ -68,6 +69,11 @@ def signer_of(settings: Settings, connection: Connection) -> LogSigner:
 def name_of(settings: Settings, connection: Connection) -> str:
     """The log's name."""
     return origin_of(connection, settings.ledger_origin_override, settings.ledger_origin)
+
+
+def newest(settings: Settings, connection: Connection) -> Signed | None:
+    """The log's newest checkpoint."""
+    return store.newest(connection, name_of(settings, connection))
 
 
 def folder_of(settings: Settings) -> Path | None:

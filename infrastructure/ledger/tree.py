@@ -10,6 +10,8 @@ from infrastructure.ledger.verifier import EMPTY_ROOT, NotProven, node_hash, roo
 
 WIDTH = 256
 _HEIGHT = 8
+_TILES = 1_024
+"""Tiles that a tree keeps in memory, 8 kB each."""
 MOST_LEVELS = 64
 _GROUPS = re.compile(r"(?:x[0-9]{3}/)*[0-9]{3}\Z")
 
@@ -148,6 +150,8 @@ class Tree:
     def _row(self, level: int, index: int) -> Sequence[bytes]:
         key = (level, index)
         if key not in self._read:
+            if len(self._read) >= _TILES:
+                del self._read[next(iter(self._read))]
             self._read[key] = self._tile(level, index, min(WIDTH, (self.size >> (_HEIGHT * level)) - index * WIDTH))
         return self._read[key]
 

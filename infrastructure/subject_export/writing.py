@@ -20,9 +20,8 @@ from domain.base import Sealed
 from domain.errors import Refused
 from infrastructure.bootstrap import App
 from infrastructure.database import cli_dsn, connect
-from infrastructure.ledger import store as log
-from infrastructure.ledger.bundle import proof_of
-from infrastructure.ledger.sealing import name_of
+from infrastructure.ledger.bundle import proofs_of
+from infrastructure.ledger.sealing import name_of, newest
 from infrastructure.ledger.store import Connection, Signed
 from infrastructure.store.reader import PositionedEvent
 from infrastructure.store.sealing import EventKey
@@ -81,7 +80,7 @@ def export_to(app: App, services: Services, account_id: str, member_id: UUID, pa
         raise Refused("This person was erased: nothing personal is left. Their past is in the audit log, under their id.")
     with connect(cli_dsn(app.dsn)) as connection, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         path.chmod(0o600)
-        bundle, signed = _Bundle(archive), log.newest(connection, name_of(app.settings, connection))
+        bundle, signed = _Bundle(archive), newest(app.settings, connection)
         bundle.add("README.txt", _READ_ME)
         bundle.add_json("person.json", _person(services, account_id, member_id))
         bundle.add_json("consents.json", _consents(services, connection, account_id, str(member_id)))
@@ -150,8 +149,7 @@ def _told(app: App, found: PositionedEvent, member_id: str) -> dict[str, Any]:
 
 def _prove(bundle: _Bundle, connection: Connection, signed: Signed, positions: list[int]) -> None:
     bundle.add("checkpoint", signed.note)
-    for position in positions:
-        leaf, proof = proof_of(connection, signed, position)
+    for position, leaf, proof in proofs_of(connection, signed, positions):
         bundle.add(f"proofs/{position}.leaf", leaf)
         bundle.add(f"proofs/{position}.tlog-proof", proof)
 

@@ -9,8 +9,7 @@ from werkzeug.wrappers import Response
 
 from domain.errors import NotFound, Refused
 from infrastructure.ledger.evidence import write_evidence
-from infrastructure.ledger.sealing import name_of
-from infrastructure.ledger.store import newest
+from infrastructure.ledger.sealing import newest
 from infrastructure.past.answers import Answer, Past
 from infrastructure.past.moments import Connection
 from infrastructure.past.questions import QUESTIONS
@@ -55,7 +54,7 @@ def prove_answer(query: dict[str, Any], question: str) -> Any:
     """Ask one, and get the answer with the events that it cites and their proofs, to be checked offline with the verifier."""
     with context.views() as connection:
         answer = _answered(connection, question, query)
-        signed = newest(connection, name_of(context.grantbook().settings, connection))
+        signed = newest(context.grantbook().settings, connection)
         if signed is None:
             raise Refused("Nothing is signed yet: ask again in two seconds.")
         if len(answer.cited) > MOST_PROVED:

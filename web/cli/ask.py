@@ -113,12 +113,11 @@ def _cited(line: Line) -> str:
 def _prove(cli: Cli, connection: Any, answer: Answer, path: Path) -> None:
     from domain.errors import Refused
     from infrastructure.ledger.evidence import write_evidence
-    from infrastructure.ledger.sealing import name_of
-    from infrastructure.ledger.store import newest
+    from infrastructure.ledger.sealing import newest
     from infrastructure.past.answers import counted
     from web.asking import as_json
 
-    signed = newest(connection, name_of(cli.app.settings, connection))
+    signed = newest(cli.app.settings, connection)
     if signed is None:
         raise Refused("Nothing is signed yet, so nothing can be proved: a running server's projector signs.")
     waiting = write_evidence(connection, signed, answer.cited, {"answer.json": as_json(answer)}, path)

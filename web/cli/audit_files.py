@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from application.export_audit import record_export
+from infrastructure.ledger.sealing import newest
 from web.export_bundle import write_proved
 from web.export_manifest import Counter, manifest
 
@@ -63,7 +64,16 @@ def _with_manifest(cli: Cli, connection: Any, lines: Iterable[Line], taking: Tak
             out.write(counter.add(text, None if entry is None else entry.position))
         taking.rows, taking.position = counter.rows, counter.last
         event = _record(cli, taking)
-        said = manifest(cli.app, connection, counter, account_id=cli.account_id, kind=taking.form, filters=taking.filters, event=event)
+        said = manifest(
+            cli.app,
+            connection,
+            counter,
+            newest(cli.app.settings, connection),
+            account_id=cli.account_id,
+            kind=taking.form,
+            filters=taking.filters,
+            event=event,
+        )
         with _in_one_piece(file.with_name(f"{file.name}.manifest.json")) as beside:
             beside.write(said.encode())
     return event

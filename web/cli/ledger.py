@@ -42,7 +42,7 @@ def checkpoint(cli: Cli, *, key: bool) -> None:
 @click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(), metavar="DIR", help="[default: here]")
 def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
     from domain.errors import NotFound, Refused
-    from infrastructure.ledger.bundle import proof_of
+    from infrastructure.ledger.bundle import proofs_of
     from infrastructure.ledger.store import account_of
 
     with _reading(cli) as connection:
@@ -53,8 +53,7 @@ def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
             if position > signed.size:
                 raise Refused(f"Event {position} is in the log, but not yet in a checkpoint: try again in two seconds.")
         folder.mkdir(parents=True, exist_ok=True)
-        for position in positions:
-            leaf, proof = proof_of(connection, signed, position)
+        for position, leaf, proof in proofs_of(connection, signed, positions):
             (folder / f"{position}.leaf").write_bytes(leaf)
             (folder / f"{position}.tlog-proof").write_text(proof, encoding="utf-8")
     names = [f"{position}{suffix}" for position in positions for suffix in (".leaf", ".tlog-proof")]
@@ -172,10 +171,9 @@ def _reading(cli: Cli) -> Any:
 
 def _newest(cli: Cli, connection: Connection) -> Signed:
     from domain.errors import NotFound
-    from infrastructure.ledger.sealing import name_of
-    from infrastructure.ledger.store import newest
+    from infrastructure.ledger.sealing import newest
 
-    signed = newest(connection, name_of(cli.app.settings, connection))
+    signed = newest(cli.app.settings, connection)
     if signed is None:
         raise NotFound("Nothing has been signed yet: a running server (or `grantbook projector`) signs within two seconds of the first event.")
     return signed

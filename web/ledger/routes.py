@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app
 
 from infrastructure.bootstrap import App
 from infrastructure.ledger import store
-from infrastructure.ledger.sealing import name_of
+from infrastructure.ledger.sealing import newest
 from infrastructure.ledger.tree import MOST_LEVELS, WIDTH, index_of, width_of
 from web.ledger.readers import may_read_entries
 
@@ -25,7 +25,7 @@ def checkpoint() -> Response:
     """The newest checkpoint, a signed note."""
     app = _app()
     with app.views() as connection:
-        signed = store.newest(connection, name_of(app.settings, connection))
+        signed = newest(app.settings, connection)
     if signed is None:
         return _text("Nothing has been signed yet: a checkpoint follows the first event within two seconds.\n", 404)
     return _text(signed.note)
@@ -42,7 +42,7 @@ def tile(path: str) -> Response:
     level = 0 if found["level"] == "entries" else int(found["level"])
     app = _app()
     with app.views() as connection:
-        signed = store.newest(connection, name_of(app.settings, connection))
+        signed = newest(app.settings, connection)
         there = 0 if signed is None or level >= MOST_LEVELS else width_of(signed.size, level, index)
         if width > there or (found["width"] and width == WIDTH):
             return _text("The log has no such tile, or not so much of it yet.\n", 404)

@@ -9,8 +9,7 @@ from flask import Response, url_for
 from domain.errors import NotFound
 from infrastructure.ledger import store
 from infrastructure.ledger.bundle import proof_of
-from infrastructure.ledger.sealing import name_of
-from infrastructure.ledger.store import Signed
+from infrastructure.ledger.sealing import newest
 from infrastructure.ledger.verifier import NotProven, check_inclusion, leaf_hash
 from web.pages import context
 from web.pages.audit_models import EventProof
@@ -20,7 +19,7 @@ _STREAM = "application/octet-stream"
 
 def proof(conn: Any, position: int) -> EventProof:
     """Whether the newest checkpoint holds the event as its bytes stand in the database now."""
-    signed = _newest(conn)
+    signed = newest(context.grantbook().settings, conn)
     if signed is None or signed.size < position:
         return EventProof(state="waiting")
     ((_, leaf),) = store.entries(conn, position - 1, position)
@@ -44,7 +43,7 @@ _FILES = (("Event, byte for byte", "leaf"), ("Proof", "tlog-proof"))
 
 def file(conn: Any, account_id: str, position: int, kind: str) -> Response:
     """The leaf or the proof of one event of the account (c2sp.org/tlog-proof)."""
-    signed = _newest(conn)
+    signed = newest(context.grantbook().settings, conn)
     if store.account_of(conn, position) != account_id:
         raise NotFound("There is no such event.")
     if signed is None or signed.size < position:
@@ -54,7 +53,3 @@ def file(conn: Any, account_id: str, position: int, kind: str) -> Response:
     return Response(
         body, content_type=media, headers={"Content-Disposition": f'attachment; filename="{position}.{kind}"', "Cache-Control": "no-store"}
     )
-
-
-def _newest(conn: Any) -> Signed | None:
-    return store.newest(conn, name_of(context.grantbook().settings, conn))
