@@ -188,7 +188,7 @@ class _Takeover:
                 if root == found.root:
                     store.keep(self._connection, found.origin, edge, root, found.note)
                     edge.full.clear()
-                    last = Signed(found.size, root, found.note, 0.0)
+                    last = Signed(found.size, root, found.note, None)
         return last
 
     def _grown(self, edge: Edge, size: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,12 +28,12 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A checkpoint as it was signed."""
+    """A checkpoint as it was signed; `at` is None for one that was signed in another copy."""
 
     size: int
     root: bytes
     note: str
-    age_seconds: float
+    at: datetime | None
 
 
 _LEAVES = """SELECT position, account_id::text, originator_id, originator_version, leaf_hash FROM positions
@@ -48,7 +49,7 @@ SELECT * FROM unnest(%s::smallint[], %s::bigint[], %s::bytea[]) ON CONFLICT DO N
 # Compare and set: what was signed before is never smaller, and no size is signed twice.
 _KEEP = """INSERT INTO ledger_checkpoints (origin, size, root, note) SELECT %(origin)s, %(size)s, %(root)s, %(note)s
 WHERE NOT EXISTS (SELECT FROM ledger_checkpoints WHERE origin = %(origin)s AND size >= %(size)s)"""
-_SIGNED = "SELECT size, root, note, extract(epoch FROM clock_timestamp() - at)::float FROM ledger_checkpoints WHERE origin = %s"
+_SIGNED = "SELECT size, root, note, at FROM ledger_checkpoints WHERE origin = %s"
 _ENTRIES = """SELECT p.position, convert_to(concat_ws(E'\\n', 'gb1', e.originator_id, e.originator_version, e.topic, ''), 'UTF8') || e.state
 FROM positions p JOIN events e USING (originator_id, originator_version)"""
 
@@ -125,10 +126,25 @@ def keep(connection: Connection, origin: str, grown: Edge, root: bytes, note: st
         return connection.execute(_KEEP, given).rowcount == 1
 
 
+def _signed(size: int, root: bytes, note: str, at: datetime) -> Signed:
+    return Signed(size, bytes(root), note, at)
+
+
 def newest(connection: Connection, origin: str) -> Signed | None:
     """The newest checkpoint."""
-    row = connection.execute(f"{_SIGNED} ORDER BY size DESC LIMIT 1", (origin,)).fetchone()
-    return None if row is None else Signed(row[0], bytes(row[1]), row[2], row[3])
+    return next(iter(newest_first(connection, origin, None, 1)), None)
+
+
+def newest_first(connection: Connection, origin: str, before: int | None, limit: int) -> list[Signed]:
+    """The next checkpoints smaller than `before`, or the newest."""
+    sql, given = (f"{_SIGNED} AND size < %s", (origin, before, limit)) if before is not None else (_SIGNED, (origin, limit))
+    return [_signed(*row) for row in connection.execute(f"{sql} ORDER BY size DESC LIMIT %s".encode(), given)]
+
+
+def of_size(connection: Connection, origin: str, size: int) -> Signed | None:
+    """The checkpoint of this size."""
+    row = connection.execute(f"{_SIGNED} AND size = %s", (origin, size)).fetchone()
+    return None if row is None else _signed(*row)
 
 
 def oldest_first(connection: Connection, origin: str) -> Iterator[Signed]:
@@ -136,7 +152,7 @@ def oldest_first(connection: Connection, origin: str) -> Iterator[Signed]:
     after, batch = 0, 1_000
     while rows := connection.execute(f"{_SIGNED} AND size > %s ORDER BY size LIMIT %s", (origin, after, batch)).fetchall():
         for row in rows:
-            yield Signed(row[0], bytes(row[1]), row[2], row[3])
+            yield _signed(*row)
         after = rows[-1][0]
 
 
