@@ -26,13 +26,15 @@ NO_SUM = Sum(0, bytes(32), 0)
 
 @topic("ledger")
 class Ledger(Stream):
-    """State of an account's ledger stream: its last sum, and which restored copy was taken over last."""
+    """State of an account's ledger stream: its last sum, which restored copy was taken over last, what was deposited where."""
 
     TOPIC: ClassVar[str]
 
     def __init__(self) -> None:
         self.sum = NO_SUM
         self.adopted = 0
+        self.deposited: dict[str, int] = {}
+        """The size of the newest checkpoint by log and place."""
 
     class Event(RecordedAnyTime):
         STREAM = "ledger"
@@ -78,6 +80,38 @@ class Ledger(Stream):
         def apply(self, aggregate: Ledger) -> None:
             aggregate.adopted = self.number
 
+    @topic("ledger.sealer_started")
+    class SealerStarted(Event):
+        """The log `log` is signed again, from its checkpoint of `size` entries on (0: its first). `waited`: seconds that the oldest event waited."""
+
+        log: str
+        size: int
+        waited: int
+
+    @topic("ledger.sealer_stopped")
+    class SealerStopped(Event):
+        """Nothing more is signed, and `why`."""
+
+        log: str
+        why: str
+
+    @topic("ledger.checkpoint_deposited")
+    class CheckpointDeposited(Event):
+        """The checkpoint of `size` entries and `root` (hex) stands outside, at `place` (`kind`: folder, witness, timestamp, git).
+
+        `receipt`: in short what came back (the cosignature line, the token's serial number and time, the commit, the file).
+        """
+
+        log: str
+        kind: str
+        place: str
+        size: int
+        root: str
+        receipt: str
+
+        def apply(self, aggregate: Ledger) -> None:
+            aggregate.deposited = {**aggregate.deposited, f"{self.log} {self.kind} {self.place}": self.size}
+
     @topic("ledger.rollback_suspected")
     class RollbackSuspected(Event):
         """A genuine token (`kind`: code or refresh_token) of a generation of this grant that was never recorded here: was a backup restored?"""
@@ -98,6 +132,19 @@ class Ledger(Stream):
         """Record an adoption once. Facts: those of `Adopted`."""
         if facts["number"] > self.adopted:
             self.record(self.Adopted, context, **facts)
+
+    def sealer_started(self, context: Context, **facts: Any) -> None:
+        """Facts: those of `SealerStarted`."""
+        self.record(self.SealerStarted, context, **facts)
+
+    def sealer_stopped(self, context: Context, **facts: Any) -> None:
+        """Facts: those of `SealerStopped`."""
+        self.record(self.SealerStopped, context, **facts)
+
+    def checkpoint_deposited(self, context: Context, **facts: Any) -> None:
+        """Record a deposit once. Facts: those of `CheckpointDeposited`."""
+        if facts["size"] > self.deposited.get(f"{facts['log']} {facts['kind']} {facts['place']}", 0):
+            self.record(self.CheckpointDeposited, context, **facts)
 
     def suspect_rollback(self, context: Context, *, kind: str, grant_id: str, generation: int) -> None:
         self.record(self.RollbackSuspected, context, kind=kind, grant_id=grant_id, generation=generation)

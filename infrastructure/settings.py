@@ -13,7 +13,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.data_dir import DataDirError, check_data_dir
 from infrastructure.root_keys import RootKeys, kept_root_keys, parse_keys
-from infrastructure.settings_source import ACCOUNT, Source, a_base_url, a_connection_string, a_number, a_word, an_http_url, one_of
+from infrastructure.settings_deposits import Deposits, read_deposits
+from infrastructure.settings_source import ACCOUNT, Source, a_base_url, a_connection_string, a_folder, a_number, a_word, an_http_url, one_of
 
 _KEYS = ("SECRET_KEYS", "WRAPPING_KEYS", "LEDGER_KEY")
 _NO_KEYS: tuple[bytes, ...] = ()
@@ -55,6 +56,7 @@ class Settings:
     gateway_port: int | None
     ledger_origin_override: str | None
     ledger_folder: Path | None
+    deposits: Deposits
     host: str
     port: int
     workers: int
@@ -123,7 +125,7 @@ def embedded_data_dir(environ: Mapping[str, str] | None = None, cwd: Path | None
     source = Source(environ, folder / (environ.get("GRANTBOOK_CONFIG", "").strip() or "grantbook.toml"), file_must_exist=False)
     if source.read("DATABASE_URL", a_connection_string, None) is not None:
         return None
-    return folder / source.read("DATA_DIR", _a_folder, Path(".grantbook"))
+    return folder / source.read("DATA_DIR", a_folder, Path(".grantbook"))
 
 
 def environment(name: str, default: str = "") -> str:
@@ -132,7 +134,7 @@ def environment(name: str, default: str = "") -> str:
 
 
 def _read(source: Source, folder: Path) -> Settings:
-    data_dir = folder / source.read("DATA_DIR", _a_folder, Path(".grantbook"))
+    data_dir = folder / source.read("DATA_DIR", a_folder, Path(".grantbook"))
     database_url = source.read("DATABASE_URL", a_connection_string, None)
     owner_url = source.read("OWNER_DATABASE_URL", a_connection_string, None)
     embedded = not source.holds("DATABASE_URL")
@@ -154,7 +156,8 @@ def _read(source: Source, folder: Path) -> Settings:
         ledger_key=keys.ledger,
         gateway_port=gateway_port,
         ledger_origin_override=source.read("LEDGER_ORIGIN", _a_ledger_origin, None),
-        ledger_folder=source.read("LEDGER_FOLDER", _a_folder, None),
+        ledger_folder=source.read("LEDGER_FOLDER", a_folder, None),
+        deposits=read_deposits(source, folder),
         host=source.read("HOST", a_word, "127.0.0.1"),
         port=port,
         workers=source.read("WORKERS", a_number(1, 256), 2),
@@ -243,13 +246,6 @@ def _own_port(base_url: str) -> int:
     """Over https a proxy has the public port; over http we are the server that the URL names."""
     parts = urlsplit(base_url)
     return parts.port or 80 if parts.scheme == "http" else 8000
-
-
-def _a_folder(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise ValueError("names the home folder of nobody") from None
 
 
 def _a_ledger_origin(text: str) -> str:

@@ -172,6 +172,14 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost") or host == "::1" or (host.startswith("127.") and host.count(".") == 3)
 
 
+def a_folder(text: str) -> Path:
+    """A path; `~` is the home folder."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("names the home folder of nobody") from None
+
+
 def a_word(text: str) -> str:
     """Any text without blanks."""
     if len(text.split()) != 1:

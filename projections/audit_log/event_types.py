@@ -64,6 +64,9 @@ TYPES: dict[str, tuple[str, ...]] = {
     "ledger.retention_changed": ("ledger.changed",),
     "ledger.keys_expired": ("ledger.changed",),
     "ledger.adopted": ("ledger.changed",),
+    "ledger.sealer_started": ("ledger.changed",),
+    "ledger.sealer_stopped": ("ledger.changed",),
+    "ledger.checkpoint_deposited": ("ledger.changed",),
     "ledger.rollback_suspected": ("ledger.changed",),
 }
 

@@ -202,6 +202,12 @@ def _ledger_changed(facts: Facts, _: object, __: str) -> str:
         return "Took over a restored copy of the database" + (" and ended every session" if facts.get("sessions_ended") else "")
     if "generation" in facts:
         return "Refused a genuine token that was never recorded here: was a backup restored?"
+    if "receipt" in facts:
+        return f"Deposited the checkpoint of {counted(facts['size'], 'entry', 'entries')} with {facts['place']}"
+    if "waited" in facts:
+        return "Signing the ledger began again"
+    if "why" in facts:
+        return f"Signing the ledger stopped: {facts['why']}"
     if "hold_id" in facts:
         return "Placed a legal hold" if "scope" in facts else "Released a legal hold"
     if "months" in facts:
