@@ -90,7 +90,7 @@ class _Pinned(httpx.BaseTransport):
 
     def __init__(self, *, loopback: bool) -> None:
         self._loopback = loopback
-        self._inner = httpx.HTTPTransport(verify=_tls(), trust_env=False)
+        self._inner = httpx.HTTPTransport(verify=tls_of_both(), trust_env=False)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host
@@ -127,7 +127,7 @@ def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls_of_both() -> ssl.SSLContext:
     """The system's certificate authorities (a company's own among them) and the public ones."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())

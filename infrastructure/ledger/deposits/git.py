@@ -1,0 +1,90 @@
+"""A git repository, local or remote: one commit per checkpoint on the branch `ledger`, pushed by the `git` program."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from infrastructure.ledger.deposits.agreement import held_already
+from infrastructure.ledger.deposits.git_program import Git, read_repository
+from infrastructure.ledger.deposits.places import Deposit, Kind, PlaceFailed, Receipt, signed_by
+from infrastructure.ledger.notes import LogSigner
+from infrastructure.ledger.verifier import Checkpoint
+
+BRANCH = "refs/heads/ledger"
+_HERE = "refs/heads/fetched"
+
+
+class GitRepository:
+    """Each deposit works in a folder of its own that is thrown away: what was cut off leaves nothing behind, and the remote moves at once or not."""
+
+    kind: Kind = "git"
+
+    def __init__(self, repository: str, seconds: float = 60.0) -> None:
+        self._repository, self._seconds = read_repository(repository), seconds
+        self.name = self._repository.name
+
+    def holds(self, signer: LogSigner) -> Checkpoint | None:
+        with self._working() as git:
+            return _newest(git, self._fetched(git), signer)
+
+    def deposit(self, given: Deposit, last: int) -> Receipt:
+        with self._working() as git:
+            parent = self._fetched(git)
+            if parent is not None and held_already(_newest(git, parent, given.signer), given):  # pushed before, and the answer was lost
+                return Receipt(parent, f"commit {parent}")
+            commit = _commit(git, given, parent)
+            git("push", "--quiet", "--porcelain", "--", self._repository.address, f"{commit}:{BRANCH}")
+            return Receipt(commit, f"commit {commit}")
+
+    @contextmanager
+    def _working(self) -> Iterator[Git]:
+        try:
+            with tempfile.TemporaryDirectory(prefix="grantbook-git-", ignore_cleanup_errors=True) as folder:
+                git = Git(self._repository, folder, time.monotonic() + self._seconds)
+                git("init", "--quiet", "--bare", "--template=", ".")
+                yield git
+        except OSError as error:
+            raise PlaceFailed(f"No folder can be made to work in ({error.strerror or type(error).__name__}).") from None
+
+    def _fetched(self, git: Git) -> str | None:
+        """The newest commit there, fetched; None where the branch is not there yet."""
+        refs = git("ls-remote", "--", self._repository.address, BRANCH).decode("utf-8", "replace").splitlines()
+        if not any(line.partition("\t")[2] == BRANCH for line in refs):
+            return None
+        git("fetch", "--quiet", "--no-tags", "--depth=1", "--", self._repository.address, f"{BRANCH}:{_HERE}")
+        return git("rev-parse", "--verify", _HERE).decode().strip()
+
+
+def _newest(git: Git, commit: str | None, signer: LogSigner) -> Checkpoint | None:
+    name = _file_of(signer)
+    if commit is None or not any(_name(entry) == name for entry in _entries(git, commit)):
+        return None
+    return signed_by(git("cat-file", "-p", f"{commit}:{name}").decode("utf-8", "replace"), signer)
+
+
+def _commit(git: Git, given: Deposit, parent: str | None) -> str:
+    """A commit whose tree is the parent's with this checkpoint."""
+    name = _file_of(given.signer)
+    blob = git("hash-object", "-w", "--stdin", given=given.note.encode()).decode().strip()
+    others = [] if parent is None else [entry for entry in _entries(git, parent) if _name(entry) != name]
+    ours = f"100644 blob {blob}\t{name}".encode()
+    tree = git("mktree", "-z", "--missing", given=b"".join(entry + b"\0" for entry in (*others, ours))).decode().strip()
+    parents = [] if parent is None else ["-p", parent]
+    message = f"Checkpoint of {given.size} entries of {given.signer.origin}"
+    return git("commit-tree", tree, *parents, "-m", message).decode().strip()
+
+
+def _entries(git: Git, commit: str) -> list[bytes]:
+    return [entry for entry in git("ls-tree", "-z", commit).split(b"\0") if entry]
+
+
+def _name(entry: bytes) -> str:
+    return entry.partition(b"\t")[2].decode("utf-8", "surrogateescape")
+
+
+def _file_of(signer: LogSigner) -> str:
+    return f"{quote(signer.origin, safe='')}.checkpoint"
