@@ -182,9 +182,10 @@ def test_the_leader_sweeps(running: tuple[Projector, list[int]]) -> None:
 
 def test_lost_connections_are_made_anew(database: Database, running: Any, connection: Connection) -> None:
     until(lambda: leader(connection) is not None)
-    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'grantbook-projector' AND datname = %s"
+    query = "SELECT {} FROM pg_stat_activity WHERE application_name = 'grantbook-projector' AND datname = %s"
     with connect(database.superuser_dsn) as admin:
-        assert len(admin.execute(query, (database.name,)).fetchall()) >= 3
+        until(lambda: len(admin.execute(query.format("pid"), (database.name,)).fetchall()) >= 3)
+        assert len(admin.execute(query.format("pg_terminate_backend(pid)"), (database.name,)).fetchall()) >= 3
     with store_on(database) as store:
         History(store, 23).play(30)
     with connect(writer_dsn(database.web_dsn)) as fresh:

@@ -15,6 +15,7 @@ import pytest
 from infrastructure.ports_in_use import PortInUse, check_port
 from infrastructure.run_lock import AlreadyRunning, RunLock
 from infrastructure.supervisor import ChildPlan, Supervisor, open_log
+from tests.support.processes import alive
 from tests.web.cli.conftest import ROOT, clean_environment
 
 
@@ -29,14 +30,6 @@ def eventually(condition: Callable[[], bool], patience_s: float = 20.0) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3]
 
 
 def pids(folder: Path) -> list[int]:

@@ -22,9 +22,15 @@ CLI = [sys.executable, "-c", "from web.cli import main; main()"]
 START_SECONDS = 90
 
 
+_FIRST, _LAST = 10_000, 32_000
+"""Below what systems give to outgoing connections, which would take a port between its probing and a restart on it."""
+
+
 def free_ports(count: int) -> int:
     """The first of `count` consecutive ports that nobody listens on now."""
-    for base in range(18000 + os.getpid() % 4000 * 8, 60000, 8):
+    slots = (_LAST - _FIRST) // 8
+    for slot in range(slots):
+        base = _FIRST + (os.getpid() * 7 + slot) % slots * 8
         with contextlib.ExitStack() as stack:
             try:
                 for offset in range(count):

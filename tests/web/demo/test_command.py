@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.support.demo import Demo, running_demo
+from tests.support.processes import alive, read
 from tests.web.cli.conftest import Grantbook, clean_environment
 
 
@@ -26,14 +27,15 @@ def cli(folder: Path) -> Grantbook:
 
 def children_of(pid: int) -> list[int]:
     """The processes below one, all generations, without PostgreSQL: a killed one's is found again by the next start."""
-    found = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
-    ours = [child for child in found if b"postgres" not in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0]]
+    threads = [path.name for path in Path(f"/proc/{pid}/task").glob("*")]
+    found = [int(child) for thread in threads for child in read(pid, f"task/{thread}/children").split()]
+    ours = [child for child in found if (line := read(child, "cmdline")) and b"postgres" not in line.split(b"\0")[0]]
     return ours + [below for child in ours for below in children_of(child)]
 
 
 def gone(pids: list[int], patience_s: float = 20.0) -> bool:
     deadline = time.monotonic() + patience_s
-    while any(Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text() for pid in pids):
+    while any(alive(pid) for pid in pids):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
@@ -94,7 +96,7 @@ def test_no_query_string_and_no_secret_stands_in_the_log(demo: Demo) -> None:
 
 
 def test_a_killed_worker_is_replaced(demo: Demo) -> None:
-    web = [p for p in children_of(demo.facts["pid"]) if b"web.cli.child\0web\0" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    web = [p for p in children_of(demo.facts["pid"]) if b"web.cli.child\0web\0" in read(p, "cmdline")]
     worker = children_of(web[0])[-1]
     os.kill(worker, signal.SIGKILL)
     assert gone([worker])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
-import socket
 import threading
 import time
 import zlib
@@ -18,7 +16,6 @@ from typing import Any
 
 import pytest
 from httpx import Response
-from werkzeug.serving import make_server
 
 from application import manage_members, manage_projects, open_account
 from application.services import Origin
@@ -27,9 +24,11 @@ from infrastructure.projector import Projector
 from infrastructure.settings import load_settings
 from projections.events import PersonalReader
 from projections.status import lag
+from tests.support.demo import free_ports
 from tests.support.http_flow import App as HttpApp
 from tests.support.http_flow import Person, hidden
 from tests.support.postgres import TestCluster
+from tests.support.served import served
 from web.app import create_app, wrapped
 
 PASSWORD = "correct horse battery staple"
@@ -86,38 +85,12 @@ class Site:
                 self.people[who] = str(added.member_id)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def _serving(app: App, port: int) -> Iterator[None]:
-    """One thread serves, and closes its own connections in the end."""
-    server = make_server("127.0.0.1", port, wrapped(app, create_app(app)))
-
-    def serve() -> None:
-        server.serve_forever()
-        app.close()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join(5)
-        server.server_close()
-
-
 @contextlib.contextmanager
 def _running(cluster: TestCluster, data: Path) -> Iterator[Site]:
     """A server without any account, with its projector, on a database of its own."""
-    port = _free_port()
+    port = free_ports(1)
     base_url = f"http://127.0.0.1:{port}"
     settings = load_settings({"GRANTBOOK_DATA_DIR": str(data), "GRANTBOOK_BASE_URL": base_url}, data)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with cluster.fresh() as database:
         app = bootstrap(settings, dsn=database.web_dsn, passwords=QuickPasswords())
         stop = threading.Event()
@@ -125,7 +98,7 @@ def _running(cluster: TestCluster, data: Path) -> Iterator[Site]:
         thread = threading.Thread(target=projector.run, args=(stop,), daemon=True)
         thread.start()
         assert projector.leading.wait(20)
-        with _serving(app, port):
+        with served(wrapped(app, create_app(app)), port, at_end=app.close):
             yield Site(app, base_url, superuser_dsn=database.superuser_dsn)
         stop.set()
         thread.join(10)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
-from werkzeug.serving import make_server
 
 from projections.consents.queries import list_consents
 from tests.support.browser import Choices, authorize, chromium
 from tests.support.http_flow import App
+from tests.support.served import served
 from tests.web.pages.conftest import PASSWORD, Site, settled
 from tests.web.pages.gallery import GALLERY
 from tests.web.pages.rendering import sample_app
@@ -30,14 +28,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def gallery() -> Iterator[str]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, sample_app())
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}/gallery"
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+    with served(sample_app()) as port:
+        yield f"http://127.0.0.1:{port}/gallery"
 
 
 def watched(page: Page) -> list[str]:

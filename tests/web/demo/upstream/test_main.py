@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import alive
 from tests.web.demo.upstream.harness import INITIALIZE, ROOT, Signer, Upstream, command, connects, new_key, short_folder, start, wait_for, write_keys
 
 
@@ -176,15 +177,6 @@ def test_a_start_that_cannot_go_on_says_what_to_do(upstream: Upstream) -> None:
         ends = list(pool.map(lambda case: refusal(folder, *case[2], listen=case[3]), cases))
     for (code, words, _, _), (ended, said) in zip(cases, ends, strict=True):
         assert (ended, words in said, "Traceback" in said) == (code, True, False), said
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def reachable(port: int) -> bool:
