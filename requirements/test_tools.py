@@ -1,4 +1,4 @@
-"""Installs what `make test` needs beside Python packages, where it can be had: Chromium, the Node clients' packages, others' log tools."""
+"""Installs what `make test` needs beside Python packages, where it can be had: Chromium, Node clients, log tools of others, git and openssl."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def main() -> None:
     if needs.missing("foreign"):
         print("Installing other makers' log tools for the ledger's tests ...", flush=True)
         _install_foreign()
+    for program in filter(needs.missing, needs.PROGRAMS):
+        print(f"Installing {program} for the tests of the ledger's deposits ...", flush=True)
+        _install_package(program)
     for marker in needs.MARKERS:
         lacking = needs.missing(marker)
         if lacking:
@@ -36,12 +39,17 @@ def main() -> None:
 
 def _install_chromium() -> None:
     """Debian's package where we may install it, else Playwright's own download."""
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "-qq", "-y", "install", "--no-install-recommends", "chromium"]
-        if _runs(["apt-get", "-qq", "update"], env=quiet) and _runs(install, env=quiet):
-            return
-    _runs([sys.executable, "-m", "playwright", "install", "chromium"])
+    if not _install_package("chromium"):
+        _runs([sys.executable, "-m", "playwright", "install", "chromium"])
+
+
+def _install_package(name: str) -> bool:
+    """Debian's package, where we may install it."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return False
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "-qq", "-y", "install", "--no-install-recommends", name]
+    return _runs(["apt-get", "-qq", "update"], env=quiet) and _runs(install, env=quiet)
 
 
 def _install_node_packages() -> None:

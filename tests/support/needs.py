@@ -1,4 +1,5 @@
-"""What some tests need of the machine: Chromium for `browser`, Node 22 or newer with its packages for `node`, others' log tools for `foreign`."""
+"""What some tests need of the machine: Chromium for `browser`, Node 22 or newer with its packages for `node`, others' log tools for `foreign`, the
+programs `git` and `openssl` for those of that name."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ import pytest
 
 from infrastructure.settings import environment
 
-MARKERS = {"browser": "drives a page in Chromium", "node": "runs a client on Node", "foreign": "checks our log with others' tools"}
+PROGRAMS = {"git": "pushes to a repository of git", "openssl": "asks OpenSSL for time stamps"}
+MARKERS = {"browser": "drives a page in Chromium", "node": "runs a client on Node", "foreign": "checks our log with others' tools", **PROGRAMS}
 _SKIPPED = "the machine lacks what this test needs: "
 FOREIGN = Path(sys.prefix, "foreign")
 """Where requirements/foreign.txt is installed, apart from everything else."""
@@ -51,6 +53,8 @@ def missing(marker: str) -> str | None:
     """What the machine lacks for tests with this marker, in a few words."""
     if marker == "browser":
         return None if chromium() else "Chromium is missing"
+    if marker in PROGRAMS:
+        return None if shutil.which(marker) else f"the program {marker} is missing"
     if marker == "foreign":
         return None if (FOREIGN / "aics_witness").is_dir() else "requirements/foreign.txt is not installed"
     if node() is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -30,10 +31,11 @@ def _environment() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """It runs, and knows one log."""
+    """It runs, and knows some logs. `vkey`: what its cosignatures are checked with."""
 
     folder: Path
     url: str
+    vkey: str
 
     def add_checkpoint(self, old: int, proof: Sequence[bytes], note: str) -> httpx.Response:
         """What a log sends: its size when the witness last signed for it, the consistency proof from there, the checkpoint."""
@@ -46,16 +48,17 @@ class Witness:
 
 
 @contextmanager
-def running_witness(folder: Path, origin: str, vkey: str) -> Iterator[Witness]:
-    """A witness of this log, in an empty folder."""
+def running_witness(folder: Path, origin: str, vkey: str, *more: tuple[str, str]) -> Iterator[Witness]:
+    """A witness of this log and of `more`, in an empty folder."""
     folder.mkdir()
     port = free_ports(1)
-    for arguments in (
-        ("init", "--config", "witness.json", "--name", "witness.example/w1", "--listen", f"127.0.0.1:{port}"),
-        ("add-log", "--config", "witness.json", "--origin", origin, "--vkey", vkey),
-    ):
-        done = foreign("aics_witness", *arguments, folder=folder)
-        assert done.returncode == 0, done.stderr
+    begun = foreign(
+        "aics_witness", "init", "--config", "witness.json", "--name", "witness.example/w1", "--listen", f"127.0.0.1:{port}", folder=folder
+    )
+    assert begun.returncode == 0, begun.stderr
+    config = json.loads((folder / "witness.json").read_text(encoding="utf-8"))
+    config["logs"] = [{"origin": name, "vkeys": [key]} for name, key in ((origin, vkey), *more)]
+    (folder / "witness.json").write_text(json.dumps(config), encoding="utf-8")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "aics_witness", "serve", "--config", "witness.json"], cwd=folder, env=_environment(), stdout=log, stderr=log
@@ -66,7 +69,7 @@ def running_witness(folder: Path, origin: str, vkey: str) -> Iterator[Witness]:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.05)
             assert process.poll() is None, (folder / "log").read_text()
-        yield Witness(folder, url)
+        yield Witness(folder, url, begun.stdout.strip())
     finally:
         process.terminate()
         process.wait(20)
