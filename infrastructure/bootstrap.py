@@ -70,7 +70,7 @@ class App:
 
     def status(self) -> Readiness:
         """For /readyz."""
-        return readiness(self.dsn, self.services)
+        return readiness(self.dsn, self.services, self.settings)
 
     def close(self) -> None:
         """Close all connections, at the end of a command."""

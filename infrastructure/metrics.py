@@ -47,6 +47,7 @@ METRICS: tuple[Definition, ...] = (
     Definition("events_positioned", "counter", "Events that the sequencer gave a position."),
     Definition("sequencer_batches", "counter", "Batches that the sequencer positioned."),
     Definition("projector_interruptions", "counter", "Times that the projector had to begin anew.", ("why",)),
+    Definition("ledger_deposits", "counter", "Deposits of checkpoints outside by outcome.", ("kind", "outcome")),
     Definition("cache_entries", "gauge", "Entries of a cache, in all processes of this server.", ("cache",)),
     Definition("processes", "gauge", "Running processes of this server.", ("process",)),
     Definition("draining", "gauge", "1 while the server is about to end."),
@@ -58,6 +59,9 @@ METRICS: tuple[Definition, ...] = (
     Definition("projection_differences", "gauge", "Rows of a projection that were not as the events say when it was last compared.", ("projection",)),
     Definition("projection_compared_age_seconds", "gauge", "Time since the views were last compared with the events."),
     Definition("order_stall_seconds", "gauge", "Age of the oldest transaction that holds up the order of events; 0 if none does."),
+    Definition("ledger_refused", "gauge", "1 if nothing is signed, because what was signed before is not what the database holds."),
+    Definition("ledger_place_age_seconds", "gauge", "Time since a checkpoint was last deposited at a place.", ("kind", "place")),
+    Definition("ledger_place_failing_seconds", "gauge", "How long deposits at a place have failed; 0 if the last one was made.", ("kind", "place")),
 )
 BY_NAME: Mapping[str, Definition] = {definition.name: definition for definition in METRICS}
 

@@ -85,7 +85,7 @@ def metrics_served(settings: Settings, folder: RunFolder, dsn: Callable[[], str]
     check_port(settings.host, port, _OPTION)
 
     def extra() -> dict[Key, float]:
-        return {("draining",): float(folder.is_draining()), **store_gauges(dsn)}
+        return {("draining",): float(folder.is_draining()), **store_gauges(dsn, settings)}
 
     kind = _Server6 if ":" in settings.host else _Server
     server = make_server(settings.host, port, metrics_application(Sums(folder.counts), extra), server_class=kind, handler_class=_Quiet)

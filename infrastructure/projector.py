@@ -18,9 +18,10 @@ from application.counting import COUNTS, count
 from infrastructure.bootstrap import bootstrap
 from infrastructure.database import PROJECTOR, DatabaseUnavailable, connect, first_line, with_parameters
 from infrastructure.erasure.expiry import Expiry
+from infrastructure.ledger.deposits.worker import Depositing
 from infrastructure.ledger.sealing import Sealing
 from infrastructure.logs import get_logger
-from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating, writer_dsn
+from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating, wait_for, writer_dsn
 from infrastructure.run_folder import RunFolder
 from infrastructure.settings import Settings
 from infrastructure.store.sequencer import BATCH, LeadershipLost, OrderRefused, Sequencer, lead
@@ -45,14 +46,16 @@ REFUSED_PAUSE = 1.0
 SWEEP_EVERY = 5.0
 SEAL_EVERY = 1.0
 EXPIRE_EVERY = 600.0
+ENDING_S, OUTSIDE_ENDING_S = 3.0, 0.5
+"""How long threads may take to end; one that waits for a place outside is left behind: what it does there can be done again."""
 
 log = get_logger("projector")
 
 
 class Projector:
     """Runs until `stop` is set. `dsn` is the web role's database; `sweep` is called every few seconds by the leader, in a thread of its own;
-    `sealing` makes what signs checkpoints, on the leader's connection; `views_check` compares the views with the events now and then;
-    `expiry` destroys data keys that are due."""
+    `sealing` makes what signs checkpoints, on the leader's connection; `depositing` takes them outside; `views_check` compares the views with the
+    events now and then; `expiry` destroys data keys that are due."""
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Projector:
         sweep: Callable[[], object] | None = None,
         sweep_every: float = SWEEP_EVERY,
         sealing: Sealing | None = None,
+        depositing: Depositing | None = None,
         views_check: ViewsCheck | None = None,
         expiry: Callable[[], object] | None = None,
         projections: Sequence[Projection] = PROJECTIONS,
@@ -72,6 +76,7 @@ class Projector:
         self._sweep = sweep
         self._sweep_every = sweep_every
         self._sealing = sealing
+        self._depositing = depositing
         self._views_check = views_check
         self._expiry = expiry
         self._projections = projections
@@ -125,7 +130,8 @@ class Projector:
             workers.append(Repeating(self._expiry, EXPIRE_EVERY, demoted, "expiry"))
         if self._views_check is not None:
             workers.append(Repeating(partial(self._views_check.round, demoted), LOOK_EVERY, demoted, "views check"))
-        for worker in workers:
+        outside = [] if self._depositing is None else self._depositing.term(demoted)
+        for worker in (*workers, *outside):
             worker.start()
         self.leading.set()
         try:
@@ -133,8 +139,8 @@ class Projector:
         finally:
             demoted.set()
             projecting.wake()
-            for worker in workers:
-                worker.join(timeout=3)
+            wait_for(workers, ENDING_S)
+            wait_for(outside, OUTSIDE_ENDING_S)
 
     def _order(self, connection: psycopg.Connection[Any], sequencer: Sequencer, projecting: Projecting, stop: threading.Event) -> None:
         """Sequence at a pace that follows the load: at once after a full batch, up to a quarter second apart when nothing happens."""
@@ -188,10 +194,10 @@ def run_projector(settings: Settings, folder: RunFolder | None = None) -> None:
         return PersonalReader(app.keyring.open, app.keyring.prefetch)
 
     sweeping = Sweeping(app)
-    sealing = Sealing(settings, app.services)
+    depositing = Depositing(settings, app.services, app.dsn)
     projector = Projector(
-        app.dsn, new_reader, sweep=sweeping.round, sealing=sealing, views_check=_views_check(settings, app.dsn, new_reader),
-        expiry=Expiry(app, new_reader).round,
+        app.dsn, new_reader, sweep=sweeping.round, sealing=Sealing(settings, app.services, depositing), depositing=depositing,
+        views_check=_views_check(settings, app.dsn, new_reader), expiry=Expiry(app, new_reader).round,
     )  # fmt: skip
     with stopping_on_signals(stop):
         try:

@@ -117,6 +117,13 @@ class Builder(threading.Thread):
         log.info("projector.built", projection=projection.name, version=projection.version)
 
 
+def wait_for(threads: Sequence[threading.Thread], seconds: float) -> None:
+    """Until all have ended, or for so long."""
+    until = time.monotonic() + seconds
+    for each in threads:
+        each.join(timeout=max(0.0, until - time.monotonic()))
+
+
 class Repeating(threading.Thread):
     """Calls a task every few seconds; its failures are logged and never end it."""
 

@@ -14,9 +14,12 @@ from application.rollback_alarm import ALARM
 from application.services import Services
 from infrastructure import migrations
 from infrastructure.database import DatabaseUnavailable, connect, first_line, views_dsn
+from infrastructure.ledger.deposits.state import places
 from infrastructure.ledger.sealing import refusal
+from infrastructure.ledger.store import waiting_seconds
 from infrastructure.login_keys import LoginKeyLost
 from infrastructure.run_folder import draining
+from infrastructure.settings import Settings
 from infrastructure.store.era import unfit
 from infrastructure.store.sequencer import Stall, stalls
 from infrastructure.views_check import Checked, last_check
@@ -31,8 +34,7 @@ _LEADER = "SELECT holder, backend_pid, extract(epoch FROM now() - heartbeat_at):
 
 _ALARM = """SELECT value::timestamptz AT TIME ZONE 'UTC' FROM store_meta
 WHERE key = %s AND value::timestamptz > clock_timestamp() - interval '1 day'"""
-_UNSIGNED = """SELECT extract(epoch FROM now() - p.at)::float FROM positions p JOIN events e USING (originator_id, originator_version)
-WHERE p.position > coalesce((SELECT max(size) FROM ledger_checkpoints), 0) AND e.topic <> 'ledger.summed' ORDER BY p.position LIMIT 1"""
+_SIGNED = "SELECT coalesce(max(size), 0) FROM ledger_checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Readiness:
         return asdict(self) | {"ready": self.ready}
 
 
-def readiness(dsn: str, services: Services) -> Readiness:
+def readiness(dsn: str, services: Services, settings: Settings) -> Readiness:
     """Ask everything anew; each answer is `ok`, or says in words without any secret what is wrong and what to do."""
     checks = {"serving": "The server is about to end: send requests to another node."} if draining() else {}
     checks["database"] = _said(lambda: connect(views_dsn(dsn)).close())
@@ -66,7 +68,7 @@ def readiness(dsn: str, services: Services) -> Readiness:
         return Readiness(checks)
     checks["cluster"] = _said(lambda: _fit(dsn))
     checks["keys"] = _said(lambda: _load_keys(services))
-    return Readiness(checks, *_order(dsn))
+    return Readiness(checks, *_order(dsn, settings))
 
 
 def _fit(dsn: str) -> None:
@@ -83,7 +85,7 @@ def _load_keys(services: Services) -> None:
             raise LoginKeyLost("An account has no signing key: see `grantbook keys list`, run `grantbook keys rotate`.")
 
 
-def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str], dict[str, Any] | None]:
+def _order(dsn: str, settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]], list[str], dict[str, Any] | None]:
     """Lag, stalls, both in words, and how the views compare."""
     try:
         with connect(views_dsn(dsn)) as connection:
@@ -94,6 +96,7 @@ def _order(dsn: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str], d
                 *_behind(behind),
                 *map(_stall, found),
                 *_ledger(connection, behind),
+                *_deposits(settings, connection),
                 *_rollback(connection),
                 *_differing(checked),
             ]
@@ -136,10 +139,20 @@ def _ledger(connection: psycopg.Connection[Any], behind: Lag) -> list[str]:
     refused = refusal(connection)
     if refused is not None:
         return [f"The ledger is not signed: {refused}"]
-    row = connection.execute(_UNSIGNED).fetchone()
-    if row is None or row[0] < LATE_S:
+    row = connection.execute(_SIGNED).fetchone()
+    waited = waiting_seconds(connection, row[0] if row else 0)
+    if waited is None or waited < LATE_S:
         return []
-    return [f"Events have waited {row[0]:.0f} s for a checkpoint (the last position is {behind.head}): see the projector's log."]
+    return [f"Events have waited {waited:.0f} s for a checkpoint (the last position is {behind.head}): see the projector's log."]
+
+
+def _deposits(settings: Settings, connection: psycopg.Connection[Any]) -> list[str]:
+    return [
+        f"Checkpoints have not been deposited with {place.name} ({place.kind}) since {place.failing_since:%Y-%m-%d %H:%M}Z: {place.why} "
+        f"It is tried again at {place.next_try:%H:%M:%S}Z."
+        for place in places(settings, connection)
+        if place.failing_since is not None
+    ]
 
 
 def _differing(found: Checked | None) -> list[str]:

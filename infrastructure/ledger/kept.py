@@ -18,12 +18,27 @@ _ADVICE = (
 
 
 class SealRefused(Exception):
-    """Nothing may be signed: the database does not hold what was signed before. The message says what to do, and is for everybody who reaches
+    """Nothing may be signed: the database does not hold what was signed before. The message, `why` and what to do, is for everybody who reaches
     /readyz; `kept_in`, the file that tells it, is for this machine's log."""
 
-    def __init__(self, message: str, kept_in: Path | None = None) -> None:
-        super().__init__(message)
-        self.kept_in = kept_in
+    def __init__(self, why: str, advice: str, kept_in: Path | None = None) -> None:
+        super().__init__(f"{why} {advice}")
+        self.why, self.kept_in = why, kept_in
+
+
+def advice(origin: str) -> str:
+    """The two ways out, where what was signed is not what this database holds."""
+    return _ADVICE.format(origin=origin)
+
+
+def difference(connection: Connection, last: Signed | None, size: int, root: bytes, where: str) -> str | None:
+    """What is wrong with a database that was signed up to `last`, if a checkpoint that stands `where` is genuine; None if they fit."""
+    signed = 0 if last is None else last.size
+    if size > signed:
+        return f"The checkpoint {where} has {size} entries, this database was signed up to {signed}: it was set back."
+    if store.tree(connection, size).root() != root:
+        return f"The first {size} events of this database are not those of the checkpoint {where}."
+    return None
 
 
 class KeptCheckpoint:
@@ -47,17 +62,9 @@ class KeptCheckpoint:
         kept = self._read(signer)
         if kept is None:
             return
-        size = 0 if last is None else last.size
-        advice = _ADVICE.format(origin=signer.origin)
-        if kept.size > size:
-            raise SealRefused(
-                f"The checkpoint that is kept beside the database has {kept.size} entries, this database was signed up to {size}: "
-                f"it was set back. {advice}",
-                self.path,
-            )
-        if store.tree(connection, kept.size).root() != kept.root:
-            said = f"The first {kept.size} events of this database are not those of the checkpoint that is kept beside it."
-            raise SealRefused(f"{said} {advice}", self.path)
+        why = difference(connection, last, kept.size, kept.root, "kept beside the database")
+        if why is not None:
+            raise SealRefused(why, advice(signer.origin), self.path)
 
     def newest(self, root_keys: tuple[bytes, ...]) -> Checkpoint | None:
         """What is kept, under whatever name these keys signed it."""

@@ -12,6 +12,7 @@ import psycopg
 from domain.ids import ledger_stream
 from domain.ledger import Sum
 from infrastructure.ledger import store
+from infrastructure.ledger.deposits import record
 from infrastructure.ledger.kept import KeptCheckpoint, SealRefused
 from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.store import Leaf
@@ -125,11 +126,12 @@ class Sealer:
         last = store.newest(connection, self._signer.origin)
         if self._kept is not None:
             self._kept.check(connection, last, self._signer)
+        record.check(connection, last, self._signer.origin)
         edge = store.edge(connection, last.size if last else 0)
         if last is not None and edge.root() != last.root:
             raise SealRefused(
-                f"The events of this database don't give the root of its checkpoint of {last.size} entries: the past was changed. Nothing more is "
-                "signed; run `grantbook ledger verify` to see what differs, and restore a true copy."
+                f"The events of this database don't give the root of its checkpoint of {last.size} entries: the past was changed.",
+                "Nothing more is signed; run `grantbook ledger verify` to see what differs, and restore a true copy.",
             )
         self._edge = edge
         return edge

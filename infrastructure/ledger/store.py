@@ -50,6 +50,8 @@ SELECT * FROM unnest(%s::smallint[], %s::bigint[], %s::bytea[]) ON CONFLICT DO N
 _KEEP = """INSERT INTO ledger_checkpoints (origin, size, root, note) SELECT %(origin)s, %(size)s, %(root)s, %(note)s
 WHERE NOT EXISTS (SELECT FROM ledger_checkpoints WHERE origin = %(origin)s AND size >= %(size)s)"""
 _SIGNED = "SELECT size, root, note, at FROM ledger_checkpoints WHERE origin = %s"
+_WAITING = """SELECT extract(epoch FROM clock_timestamp() - p.at)::float FROM positions p JOIN events e USING (originator_id, originator_version)
+WHERE p.position > %s AND e.topic <> 'ledger.summed' ORDER BY p.position LIMIT 1"""
 _ENTRIES = """SELECT p.position, convert_to(concat_ws(E'\\n', 'gb1', e.originator_id, e.originator_version, e.topic, ''), 'UTF8') || e.state
 FROM positions p JOIN events e USING (originator_id, originator_version)"""
 
@@ -169,6 +171,12 @@ def entries(connection: Connection, after: int, to: int, account_id: str | None 
         cursor.execute(sql.encode(), given)
         for position, leaf in cursor:
             yield position, bytes(leaf)
+
+
+def waiting_seconds(connection: Connection, after: int) -> float | None:
+    """How long the first event after a position has waited for a checkpoint; None where there is none but sums, which need none of their own."""
+    row = connection.execute(_WAITING, (after,)).fetchone()
+    return None if row is None else max(0.0, row[0])
 
 
 def account_of(connection: Connection, position: int) -> str | None:

@@ -6,14 +6,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
-
-import psycopg
 
 from infrastructure.ledger.deposits.places import Kind, Receipt
+from infrastructure.ledger.kept import SealRefused, advice, difference
+from infrastructure.ledger.store import Connection, Signed
 from infrastructure.store import era
-
-Connection = psycopg.Connection[Any]
 
 OWN = ("ledger.summed", "ledger.checkpoint_deposited")
 """Events that a checkpoint or its deposit causes: a deposit of nothing but these would cause the next one, for ever."""
@@ -21,7 +18,7 @@ OWN = ("ledger.summed", "ledger.checkpoint_deposited")
 _KEEP = "INSERT INTO ledger_deposits (origin, kind, place, size, root, receipt, told) VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
 _LAST = """SELECT size, root, told, at, extract(epoch FROM clock_timestamp() - at)::float FROM ledger_deposits
 WHERE (origin, kind, place) = (%s, %s, %s) ORDER BY size DESC LIMIT 1"""
-_LARGEST = "SELECT kind, place, size, root FROM ledger_deposits WHERE origin = %s ORDER BY size DESC LIMIT 1"
+_LARGEST = "SELECT place, size, root FROM ledger_deposits WHERE origin = %s ORDER BY size DESC LIMIT 1"
 _OF_SIZE = "SELECT kind, place, receipt, told, at FROM ledger_deposits WHERE origin = %s AND size = %s ORDER BY kind, place"
 _OF_SIZES = "SELECT size, kind, place, told, at FROM ledger_deposits WHERE origin = %s AND size = ANY(%s) ORDER BY size DESC, kind, place"
 _WITNESSED = "SELECT max(size) FROM ledger_deposits WHERE origin = %s AND kind = 'witness'"
@@ -77,10 +74,12 @@ def last(connection: Connection, origin: str, kind: Kind, place: str) -> Made | 
     return None if row is None else Made(row[0], bytes(row[1]), *row[2:])
 
 
-def largest(connection: Connection, origin: str) -> tuple[str, int, bytes] | None:
-    """Place, size and root of the newest deposit anywhere."""
+def check(connection: Connection, last: Signed | None, origin: str) -> None:
+    """`SealRefused` if more was deposited than this database was signed up to, or something else."""
     row = connection.execute(_LARGEST, (origin,)).fetchone()
-    return None if row is None else (f"{row[0]} {row[1]}", row[2], bytes(row[3]))
+    why = None if row is None else difference(connection, last, row[1], bytes(row[2]), f"that was deposited ({row[0]})")
+    if why is not None:
+        raise SealRefused(why, advice(origin))
 
 
 def of_size(connection: Connection, origin: str, size: int) -> list[Standing]:

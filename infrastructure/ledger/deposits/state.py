@@ -8,8 +8,8 @@ from datetime import datetime
 from infrastructure.ledger.deposits import record
 from infrastructure.ledger.deposits.configured import configured
 from infrastructure.ledger.deposits.places import Kind
-from infrastructure.ledger.deposits.record import Connection
 from infrastructure.ledger.sealing import name_of
+from infrastructure.ledger.store import Connection
 from infrastructure.settings import Settings
 
 

@@ -135,7 +135,7 @@ def test_a_changed_past_is_not_signed_over(ours: Book, database: Database) -> No
     as_owner(database, "UPDATE positions SET leaf_hash = sha256('x') WHERE position = 3")
     ours.happens()
     ours.another_term()
-    with pytest.raises(SealRefused, match="kept beside it") as refused:
+    with pytest.raises(SealRefused, match="kept beside the database") as refused:
         ours.seal()
     assert str(ours.kept.path.parent) not in str(refused.value)
     ours.kept.path.unlink()
