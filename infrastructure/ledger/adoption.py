@@ -6,7 +6,6 @@ One transaction takes the copy over; what follows it (erasures, sessions, the ev
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from infrastructure.bootstrap import EPOCH, App
 from infrastructure.database import DECIDE, PROJECTOR, VIEWS
 from infrastructure.erasure import replay
 from infrastructure.ledger import store
+from infrastructure.ledger.deposits import record
+from infrastructure.ledger.deposits.asking import ask, numbered
 from infrastructure.ledger.kept import KeptCheckpoint
 from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.sealing import REFUSED, folder_of, name_of
@@ -40,7 +41,6 @@ _LIVING = """SELECT e.account_id::text, array_agg(e.originator_id::text) FROM ev
     AND x.topic IN ('grant.revoked', 'grant.reuse_detected', 'grant.code_replayed', 'grant.expired')) GROUP BY 1"""
 _LAST_SIGNED = "SELECT origin FROM ledger_checkpoints ORDER BY at DESC, size DESC LIMIT 1"
 _NOTIFICATION = "SELECT notification_id FROM events WHERE originator_id = %s ORDER BY originator_version DESC LIMIT 1"
-_NUMBERED = re.compile(r"(.*)/([0-9]+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class Copy:
     outside: tuple[tuple[str, Checkpoint], ...]
     differing: tuple[tuple[str, Checkpoint], ...]
     """Of `outside` what this database was not signed up to, or otherwise."""
+    silent: tuple[str, ...] = ()
+    """A sentence for each place outside that could not be asked."""
 
     @property
     def to_adopt(self) -> bool:
@@ -77,7 +79,8 @@ def examine(app: App, connection: Connection) -> Copy:
     assert row is not None
     last = connection.execute(_LAST_SIGNED).fetchone()
     log = str(last[0]) if last else name_of(app.settings, connection)
-    signed, outside = store.newest(connection, log), tuple(_outside(app))
+    signed, told = store.newest(connection, log), ask(app.settings, connection, log)
+    outside = (*_kept(app), *told.checkpoints)
     return Copy(
         foreign=era.foreign_cluster(connection),
         unfinished=bool(era.meta(connection, era.UNFINISHED)),
@@ -87,6 +90,7 @@ def examine(app: App, connection: Connection) -> Copy:
         signed=signed,
         outside=outside,
         differing=tuple(each for each in outside if _differs(connection, each[1], log, signed)),
+        silent=tuple(told.silent),
     )
 
 
@@ -96,8 +100,8 @@ def _differs(connection: Connection, found: Checkpoint, log: str, signed: Signed
     return store.tree(connection, found.size).root() != found.root
 
 
-def _outside(app: App) -> Iterator[tuple[str, Checkpoint]]:
-    """The newest checkpoints that are kept elsewhere, each with its place."""
+def _kept(app: App) -> Iterator[tuple[str, Checkpoint]]:
+    """The newest checkpoint that is kept beside the database, with its place."""
     folder = folder_of(app.settings)
     kept = None if folder is None else KeptCheckpoint(folder).newest(app.settings.ledger_key)
     if kept is not None:
@@ -120,6 +124,7 @@ def adopt(app: App, connection: Connection, origin: Origin, *, end_all: bool) ->
     if facts["sessions_ended"]:
         ended = sum(end_sessions(app.services, account_id, grants, origin) for account_id, grants in connection.execute(_LIVING).fetchall())
     era.set_meta(connection, REFUSED, "")
+    record.forget_troubles(connection)
     era.set_meta(connection, era.UNFINISHED, "")
     return Adopted(facts, erased, ended)
 
@@ -201,7 +206,7 @@ class _Takeover:
     def _ahead(self, good: Signed | None) -> Checkpoint | None:
         """The largest checkpoint from outside that this copy does not reach."""
         beyond = [c for _, c in self._copy.differing if _differs(self._connection, c, self._copy.log, good)]
-        return max(beyond, key=lambda c: (_numbered(c.origin)[1], c.size), default=None)
+        return max(beyond, key=lambda c: (numbered(c.origin)[1], c.size), default=None)
 
     def _known_whole(self, good: Signed | None) -> bool:
         """Whether a checkpoint outside is the very one that this copy was signed up to."""
@@ -210,7 +215,7 @@ class _Takeover:
     def _next_name(self, ahead: Checkpoint | None) -> str:
         used = [self._copy.log] if ahead is None else [self._copy.log, ahead.origin]
         fixed = self._app.settings.ledger_origin_override
-        base, last = max(map(_numbered, used), key=lambda each: each[1])
+        base, last = max(map(numbered, used), key=lambda each: each[1])
         if fixed is None:
             return f"{base}/{last + 1}"
         if fixed in used or store.newest(self._connection, fixed):
@@ -247,9 +252,3 @@ class _Takeover:
     def _adopted(self, account_id: str) -> int:
         found = self._app.services.store.load(Ledger, ledger_stream(account_id))
         return 0 if found is None else found.adopted
-
-
-def _numbered(log: str) -> tuple[str, int]:
-    """A log's name without its number, and the number: 1 where it has none."""
-    match = _NUMBERED.fullmatch(log)
-    return (match[1], int(match[2])) if match else (log, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ from application.sum_ledger import record_sum, recorded_sum
 from application.tell_of_ledger import sealer_started, sealer_stopped
 from infrastructure.clock import now
 from infrastructure.ledger import store
+from infrastructure.ledger.deposits import record
 from infrastructure.ledger.kept import KeptCheckpoint, SealRefused, advice
 from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.sealer import Sealer
@@ -153,8 +154,26 @@ def name_of(settings: Settings, connection: Connection) -> str:
 
 
 def newest(settings: Settings, connection: Connection) -> Signed | None:
-    """The log's newest checkpoint."""
-    return store.newest(connection, name_of(settings, connection))
+    """The log's newest checkpoint, with the cosignatures that it has."""
+    origin = name_of(settings, connection)
+    return _cosigned(connection, origin, store.newest(connection, origin))
+
+
+def witnessed(settings: Settings, connection: Connection) -> Signed | None:
+    """The newest checkpoint that a witness has cosigned: older than the newest, since each deposit is an event of its own."""
+    origin = name_of(settings, connection)
+    size = record.witnessed(connection, origin)
+    return None if size is None else _cosigned(connection, origin, store.of_size(connection, origin, size))
+
+
+def newest_for(settings: Settings, connection: Connection, position: int) -> Signed | None:
+    """What to prove an event with: a checkpoint that a witness has cosigned, where one holds the event; else the newest."""
+    found = witnessed(settings, connection)
+    return found if found is not None and found.size >= position else newest(settings, connection)
+
+
+def _cosigned(connection: Connection, origin: str, signed: Signed | None) -> Signed | None:
+    return None if signed is None else replace(signed, note=signed.note + record.cosignatures(connection, origin, signed.size))
 
 
 def folder_of(settings: Settings) -> Path | None:

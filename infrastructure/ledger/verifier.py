@@ -3,9 +3,10 @@
     python verifier.py bundle FILE --vkey VKEY [--since OLD_CHECKPOINT]   an export, made by `grantbook ledger export`
     python verifier.py proof FILE.leaf FILE.tlog-proof --vkey VKEY        one event
 
-VKEY is the log's public key or a file that holds it, got from somebody you trust and not with the export. Hashes are those of RFC 6962 2.1,
-checkpoints are signed notes (c2sp.org/signed-note, c2sp.org/tlog-checkpoint), proofs c2sp.org/tlog-proof. Exit code 0: everything holds. 1: something
-doesn't, and it is named.
+With `--witness WITNESS_VKEY`, once for each, the checkpoint must bear that witness's cosignature, too. VKEY is the log's public key or a file that
+holds it, got from somebody you trust and not with the export. Hashes are those of RFC 6962 2.1, checkpoints are signed notes (c2sp.org/signed-note,
+c2sp.org/tlog-checkpoint), proofs c2sp.org/tlog-proof, cosignatures c2sp.org/tlog-cosignature. Exit code 0: everything holds. 1: something doesn't,
+and it is named.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-ED25519 = 0x01
+ED25519, COSIGNATURE = 0x01, 0x04
 PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 BUNDLE_FORMAT = "grantbook-ledger-bundle-1"
 SUM_TOPIC, ADOPTED_TOPIC = "ledger.summed", "ledger.adopted"
@@ -93,17 +95,18 @@ class Checkpoint:
     note: str
 
 
-def read_vkey(vkey: str) -> tuple[str, bytes, Ed25519PublicKey]:
-    """Name, key id and key of `name+hex(key id)+base64(0x01 and the key)`."""
+def read_vkey(vkey: str, kind: int = ED25519) -> tuple[str, bytes, Ed25519PublicKey]:
+    """Name, key id and key of `name+hex(key id)+base64(kind and the key)`; the kind of a log's key is 1, of a witness's 4."""
     try:
         name, key_id, encoded = vkey.strip().split("+", 2)
         raw = base64.b64decode(encoded, validate=True)
         found = _key_id(name, raw)
-        if raw[0] != ED25519 or found.hex() != key_id:
+        if raw[0] != kind or found.hex() != key_id:
             raise ValueError
         return name, found, Ed25519PublicKey.from_public_bytes(raw[1:])
     except (ValueError, IndexError):
-        raise NotProven("The verifier key can't be read: it is name+8 hex digits+base64, for Ed25519, or a file that holds that.") from None
+        whose = "verifier key" if kind == ED25519 else "witness's key"
+        raise NotProven(f"The {whose} can't be read: it is name+8 hex digits+base64, for Ed25519 (type {kind}), or a file that holds that.") from None
 
 
 def _key_id(name: str, raw: bytes) -> bytes:
@@ -124,11 +127,7 @@ def open_checkpoint(note: str, vkey: str) -> Checkpoint:
         raise NotProven("The checkpoint is no signed note: a text, an empty line, signatures.")
     signed = f"{text}\n".encode()
     for line in signatures.splitlines():
-        mark, _, rest = line.partition(" ")
-        who, _, encoded = rest.partition(" ")
-        if mark != "\u2014" or who != name:
-            continue
-        raw = base64.b64decode(encoded)
+        raw = _blob(line, name)
         if raw[:4] != key_id:
             continue
         try:
@@ -144,6 +143,36 @@ def _checkpoint(text: str, note: str, name: str) -> Checkpoint:
     if origin != name or not size.isdigit() or str(int(size)) != size or not root:
         raise NotProven("The checkpoint's text is not a name, a size and a root.")
     return Checkpoint(origin, int(size), base64.b64decode(root, validate=True), note)
+
+
+def cosigned_at(note: str, vkey: str) -> datetime:
+    """When the witness of `vkey` cosigned the checkpoint, by its own clock: it signs for a log only as long as that does nothing but grow."""
+    name, key_id, key = read_vkey(vkey, COSIGNATURE)
+    text, _, signatures = note.partition("\n\n")
+    for line in signatures.splitlines():
+        raw = _blob(line, name)
+        if len(raw) != 76 or raw[:4] != key_id:
+            continue
+        seconds = int.from_bytes(raw[4:12], "big")
+        try:
+            key.verify(raw[12:], f"cosignature/v1\ntime {seconds}\n{text}\n".encode())
+            return datetime.fromtimestamp(seconds, UTC)
+        except (InvalidSignature, ValueError, OverflowError, OSError):
+            raise NotProven(f"The cosignature of {name} is not one of this checkpoint.") from None
+    raise NotProven(f"The witness {name} has not cosigned this checkpoint with that key.")
+
+
+def signed_by(note: str) -> list[str]:
+    """Whose names stand at the signatures, whether they hold or not."""
+    names = [line.split(" ")[1] for line in note.partition("\n\n")[2].splitlines() if line.startswith("\u2014 ")]
+    return [name for name in names if name.isprintable()]
+
+
+def _blob(line: str, name: str) -> bytes:
+    """Key id and signature, if the line is one of that name."""
+    mark, _, rest = line.partition(" ")
+    who, _, encoded = rest.partition(" ")
+    return base64.b64decode(encoded) if mark == "\u2014" and who == name else b""
 
 
 # ---- one event
@@ -301,6 +330,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     proof.add_argument("proof")
     for each in (bundle, proof):
         each.add_argument("--vkey", required=True, help="the log's public key, or a file that holds it, got from somebody you trust")
+        each.add_argument("--witness", action="append", default=[], metavar="VKEY", help="a witness's key: its cosignature must be there, too")
     given = parser.parse_args(arguments)
     try:
         given.vkey = vkey_given(given.vkey)
@@ -321,12 +351,21 @@ def _bundle_said(given: argparse.Namespace) -> str:
     found = check_bundle(given.file, given.vkey, since)
     complete = "" if found.complete_to is None else f" Nothing of the account is left out up to event {found.complete_to}."
     breaks = "".join(f"{each}\n" for each in found.breaks)
-    return f"{found.entries} events are as the log {found.checkpoint.origin} of {found.checkpoint.size} entries holds them.{complete}\n{breaks}"
+    told = f"{found.entries} events are as the log {found.checkpoint.origin} of {found.checkpoint.size} entries holds them.{complete}\n{breaks}"
+    return told + cosigners_said(found.checkpoint, given.witness)
 
 
 def _proof_said(given: argparse.Namespace) -> str:
     index, found = check_proof(Path(given.leaf).read_bytes(), Path(given.proof).read_text(encoding="utf-8"), given.vkey)
-    return f"Event {index + 1} is in the log {found.origin} of {found.size} entries.\n"
+    return f"Event {index + 1} is in the log {found.origin} of {found.size} entries.\n{cosigners_said(found, given.witness)}"
+
+
+def cosigners_said(found: Checkpoint, witnesses: Sequence[str]) -> str:
+    """A line for each of these witnesses' keys, and one for other signatures on the checkpoint, which nobody has checked."""
+    times = {read_vkey(vkey, COSIGNATURE)[0]: cosigned_at(found.note, vkey) for vkey in map(vkey_given, witnesses)}
+    lines = [f"Cosigned by {name} at {at:%Y-%m-%dT%H:%M:%SZ}.\n" for name, at in times.items()]
+    others = sorted(set(signed_by(found.note)) - {found.origin, *times})
+    return "".join(lines) + (f"Not checked: the signature of {', '.join(others)}. Give its key with --witness.\n" if others else "")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def found(copy: Copy) -> Iterator[str]:
     yield f"The log is {copy.log}. This database holds {copy.positioned:,} positioned events, {copy.unpositioned:,} without a position, and {signed}."
     if not copy.outside:
         yield "No checkpoint is kept outside the database, so nobody can tell from here whether later events are lost."
+    yield from copy.silent
     for place, checkpoint in copy.outside:
         yield f"The checkpoint {place} is one of {checkpoint.size:,} entries of {checkpoint.origin}."
         lost = checkpoint.size - copy.positioned - copy.unpositioned

@@ -25,7 +25,8 @@ def ledger() -> None:
 
 @store_command(ledger, "checkpoint", help="Print the newest signed checkpoint, or with --key the public key that auditors check it with.")
 @click.option("--key", is_flag=True, help="The verifier key instead.")
-def checkpoint(cli: Cli, *, key: bool) -> None:
+@click.option("--witnessed", is_flag=True, help="The newest that a witness has cosigned.")
+def checkpoint(cli: Cli, *, key: bool, witnessed: bool) -> None:
     from infrastructure.ledger.sealing import signer_of
 
     with _reading(cli) as connection:
@@ -33,7 +34,7 @@ def checkpoint(cli: Cli, *, key: bool) -> None:
         if key:
             cli.out.say(vkeys[0], vkey=vkeys[0], vkeys=vkeys)
             return
-        signed = _newest(cli, connection)
+        signed = _newest(cli, connection, witnessed=witnessed)
     cli.out.say(signed.note.rstrip("\n"), size=signed.size, root=signed.root.hex(), note=signed.note, vkey=vkeys[0])
 
 
@@ -46,7 +47,7 @@ def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
     from infrastructure.ledger.store import account_of
 
     with _reading(cli) as connection:
-        signed = _newest(cli, connection)
+        signed = _newest(cli, connection, holding=max(positions))
         for position in positions:
             if account_of(connection, position) != cli.account_id:
                 raise NotFound(f"This account has no event {position}.")
@@ -63,13 +64,40 @@ def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
 @store_command(ledger, "export", help="Write the account's events as a bundle that `ledger verify FILE` checks offline.")
 @click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
 @click.option("--after", type=click.IntRange(0), default=0, metavar="POSITION", help="Only what came after this event; then it is not complete.")
-def export(cli: Cli, *, path: Path, after: int) -> None:
+@click.option("--witnessed", is_flag=True, help="Up to the newest checkpoint that a witness has cosigned.")
+def export(cli: Cli, *, path: Path, after: int, witnessed: bool) -> None:
     from infrastructure.ledger.bundle import write_bundle
 
     with _reading(cli) as connection:
-        signed = _newest(cli, connection)
+        signed = _newest(cli, connection, witnessed=witnessed)
         written = write_bundle(connection, signed, path, cli.account_id, after)
     cli.out.say(f"{written:,} events of {signed.size:,} entries written to {path}.", events=written, size=signed.size, file=str(path))
+
+
+@store_command(ledger, "deposits", help="Where checkpoints are deposited outside, and how it goes; with -o write them and what came back.")
+@click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write SIZE.checkpoint and SIZE.tsr.")
+@click.option("--size", type=click.IntRange(1), metavar="N", help="With -o: the checkpoint of N entries.  [default: the last one of each place]")
+def deposits(cli: Cli, *, folder: Path | None, size: int | None) -> None:
+    from domain.errors import NotFound
+    from infrastructure.ledger.deposits.files import write_deposited
+    from infrastructure.ledger.deposits.state import places
+
+    if folder is None and size is not None:
+        raise click.UsageError("--size goes with -o.")
+    with _reading(cli) as connection:
+        found = places(cli.app.settings, connection)
+        if folder is None:
+            cli.out.rows(found, _PLACES, "No place is set: see GRANTBOOK_LEDGER_DEPOSIT_… in docs/settings.md.")
+            return
+        names = write_deposited(cli.app.settings, connection, folder, {size} if size else {place.size for place in found if place.size})
+    if not names:
+        raise NotFound("No such checkpoint was deposited: `grantbook ledger deposits` says what was.")
+    cli.out.say(f"Wrote {', '.join(names)} to {folder}.", files=names)
+
+
+_PLACES = {
+    "kind": "Kind", "name": "Place", "size": "Entries", "at": "Deposited", "told": "What came back", "failing_since": "Failing since", "why": "Why",
+}  # fmt: skip
 
 
 @store_command(ledger, "adopt", help="Take over a restored copy of the database: its order, its sessions, and what is signed from here on.")
@@ -169,11 +197,17 @@ def _reading(cli: Cli) -> Any:
     return connect(cli_dsn(cli.app.dsn))
 
 
-def _newest(cli: Cli, connection: Connection) -> Signed:
+def _newest(cli: Cli, connection: Connection, *, witnessed: bool = False, holding: int = 0) -> Signed:
+    """The newest checkpoint; `witnessed`: that a witness has cosigned; `holding`: such a one if it holds this event."""
     from domain.errors import NotFound
-    from infrastructure.ledger.sealing import newest
+    from infrastructure.ledger import sealing
 
-    signed = newest(cli.app.settings, connection)
+    if witnessed:
+        signed = sealing.witnessed(cli.app.settings, connection)
+        if signed is None:
+            raise NotFound("No witness has cosigned a checkpoint yet: `grantbook ledger deposits` says how it goes with those that are set.")
+        return signed
+    signed = sealing.newest_for(cli.app.settings, connection, holding) if holding else sealing.newest(cli.app.settings, connection)
     if signed is None:
         raise NotFound("Nothing has been signed yet: a running server (or `grantbook projector`) signs within two seconds of the first event.")
     return signed

@@ -1,4 +1,4 @@
-"""GET /ledger/checkpoint and /ledger/tile/…: static to whoever reads them, made from the database."""
+"""GET /ledger/checkpoint[/witnessed] and /ledger/tile/…: static to whoever reads them, made from the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app
 
 from infrastructure.bootstrap import App
 from infrastructure.ledger import store
-from infrastructure.ledger.sealing import newest
+from infrastructure.ledger.sealing import newest, witnessed
 from infrastructure.ledger.tree import MOST_LEVELS, WIDTH, index_of, width_of
 from web.ledger.readers import may_read_entries
 
@@ -22,12 +22,23 @@ _FOR_EVER: Final = "max-age=31536000, immutable"
 
 @blueprint.get("/checkpoint")
 def checkpoint() -> Response:
-    """The newest checkpoint, a signed note."""
+    """The newest checkpoint, a signed note with the cosignatures that it has."""
     app = _app()
     with app.views() as connection:
         signed = newest(app.settings, connection)
     if signed is None:
         return _text("Nothing has been signed yet: a checkpoint follows the first event within two seconds.\n", 404)
+    return _text(signed.note)
+
+
+@blueprint.get("/checkpoint/witnessed")
+def witnessed_checkpoint() -> Response:
+    """The newest checkpoint that a witness has cosigned."""
+    app = _app()
+    with app.views() as connection:
+        signed = witnessed(app.settings, connection)
+    if signed is None:
+        return _text("No witness has cosigned a checkpoint of this log yet: /ledger/checkpoint is the newest.\n", 404)
     return _text(signed.note)
 
 

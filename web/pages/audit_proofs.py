@@ -9,7 +9,7 @@ from flask import Response, url_for
 from domain.errors import NotFound
 from infrastructure.ledger import store
 from infrastructure.ledger.bundle import proof_of
-from infrastructure.ledger.sealing import newest
+from infrastructure.ledger.sealing import newest_for
 from infrastructure.ledger.verifier import NotProven, check_inclusion, leaf_hash
 from web.pages import context
 from web.pages.audit_models import EventProof
@@ -18,8 +18,8 @@ _STREAM = "application/octet-stream"
 
 
 def proof(conn: Any, position: int) -> EventProof:
-    """Whether the newest checkpoint holds the event as its bytes stand in the database now."""
-    signed = newest(context.grantbook().settings, conn)
+    """Whether the newest checkpoint, one that a witness cosigned where there is one, holds the event as its bytes stand in the database now."""
+    signed = newest_for(context.grantbook().settings, conn, position)
     if signed is None or signed.size < position:
         return EventProof(state="waiting")
     ((_, leaf),) = store.entries(conn, position - 1, position)
@@ -32,7 +32,7 @@ def proof(conn: Any, position: int) -> EventProof:
         state="proved",
         size=signed.size,
         root=signed.root.hex(),
-        signature=signed.note.rstrip("\n").rpartition("\n")[2],
+        signature=signed.note.partition("\n\n")[2].partition("\n")[0],
         path=tuple(step.hex() for step in path),
         files=tuple((words, url_for("settings.audit.proof", position=position, part=part)) for words, part in _FILES),
     )
@@ -43,7 +43,7 @@ _FILES = (("Event, byte for byte", "leaf"), ("Proof", "tlog-proof"))
 
 def file(conn: Any, account_id: str, position: int, kind: str) -> Response:
     """The leaf or the proof of one event of the account (c2sp.org/tlog-proof)."""
-    signed = newest(context.grantbook().settings, conn)
+    signed = newest_for(context.grantbook().settings, conn, position)
     if store.account_of(conn, position) != account_id:
         raise NotFound("There is no such event.")
     if signed is None or signed.size < position:

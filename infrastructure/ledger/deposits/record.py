@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -137,10 +137,9 @@ def set_trouble(connection: Connection, kind: str, place: str, found: Trouble | 
     era.set_meta(connection, _key(kind, place), json.dumps(asdict(found), default=datetime.isoformat))
 
 
-def forget_troubles(connection: Connection, places: Iterable[tuple[str, str]]) -> None:
-    """What was known of them concerned a log that was given up, or a database that was replaced."""
-    for kind, name in places:
-        set_trouble(connection, kind, name, None)
+def forget_troubles(connection: Connection) -> None:
+    """They concerned a log that was given up, or a database that was replaced."""
+    connection.execute("UPDATE store_meta SET value = '' WHERE key LIKE %s", (_key("%", "%"),))
 
 
 def _key(kind: str, place: str) -> str:

@@ -36,6 +36,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 600.0
 """Before the second try, and at most between two."""
 AHEAD_PAUSE_S = 30.0
 
+_WORDS = {"folder": "The folder", "git": "The repository", "witness": "The witness", "timestamp": "The authority"}
+
 log = get_logger("ledger")
 
 
@@ -77,7 +79,7 @@ class Depositing:
         if why is None:
             self._objections.pop(place, None)
         else:
-            self._objections[place] = why
+            self._objections[place] = f"{_WORDS[place.kind]} {place.name} is ahead: {why}"
 
     def has_spoken(self, place: Place) -> None:
         """It was asked, whether it answered or not."""
@@ -155,7 +157,7 @@ class _PlaceThread(threading.Thread):
         held = self._place.holds(signer)
         if held is None:
             return
-        why = difference(connection, store.newest(connection, signer.origin), held.size, held.root, f"that stands at {self._place.name}")
+        why = difference(connection, store.newest(connection, signer.origin), held.size, held.root, "that stands there")
         if why is not None:
             raise PlaceAhead(why, held.size)
 
