@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,11 @@ def embedded_folder() -> Iterator[Path]:
     """An empty folder for a server of the test's own; one that still runs at the end is killed."""
     with private_folder() as folder:
         yield folder
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """More than there are cores: a third of the suite's time is waiting for other processes."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_configure(config: pytest.Config) -> None:
