@@ -9,7 +9,7 @@ from tests.browser.checks import Walker
 from tests.browser.scene import FOR_ALL, NOT_PAGES, ROLES, Scene
 from tests.support.http_flow import Person
 
-pytestmark = [pytest.mark.browser, pytest.mark.node, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.node]
 WRONG = ("/nothing-here", "/settings/sso/nothing-here", "/settings/audit/99999999")
 
 

@@ -11,7 +11,7 @@ from tests.browser.checks import focused, tab_to
 from tests.browser.scene import REMOTE, Scene, connected, registered
 from tests.support.demo import Demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.support.demo import Demo
 from tests.support.http_flow import App
 from tests.support.inside import SCOPES
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser]
 MOST_CLICKS = 4
 
 

@@ -11,7 +11,7 @@ from tests.support.browser import Choices, authorize, sign_in
 from tests.support.demo import Demo
 from tests.support.http_flow import App
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser]
 NAME = "Walking Tool"
 
 

@@ -11,7 +11,7 @@ from tests.support.browser import Choices, authorize_once
 from tests.support.dataset import revenue
 from tests.support.demo import Demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.node, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.node]
 CALLBACK = "http://127.0.0.1:3998/callback"
 
 

@@ -15,13 +15,11 @@ from pathlib import Path
 
 import httpx
 import psutil
-import pytest
 
 from tests.support.demo import Demo
 from tests.support.http_flow import App
 from tests.support.inside import Inside, inside
 
-pytestmark = pytest.mark.timeout(300)
 SESSIONS = 24
 NUMBERS = itertools.count(1000)
 

@@ -14,7 +14,6 @@ import pytest
 from tests.support.http_flow import App
 from tests.support.inside import Code, Inside
 
-pytestmark = pytest.mark.timeout(300)
 RIVALS, ROUNDS = 20, 100
 Race = Callable[[Callable[[httpx.Client], httpx.Response]], list[httpx.Response]]
 

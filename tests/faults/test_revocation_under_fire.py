@@ -23,7 +23,6 @@ from application.services import Origin
 from tests.support.http_flow import App
 from tests.support.inside import Code, Inside
 
-pytestmark = pytest.mark.timeout(300)
 ROUNDS, CONNECTIONS = 200, 8
 ADMIN = Origin("ui", "127.0.0.1", "tests/1.0")
 KINDS = ("block", "deactivate", "narrow", "withdraw")

@@ -102,7 +102,6 @@ def all_projected(connection: Connection) -> bool:
     return wait_until(connection, row[0], 0.1)
 
 
-@pytest.mark.timeout(300)
 def test_whoever_leads_is_killed_or_paused_and_the_rows_stay_equal_to_a_rebuild(
     database: Database, processes: Processes, connection: Connection
 ) -> None:

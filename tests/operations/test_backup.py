@@ -20,7 +20,6 @@ from tests.operations.conftest import Site
 from tests.support.postgres import Database
 from tests.web.cli.conftest import Grantbook, clean_environment
 
-pytestmark = pytest.mark.timeout(300)
 KEYS_TABLES = ("subjects", "subject_keys")
 
 

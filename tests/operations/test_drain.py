@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 
 import httpx
 import psycopg
-import pytest
 
 from tests.operations.conftest import Node, Site
 
-pytestmark = pytest.mark.timeout(180)
 METADATA = {"client_name": "App", "redirect_uris": ["http://127.0.0.1:9/callback"], "token_endpoint_auth_method": "none"}
 
 

@@ -17,7 +17,6 @@ from infrastructure.embedded_places import Places
 from tests.support.demo import Demo, running_demo
 from tests.support.http_flow import App, Person, hidden
 
-pytestmark = pytest.mark.timeout(240)
 WRONG = "wrong-horse-battery-staple"
 CONTACT = "maker@tool.example"
 PEOPLE = ("Ada Admin", "Vera Viewer", "Anna Analyst", "Dev Developer", "Olga Operator", "Nora Newcomer", "nora@jaffle.example")

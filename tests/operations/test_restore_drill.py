@@ -29,7 +29,6 @@ from tests.support.postgres import Database
 from tests.web.cli.conftest import Grantbook, clean_environment
 from web.app import create_app, wrapped
 
-pytestmark = pytest.mark.timeout(300)
 OLD_LOG = "localhost:8000/ledger"
 
 

@@ -30,7 +30,6 @@ from tests.support.oauth_world import CLI, PlainPasswords, World, oauth_world
 from tests.support.postgres import Database, TestCluster
 from web.cli.root import cli
 
-pytestmark = pytest.mark.timeout(180)
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "evidence.md"
 UNSIGNED = """SELECT count(*) FROM events e WHERE e.topic NOT LIKE 'ledger.%' AND NOT EXISTS (
     SELECT FROM positions p WHERE (p.originator_id, p.originator_version) = (e.originator_id, e.originator_version)
