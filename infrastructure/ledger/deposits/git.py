@@ -29,14 +29,15 @@ class GitRepository:
 
     def holds(self, signer: LogSigner) -> Checkpoint | None:
         with self._working() as git:
-            return _newest(git, self._fetched(git), signer)
+            return _newest(git, _entries(git, self._fetched(git)), signer)
 
     def deposit(self, given: Deposit, last: int) -> Receipt:
         with self._working() as git:
             parent = self._fetched(git)
-            if parent is not None and held_already(_newest(git, parent, given.signer), given):  # pushed before, and the answer was lost
+            entries = _entries(git, parent)
+            if parent is not None and held_already(_newest(git, entries, given.signer), given):  # pushed before, and the answer was lost
                 return Receipt(parent, f"commit {parent}")
-            commit = _commit(git, given, parent)
+            commit = _commit(git, given, parent, entries)
             git("push", "--quiet", "--porcelain", "--", self._repository.address, f"{commit}:{BRANCH}")
             return Receipt(commit, f"commit {commit}")
 
@@ -59,18 +60,18 @@ class GitRepository:
         return git("rev-parse", "--verify", _HERE).decode().strip()
 
 
-def _newest(git: Git, commit: str | None, signer: LogSigner) -> Checkpoint | None:
-    name = _file_of(signer)
-    if commit is None or not any(_name(entry) == name for entry in _entries(git, commit)):
+def _newest(git: Git, entries: list[bytes], signer: LogSigner) -> Checkpoint | None:
+    found = next((entry for entry in entries if _name(entry) == _file_of(signer)), None)
+    if found is None:
         return None
-    return signed_by(git("cat-file", "-p", f"{commit}:{name}").decode("utf-8", "replace"), signer)
+    return signed_by(git("cat-file", "-p", found.partition(b"\t")[0].split()[2].decode()).decode("utf-8", "replace"), signer)
 
 
-def _commit(git: Git, given: Deposit, parent: str | None) -> str:
+def _commit(git: Git, given: Deposit, parent: str | None, entries: list[bytes]) -> str:
     """A commit whose tree is the parent's with this checkpoint."""
     name = _file_of(given.signer)
     blob = git("hash-object", "-w", "--stdin", given=given.note.encode()).decode().strip()
-    others = [] if parent is None else [entry for entry in _entries(git, parent) if _name(entry) != name]
+    others = (entry for entry in entries if _name(entry) != name)
     ours = f"100644 blob {blob}\t{name}".encode()
     tree = git("mktree", "-z", "--missing", given=b"".join(entry + b"\0" for entry in (*others, ours))).decode().strip()
     parents = [] if parent is None else ["-p", parent]
@@ -78,8 +79,9 @@ def _commit(git: Git, given: Deposit, parent: str | None) -> str:
     return git("commit-tree", tree, *parents, "-m", message).decode().strip()
 
 
-def _entries(git: Git, commit: str) -> list[bytes]:
-    return [entry for entry in git("ls-tree", "-z", commit).split(b"\0") if entry]
+def _entries(git: Git, commit: str | None) -> list[bytes]:
+    """Of its tree: mode, type and object of each, a tab, and its name."""
+    return [] if commit is None else [entry for entry in git("ls-tree", "-z", commit).split(b"\0") if entry]
 
 
 def _name(entry: bytes) -> str:
