@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ MAPPED: Final[dict[str, Mapped]] = {
 
 def ocsf(entry: AuditEntry, *, origin: str, leaf_hash: str | None = None, personal: bool = False) -> Event:
     """One event. `time` is in ms; `unmapped` places it in the ledger of this origin. Names and addresses only with `personal`."""
-    mapped = MAPPED[entry.event_type]
+    mapped = _mapped(entry)
     failed = mapped.failed or entry.event_context.get("outcome") in ("refused", "failed", "denied")
     event: Event = {
         "activity_id": mapped.activity_id,
@@ -121,6 +121,14 @@ def ocsf(entry: AuditEntry, *, origin: str, leaf_hash: str | None = None, person
     event["actor"] = _actor(entry, personal=personal)
     event["src_endpoint"] = _endpoint(entry, personal=personal)
     return event | _OF_CLASS[mapped.class_uid](entry, mapped, personal)
+
+
+def _mapped(entry: AuditEntry) -> Mapped:
+    """That of its type; but that nothing is signed any more matters, and that a checkpoint was deposited is as it should be."""
+    mapped = MAPPED[entry.event_type]
+    if entry.event_type != "ledger.changed" or not {"why", "receipt"} & entry.event_context.keys():
+        return mapped
+    return replace(mapped, severity=HIGH if "why" in entry.event_context else INFO)
 
 
 def _user(uid: str | None, name: str | None, *, personal: bool) -> Event:

@@ -87,3 +87,8 @@ def test_what_failed_says_so() -> None:
     refused = replace(ENTRY, event_type="action.performed", event_context={"operation": "jobs.run", "outcome": "refused"})
     event = ocsf(refused, origin="o")
     assert (event["status_id"], event["api"]["operation"]) == (2, "jobs.run")
+
+
+def test_that_nothing_is_signed_matters_more_than_a_deposit() -> None:
+    facts: list[dict[str, object]] = [{"why": "It was set back."}, {"receipt": "commit 1", "size": 3}, {"months": 3}]
+    assert [ocsf(replace(ENTRY, event_type="ledger.changed", event_context=each), origin="o")["severity_id"] for each in facts] == [4, 1, 3]

@@ -35,12 +35,12 @@ def deeds(past: Past, asking: Asking) -> Answer:
 
 def trouble(past: Past, asking: Asking) -> Answer:
     """Failed and refused attempts, spent tokens that came back, and changes of credentials, keys and settings."""
-    return _entries(past, asking, "trouble", lambda _: True, "There was none", event_type=TROUBLE, member=asking.member_id)
+    return _entries(past, asking, "trouble", _is_no_deposit, "There was none", event_type=TROUBLE, member=asking.member_id)
 
 
 def reading(past: Past, asking: Asking) -> Answer:
     """Who took parts of the audit log, what happened to the log's signing, and each event that waited for a checkpoint longer than it may."""
-    answer = _entries(past, asking, "reading", lambda _: True, "Nobody exported anything", event_type=READING)
+    answer = _entries(past, asking, "reading", _is_no_deposit, "Nobody exported anything", event_type=READING)
     late = [
         Line({"what": "signed late", "at": at, "seconds": seconds_between(at - waited, at)}, {"checkpoint": (size,)})
         for size, at, waited in past.connection.execute(_LATE, (asking.moment.position, LATE_S, MOST)).fetchall()
@@ -48,6 +48,11 @@ def reading(past: Past, asking: Asking) -> Answer:
     ]
     says = f"{answer.says} {counted(len(late), 'checkpoint')} came later than {LATE_S:g} s." if late else f"{answer.says} No checkpoint came late."
     return Answer("reading", answer.position, answer.at, says, (*answer.lines, *late))
+
+
+def _is_no_deposit(entry: AuditEntry) -> bool:
+    """Checkpoints that were deposited outside are neither trouble nor changes."""
+    return "receipt" not in entry.event_context
 
 
 def _entries(past: Past, asking: Asking, name: str, wanted: Callable[[AuditEntry], bool], none: str, **filters: Any) -> Answer:
@@ -73,9 +78,16 @@ def _lines(found: Iterable[AuditEntry], wanted: Callable[[AuditEntry], bool]) ->
                 return
 
 
+def _what(entry: AuditEntry) -> str:
+    """The event's type; where it concerns the signing of the log, what became of that."""
+    if entry.event_type == "ledger.changed" and "waited" in entry.event_context:
+        return "signing began again"
+    return "signing stopped" if entry.event_type == "ledger.changed" and "why" in entry.event_context else entry.event_type
+
+
 def _facts(entry: AuditEntry) -> Facts:
     return {
-        "what": entry.event_type, "at": entry.created_at, "by": entry.actor_name or entry.actor_id, "address": entry.actor_ip,
+        "what": _what(entry), "at": entry.created_at, "by": entry.actor_name or entry.actor_id, "address": entry.actor_ip,
         "through": entry.source, "app": entry.client_name,
         "about": entry.subject_name or entry.subject_id, "grant_id": entry.grant_id, "facts": entry.event_context,
     }  # fmt: skip

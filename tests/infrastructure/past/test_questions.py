@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from application import manage_members, sign_in
+from application import manage_members, sign_in, tell_of_ledger
 from application.export_audit import record_export
 from domain.errors import InvalidInput
+from domain.ids import ledger_stream
 from infrastructure.past.questions.deeds import TROUBLE
 from tests.infrastructure.past.questions_history import History, told
 from tests.support.oauth_world import CLI, OAUTH
@@ -177,6 +178,23 @@ def test_9_who_exported_the_record(own_history: History) -> None:
     assert (line.facts["what"], line.facts["by"], line.because) == (
         "audit_log.exported", "Ada", {"event": (history.place("ledger.audit_exported"),)},
     )  # fmt: skip
+
+
+def test_9_when_nothing_was_signed_and_since_when_again_without_the_deposits(own_history: History) -> None:
+    history, services = own_history, own_history.world.services
+    account_id, log = history.world.account_id, "auth.example.com/ledger"
+    tell_of_ledger.sealer_stopped(services, log=log, why="It was set back.")
+    tell_of_ledger.sealer_started(services, log=log, size=5, waited=70)
+    deposited = {"kind": "git", "place": "auditor.git", "size": 5, "root": "00" * 32, "receipt": "commit 1"}
+    for _ in range(2):
+        tell_of_ledger.checkpoint_deposited(services, [account_id], log=log, **deposited)
+    history.mark("signed again")
+    asked = history.ask("reading").lines
+    assert [(line.facts["what"], line.facts["facts"].get("why")) for line in asked] == [
+        ("signing began again", None), ("signing stopped", "It was set back."),
+    ]  # fmt: skip
+    assert history.place("ledger.sealer_stopped") in [line.because["event"][0] for line in history.ask("trouble").lines]
+    assert history.world.topics(ledger_stream(account_id)).count("ledger.checkpoint_deposited") == 1, "told twice, it happened once"
 
 
 def test_9_a_late_checkpoint_is_told(own_history: History) -> None:
