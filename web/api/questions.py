@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-from werkzeug.wrappers import Response
-
-from domain.errors import NotFound, Refused
-from infrastructure.ledger.evidence import write_evidence
-from infrastructure.ledger.sealing import newest
+from domain.errors import NotFound
 from infrastructure.past.answers import Answer, Past
 from infrastructure.past.moments import Connection
 from infrastructure.past.questions import QUESTIONS
+from web.answer_zip import ZIP, answer_zip
 from web.api import context
 from web.api.blueprints import new_blueprint
 from web.api.guard import reads
@@ -20,8 +16,6 @@ from web.asking import as_json, asking_of
 from web.schemas import questions as shapes
 from web.schemas.common import ReadQuery
 
-ZIP = "application/zip"
-MOST_PROVED = 2_000
 blueprint = new_blueprint("questions", "What auditors ask about the past, each line of an answer citing its events.")
 
 
@@ -54,15 +48,7 @@ def prove_answer(query: dict[str, Any], question: str) -> Any:
     """Ask one, and get the answer with the events that it cites and their proofs, to be checked offline with the verifier."""
     with context.views() as connection:
         answer = _answered(connection, question, query)
-        signed = newest(context.grantbook().settings, connection)
-        if signed is None:
-            raise Refused("Nothing is signed yet: ask again in two seconds.")
-        if len(answer.cited) > MOST_PROVED:
-            raise Refused(f"The answer cites {len(answer.cited):,} events: ask for less, or export the ledger.")
-        out = io.BytesIO()
-        waiting = write_evidence(connection, signed, answer.cited, {"answer.json": as_json(answer)}, out)
-    headers = {"Content-Disposition": f'attachment; filename="{question}-{answer.position}.zip"', "Grantbook-Unproved": str(len(waiting))}
-    return Response(out.getvalue(), content_type=ZIP, headers=headers)
+        return answer_zip(context.grantbook().settings, connection, answer)
 
 
 def _answered(connection: Connection, question: str, query: dict[str, Any]) -> Answer:

@@ -99,6 +99,7 @@ class AllowedApp:
     scopes: tuple[str, ...]
     projects: str
     last_used_at: datetime | None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from projections.audit_log.queries import entries_about
 from projections.consents.queries import list_consents
 from projections.members.queries import AppInUse, MemberRow, apps_in_use
 from projections.sessions.queries import SessionRow, list_sessions
-from web.pages import context, members_confirm, members_forms, members_words
+from web.pages import context, explain_views, members_confirm, members_forms, members_words
 from web.pages.audit_sentences import Known
 from web.pages.formatting import absolute, listed, number
 from web.pages.history import READ, timeline
@@ -200,6 +200,7 @@ def _apps(conn: Any, member_id: str, account: Account, sessions: list[SessionRow
                     scopes=in_order(code for code in consent.approved if code != OFFLINE_ACCESS),
                     projects=projects_words(consent.projects, account.projects),
                     last_used_at=last.get(app.fingerprint),
+                    why=explain_views.why(member_id, consent.client_stream, consent.approved),
                 ),
             )
     return tuple(found.values())

@@ -21,11 +21,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number then and now."""
+    """A number then and later."""
 
     label: str
     then: int
-    now: int
+    later: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,24 @@ class Row:
     change: Change
     words: str
     gone: tuple[str, ...]
+    new: tuple[str, ...]
+    by: tuple[int, ...]
     because: tuple[int, ...]
+    why_then: str
+    why_later: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The moment that is compared with. `position` is the event, `now`: it is the last there is; `kept`: the link names it."""
+
+    position: int
+    at: datetime
+    now: bool
+    kept: bool
+    cut: float
+    topic: str | None
+    with_now: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,7 @@ class Replay:
     """The page. `position` is the chosen event, `topic` what happened there (None: another account's)."""
 
     position: int
+    later: Later
     head: int
     at: datetime
     first_at: datetime | None
@@ -76,4 +94,3 @@ class Replay:
     toggle: str
     given: dict[str, str]
     projects: dict[str, str] = field(default_factory=dict)
-    problem: str | None = None

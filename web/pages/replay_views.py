@@ -1,10 +1,11 @@
-"""Makes the replay page's view from two answers of `infrastructure.past`: then and now."""
+"""Makes the replay page's view from two answers of `infrastructure.past`: at a moment, and at a later one or now."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
@@ -12,12 +13,14 @@ from flask import url_for
 
 from domain.account import Account
 from infrastructure.past import changes
-from infrastructure.past.changes import Ending
-from infrastructure.past.comparison import Change, Pair, Scopes, compared
-from infrastructure.past.holders import Asked, Held, Holders
-from infrastructure.past.moments import Connection, Moment, head, moment_of
+from infrastructure.past.answers import Past
+from infrastructure.past.comparison import Change, Pair, Scopes
+from infrastructure.past.holders import Asked, Held
+from infrastructure.past.moments import Moment, head, moment_of
+from web.differences import Causes, causes, compare, key
+from web.pages import explain_views
 from web.pages.formatting import counted, listed, short_date
-from web.pages.replay_models import Bar, Figure, Reach, Replay, Row
+from web.pages.replay_models import Bar, Figure, Later, Reach, Replay, Row
 
 BARS: Final = 96
 WIDTH, HEIGHT = 960, 56
@@ -30,35 +33,48 @@ _ENDED: Final = {
 }  # fmt: skip
 
 
-def replay(
-    connection: Connection, holders: Holders, account: Account, moment: Moment, now: Moment, given: Mapping[str, str], *, only_changes: bool
-) -> Replay:
-    """The page at a moment, compared with `now`."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The two moments, and the newest; `until` is what the link says of the later one, empty where it is compared with now."""
+
+    moment: Moment
+    later: Moment
+    now: Moment
+    until: str
+
+    @property
+    def with_now(self) -> bool:
+        return self.later.position == self.now.position
+
+
+def replay(past: Past, account: Account, span: Span, given: Mapping[str, str], *, only_changes: bool) -> Replay:
+    """The page at a moment, compared with a later one."""
+    connection, account_id, moment = past.connection, past.account_id, span.moment
     begun = time.perf_counter()
-    asked = Asked(project_id=given.get("project") or None)
-    then, today = (_of_person(holders.at(m, asked), given.get("user", "")) for m in (moment, now))
-    pairs = compared(then, today)
+    found = compare(past, moment, span.later, Asked(project_id=given.get("project") or None), person=given.get("user", ""))
+    wanted = [pair for pair in found.pairs if not only_changes or pair.change != "same"]
+    told = causes(found, [pair for pair in wanted[:MOST_ROWS] if pair.change != "same"])
     seconds = time.perf_counter() - begun
-    account_id = str(account.id)
-    lost = changes.endings(connection, account_id, sorted({g for pair in pairs if pair.change in ("lost", "narrowed") for g in pair.grants}))
-    wanted = [pair for pair in pairs if not only_changes or pair.change != "same"]
-    last, first, final = head(connection), moment_of(connection, 1), moment_of(connection, now.position)
-    counts = Counter(pair.change for pair in pairs)
+    last, first, final = head(connection), moment_of(connection, 1), moment_of(connection, span.now.position)
+    counts = Counter(pair.change for pair in found.pairs)
+    kept = {**({"until": span.until} if span.until else {}), **given}
+    following = changes.change_after(connection, account_id, moment.position)
     return Replay(
-        position=moment.position, head=last, at=moment.at, first_at=first.at if first else None, last_at=final.at if final else None,
-        topic=changes.topic_at(connection, account_id, moment.position), events=moment.position, seconds=seconds,
-        bars=_bars(changes.bars(connection, account_id, last, BARS), moment.position, last), cut=WIDTH * moment.position / max(last, 1),
-        run=max(1, -(-last // BARS)), figures=_figures(then, today), counts=cast("dict[Change, int]", dict(counts)),
-        rows=tuple(_row(pair, lost) for pair in wanted[:MOST_ROWS]), hidden=max(0, len(wanted) - MOST_ROWS),
-        before=_link(changes.change_before(connection, account_id, moment.position), given),
-        after=_link(changes.change_after(connection, account_id, moment.position), given), only_changes=only_changes,
-        toggle=_toggle(moment.position, given, only_changes=only_changes), given=dict(given), projects=dict(account.projects),
+        position=moment.position, later=_later(past, span, moment, given), head=last, at=moment.at, first_at=first.at if first else None,
+        last_at=final.at if final else None, topic=changes.topic_at(connection, account_id, moment.position), events=span.later.position,
+        seconds=seconds, bars=_bars(changes.bars(connection, account_id, last, BARS), moment.position, last), cut=_place(moment.position, last),
+        run=max(1, -(-last // BARS)), figures=_figures(found.then, found.now), counts=cast("dict[Change, int]", dict(counts)),
+        rows=tuple(_row(pair, told.get(key(pair), Causes()), span) for pair in wanted[:MOST_ROWS]), hidden=max(0, len(wanted) - MOST_ROWS),
+        before=_link(changes.change_before(connection, account_id, moment.position), kept),
+        after=_link(following if following and (not span.until or following <= span.later.position) else None, kept), only_changes=only_changes,
+        toggle=_toggle(moment.position, kept, only_changes=only_changes), given=dict(given), projects=dict(account.projects),
     )  # fmt: skip
 
 
-def _of_person(lines: Sequence[Held], user: str) -> list[Held]:
-    wanted = user.strip().casefold()
-    return [line for line in lines if not wanted or wanted in (line.member_name or "").casefold()]
+def _later(past: Past, span: Span, moment: Moment, given: Mapping[str, str]) -> Later:
+    position, last = span.later.position, span.now.position
+    topic = changes.topic_at(past.connection, past.account_id, position)
+    return Later(position, span.later.at, span.with_now, bool(span.until), _place(position, last), topic, address(moment.position, given))
 
 
 def _link(position: int | None, given: Mapping[str, str]) -> str | None:
@@ -71,8 +87,12 @@ def _toggle(position: int, given: Mapping[str, str], *, only_changes: bool) -> s
 
 
 def address(position: int | str, given: Mapping[str, str]) -> str:
-    """The page at a position, with what the question was narrowed to."""
+    """The page at a position, with what it is compared with and what the question was narrowed to."""
     return f"{url_for('settings.replay.show')}?{urlencode({'position': position, **given})}"
+
+
+def _place(position: int, last: int) -> float:
+    return WIDTH * position / max(last, 1)
 
 
 def _bars(counts: Sequence[int], position: int, last: int) -> tuple[Bar, ...]:
@@ -87,9 +107,9 @@ def _bars(counts: Sequence[int], position: int, last: int) -> tuple[Bar, ...]:
     )
 
 
-def _figures(then: Sequence[Held], today: Sequence[Held]) -> tuple[Figure, ...]:
+def _figures(then: Sequence[Held], later: Sequence[Held]) -> tuple[Figure, ...]:
     def both(label: str, count: Any) -> Figure:
-        return Figure(label, count(then), count(today))
+        return Figure(label, count(then), count(later))
 
     return (
         both("People with access through apps", lambda lines: len({line.member_id for line in lines})),
@@ -99,12 +119,18 @@ def _figures(then: Sequence[Held], today: Sequence[Held]) -> tuple[Figure, ...]:
     )
 
 
-def _row(pair: Pair, lost: Mapping[str, Ending]) -> Row:
-    ends = sorted((lost[g] for g in pair.grants if g in lost), key=lambda e: e.position or 0)
-    cited = pair.because | {ending.position for ending in ends if ending.position is not None}
+# ---- one row
+
+
+def _row(pair: Pair, cause: Causes, span: Span) -> Row:
+    changed, ids = pair.change != "same", (pair.member_id, pair.client_stream)
+    place = span.later.position if span.until else None
+    later = explain_views.why(*ids, pair.gone or pair.new or pair.now or pair.then, place) if changed else ""
     return Row(
         member_id=pair.member_id, person=pair.member_name or "Erased", app=pair.client_name, client_id=pair.client_stream, then=_reach(pair.then),
-        change=pair.change, words=_words(pair, ends), gone=pair.gone if pair.now else (), because=tuple(sorted(cited)),
+        change=pair.change, words=_words(pair, cause, span), gone=pair.gone if pair.now else (), new=pair.new if changed else (), by=cause.by,
+        because=tuple(sorted({*pair.because, *cause.by})), why_then=explain_views.why(*ids, pair.then or pair.now, span.moment.position),
+        why_later=later,
     )  # fmt: skip
 
 
@@ -116,16 +142,16 @@ def _reach(scopes: Scopes) -> tuple[Reach, ...]:
     return tuple(Reach(tuple(found), "" if where is None else listed(where)) for where, found in places.items())
 
 
-def _words(pair: Pair, ends: Sequence[Ending]) -> str:
+def _words(pair: Pair, cause: Causes, span: Span) -> str:
     if pair.change == "gained":
-        return f"{counted(len(pair.now), 'scope')} now"
+        return f"{counted(len(pair.now), 'scope')} {'now' if span.with_now else 'by then'}"
     if pair.change == "lost":
-        if not ends:
+        if not cause.ends:
             return "The permission is gone"
-        at = ends[-1].at
-        return _ENDED.get(ends[-1].reason, "Ended") + (f", {short_date(at)}" if at else "")
+        at = cause.ends[-1].at
+        return _ENDED.get(cause.ends[-1].reason, "Ended") + (f", {short_date(at)}" if at else "")
     if pair.change == "widened":
-        return f"Also {listed(pair.new)}" if pair.new else "In more projects"
+        return "Also" if pair.new else "In more projects"
     if pair.change in ("narrowed", "changed"):
         return "Lost" if pair.gone else "In fewer projects"
     return ""

@@ -82,3 +82,4 @@ class SessionDetail:
     facts: tuple[tuple[str, str], ...]
     history: tuple[HistoryEntry, ...]
     page_id: str
+    why: str = ""

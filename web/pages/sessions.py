@@ -15,7 +15,7 @@ from infrastructure.past.moments import head
 from infrastructure.past.reuse import reuses_of
 from projections.sessions import queries
 from projections.sessions.queries import SessionRow
-from web.pages import context, csrf, session_lists, session_views
+from web.pages import context, csrf, explain_views, session_lists, session_views
 from web.pages.app_words import plain_name
 from web.pages.confirmations import reason_from, revoke_all_sessions, revoke_session, revoke_sessions
 from web.pages.deeds import done
@@ -79,6 +79,7 @@ def detail(grant_id: str) -> str:
             facts=facts,
             history=session_history(conn, context.account_id(), grant_id, people, account.projects),
             page_id=row.client_stream,
+            why=explain_views.why(row.member_id, row.client_stream, row.scopes),
         )
         title = f"{view.row.person}, {plain_name(row.client_name)}"
         return settings_page("settings/sessions/detail.html", conn, title, _SECTION, here=_HERE, trail=_trail(), view=view)

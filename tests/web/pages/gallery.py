@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.web.pages import samples
 from tests.web.pages.gallery_apps import APPS
+from tests.web.pages.gallery_evidence import EVIDENCE
 from tests.web.pages.gallery_people import PEOPLE
 from tests.web.pages.gallery_rules import RULES
 from web.pages import account_models as account
@@ -85,4 +86,4 @@ def _first_run() -> dict[str, Entry]:
     }  # fmt: skip
 
 
-GALLERY: dict[str, Entry] = APPS | _account() | _evidence() | _first_run() | RULES | PEOPLE
+GALLERY: dict[str, Entry] = APPS | _account() | _evidence() | EVIDENCE | _first_run() | RULES | PEOPLE

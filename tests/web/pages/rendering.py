@@ -21,7 +21,7 @@ ROUTES = {
     "settings.integrations.detail": "/settings/integrations/<page_id>", "settings.sessions.list": "/settings/sessions",
     "settings.sessions.detail": "/settings/sessions/<grant_id>", "settings.sessions.revoke_many": "/settings/sessions/revoke",
     "settings.sessions.revoke_all": "/settings/sessions/revoke-all", "settings.overview.show": "/settings",
-    "settings.replay.show": "/settings/replay",
+    "settings.replay.show": "/settings/replay", "settings.explain.show": "/settings/explain",
     "settings.integrations.registrations": "/settings/integrations/<page_id>/registrations",
     "settings.audit.list": "/settings/audit", "settings.audit.detail": "/settings/audit/<int:position>",
     "settings.keys.list": "/settings/keys", "settings.keys.rotate": "/settings/keys/<use>/rotate",

@@ -14,7 +14,7 @@ from tests.web.pages.conftest import ORIGIN, Site, connected, settled, signed_in
 
 @dataclass
 class Past:
-    """A site with a history: at `before` the analyst's app could query, since then it can't, and another came."""
+    """A site with a history: at `before` the analyst's app could query; the next event forbids it, the one after blocks an app; then another came."""
 
     site: Site
     before: int
@@ -70,10 +70,50 @@ def test_the_past_stands_beside_now_with_what_changed_and_why(past: Past) -> Non
     found = rows(page)
     assert "Narrowed Lost projects:query" in found["Old Tool"]
     assert "Lost App blocked" in found["Blocked Tool"]
-    assert "No access Gained 1 scope now" in found["New Tool"]
-    assert f'href="/settings/audit/{past.before + 2}"' in page  # the block is cited
+    assert "No access Why" in found["New Tool"]
+    assert "Gained 1 scope now account:read by event" in found["New Tool"]
     assert "1 gained" in text_of_page(page)
     assert "1 lost" in text_of_page(page)
+
+
+def test_a_change_names_the_event_that_made_it(past: Past, admin: Person) -> None:
+    found = rows(admin.http.get("/settings/replay", params={"position": past.before}).text)
+    assert f"Lost projects:query by event {past.before + 1} Why" in found["Old Tool"]
+    assert f"by event {past.before + 2} Why" in found["Blocked Tool"]
+
+
+def test_any_two_moments_are_compared_and_the_link_keeps_both(past: Past, admin: Person) -> None:
+    first, second = past.before, past.before + 1
+    answer = admin.http.get("/settings/replay", params={"position": first, "until": second})
+    found, words = rows(answer.text), text_of(answer)
+    assert set(found) == {"Old Tool", "Blocked Tool"}
+    assert f"Narrowed Lost projects:query by event {second}" in found["Old Tool"]
+    assert "Same" in found["Blocked Tool"]  # it was blocked after that
+    assert f"At event {second}" in words
+    assert "1 narrowed 1 same" in words
+    links = [link.replace("&amp;", "&") for link in re.findall(r'href="(/settings/replay\?[^"]+)"', answer.text)]
+    assert f"/settings/replay?position={first}" in links  # the way back to now
+    assert all(
+        f"until={second}" in link for link in links if "changes=only" in link or int(link.partition("position=")[2].partition("&")[0]) != first
+    )
+    assert "Change after" in answer.text
+    assert "Change after" not in admin.http.get("/settings/replay", params={"position": second, "until": second}).text
+
+
+def test_moments_in_the_wrong_order_change_places(past: Past, admin: Person) -> None:
+    answer = admin.http.get("/settings/replay", params={"position": past.before + 1, "until": past.before})
+    assert "The later moment came first, so the two changed places." in text_of(answer)
+    assert f"Lost projects:query by event {past.before + 1}" in rows(answer.text)["Old Tool"]
+    nothing = admin.http.get("/settings/replay", params={"position": past.before, "until": past.before, "changes": "only"})
+    assert "Nothing changed between the two." in text_of(nothing)
+
+
+def test_a_second_moment_that_is_not_there_is_told_and_now_stands_for_it(past: Past, admin: Person) -> None:
+    for until in ("x", "99999999", "-1", "9" * 30):
+        answer = admin.http.get("/settings/replay", params={"position": past.before, "until": until})
+        assert answer.status_code == 200
+        assert "so it is compared with now." in text_of(answer)
+        assert "until=" not in answer.text
 
 
 def text_of_page(page: str) -> str:
@@ -102,8 +142,22 @@ def test_date_and_time_lead_to_a_position_that_keeps_its_meaning(admin: Person) 
     long_ago = admin.http.get("/settings/replay", params={"date": "2020-01-01"})
     assert long_ago.headers["location"] == "/settings/replay?position=0"
     assert "first moment" in text_of(admin.http.get(long_ago.headers["location"]))
+    both = admin.http.get(
+        "/settings/replay", params={"date": "2020-01-01", "until_date": f"{now:%Y-%m-%d}", "until_time": "23:59", "project": "prj_x"}
+    )
+    assert re.fullmatch(r"/settings/replay\?position=0&until=\d+&project=prj_x", both.headers["location"])
     wrong = admin.http.get("/settings/replay", params={"date": "yesterday"})
     assert "so this is now" in text_of(admin.http.get(wrong.headers["location"]))
+
+
+def test_the_form_keeps_a_moment_that_it_shows_in_whole_seconds(past: Past, admin: Person) -> None:
+    page = admin.http.get("/settings/replay", params={"position": past.before, "until": past.before + 1}).text
+    form = page[page.rindex("<form", 0, page.index('name="date"')) :]
+    fields = dict(re.findall(r'name="(date|time|was|until_date|until_time|until_was)"[^>]*? value="([^"]*)"', form))
+    assert len(fields) == 6
+    assert admin.http.get("/settings/replay", params=fields).headers["location"] == f"/settings/replay?position={past.before}&until={past.before + 1}"
+    emptied = {name: value for name, value in fields.items() if name not in ("until_date", "until_time")}
+    assert admin.http.get("/settings/replay", params=emptied).headers["location"] == f"/settings/replay?position={past.before}"
 
 
 @pytest.mark.parametrize("position", ["999999", "x", "-1", "9" * 30, "1.5"])

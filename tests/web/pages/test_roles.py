@@ -23,6 +23,7 @@ READERS = {
     "settings.policy.show", "settings.policy.registration", "settings.keys.list", "settings.resources.list", "settings.resources.detail",
     "settings.scopes.list",
     "settings.overview.show", "settings.integrations.registrations", "settings.replay.show",
+    "settings.explain.show", "settings.explain.proof",
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
     "settings.audit.detail", "settings.audit.proof", "settings.audit.export",
     "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",

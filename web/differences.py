@@ -1,0 +1,146 @@
+"""Two moments compared: whose access through which app differs, how, and which events made it so. For the page, the command and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from infrastructure.past.answers import Past
+from infrastructure.past.changes import Ending, endings
+from infrastructure.past.comparison import Pair, Scopes, compared
+from infrastructure.past.holders import Asked, Held, Holders
+from infrastructure.past.moments import Moment
+from infrastructure.past.questions import QUESTIONS, Asking
+
+Where = tuple[str, str | None]
+"""A scope and a project, None for a scope that knows no projects."""
+Reach = dict[Where, list[Held]]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What held at two moments. `pairs`: every person and app of either, the changed ones first."""
+
+    past: Past
+    earlier: Moment
+    later: Moment
+    then: Sequence[Held]
+    now: Sequence[Held]
+    pairs: Sequence[Pair]
+
+    @property
+    def changed(self) -> list[Pair]:
+        return [pair for pair in self.pairs if pair.change != "same"]
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """Which events changed a pair's access between the moments, by position; `ends` are the sessions of it that ended, in that order."""
+
+    by: tuple[int, ...] = ()
+    ends: tuple[Ending, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A person's access through an app, changed between two moments: by these events, and standing on those."""
+
+    member_id: str
+    member_name: str | None
+    client_id: str
+    client_name: str
+    change: Literal["gained", "lost", "narrowed", "widened", "changed"]
+    before: Scopes
+    after: Scopes
+    changed_by: tuple[int, ...]
+    because: tuple[int, ...]
+
+
+def compare(past: Past, earlier: Moment, later: Moment, asked: Asked, *, person: str = "") -> Comparison:
+    """Both answers side by side; `person` keeps those whose name holds it."""
+    holders = Holders(past.connection, past.mapper, past.keyring, past.account_id)
+    then, now = (_of_person(holders.at(moment, asked), person) for moment in (earlier, later))
+    return Comparison(past, earlier, later, then, now, compared(then, now))
+
+
+def _of_person(lines: Sequence[Held], person: str) -> list[Held]:
+    wanted = person.strip().casefold()
+    return [line for line in lines if not wanted or wanted in (line.member_name or "").casefold()]
+
+
+def differences(found: Comparison) -> list[Difference]:
+    """All that differs, with its causes."""
+    return list(_differences(found))
+
+
+def _differences(found: Comparison) -> Iterator[Difference]:
+    pairs = found.changed
+    told = causes(found, pairs)
+    for pair in pairs:
+        cause = told[key(pair)]
+        assert pair.change != "same"
+        yield Difference(
+            member_id=pair.member_id, member_name=pair.member_name, client_id=pair.client_id, client_name=pair.client_name, change=pair.change,
+            before=pair.then, after=pair.now, changed_by=cause.by, because=tuple(sorted(pair.because)),
+        )  # fmt: skip
+
+
+def key(pair: Pair | Held) -> Key:
+    return pair.member_id, pair.client_stream
+
+
+# ---- which events did it
+
+
+def causes(found: Comparison, pairs: Iterable[Pair]) -> dict[Key, Causes]:
+    """For each pair the events that changed it. The end of a session and what a new line stands on say it at once; anything else is explained."""
+    wanted = list(pairs)
+    ended = _ended(found, wanted)
+    then, now = _reach(found.then, wanted), _reach(found.now, wanted)
+    return {key(pair): _causes(found, pair, ended, then.get(key(pair), {}), now.get(key(pair), {})) for pair in wanted}
+
+
+def _ended(found: Comparison, pairs: Sequence[Pair]) -> dict[str, Ending]:
+    """The sessions that ended between the two moments."""
+    told = endings(found.past.connection, found.past.account_id, sorted({grant for pair in pairs for grant in pair.grants}))
+    return {grant: end for grant, end in told.items() if _within(end, found.later)}
+
+
+def _within(end: Ending, later: Moment) -> bool:
+    return end.position <= later.position if end.position is not None else end.at is not None and end.at <= later.at
+
+
+def _reach(lines: Iterable[Held], pairs: Iterable[Pair]) -> dict[Key, Reach]:
+    """Where each scope of these pairs held, and the lines that say so."""
+    wanted, found = {key(pair) for pair in pairs}, dict[Key, Reach]()
+    for line in lines:
+        if key(line) in wanted:
+            for project in (None,) if line.projects is None else line.projects:
+                found.setdefault(key(line), {}).setdefault((line.scope, project), []).append(line)
+    return found
+
+
+def _causes(found: Comparison, pair: Pair, ended: Mapping[str, Ending], then: Reach, now: Reach) -> Causes:
+    lost, gained = sorted(then.keys() - now.keys(), key=str), sorted(now.keys() - then.keys(), key=str)
+    gone = {line.grant_id for where in lost for line in then[where]}
+    ends = sorted((ended[grant] for grant in gone & ended.keys()), key=lambda end: end.position or 0)
+    by = {end.position for end in ends if end.position is not None}
+    lives_on = next((where for where in lost if any(line.grant_id not in ended for line in then[where])), None)
+    if lives_on is not None:
+        by |= _explained(found, pair, lives_on, holds=False)
+    if gained:
+        new = {position for where in gained for line in now[where] for position in line.cited if position > found.earlier.position}
+        by |= new or _explained(found, pair, gained[0], holds=True)
+    return Causes(tuple(sorted(by)), tuple(ends))
+
+
+def _explained(found: Comparison, pair: Pair, where: Where, *, holds: bool) -> set[int]:
+    """The events since the earlier moment that conditions hold for, or fail for, at the later one: of the session that comes closest."""
+    scope, project = where
+    asking = Asking(found.later, found.later, client_stream=pair.client_stream, member_id=pair.member_id, project_id=project, scope=scope)
+    lines = QUESTIONS["explain"].answer(found.past, asking).lines
+    closest = next((line.facts["grant_id"] for line in lines if holds or line.facts["grant_id"] in pair.grants), None)
+    told = [line for line in lines if line.facts["grant_id"] == closest and line.facts["holds"] is holds]
+    return {position for line in told for position in line.because.get("changed by", ()) if position > found.earlier.position}
