@@ -1,5 +1,5 @@
-"""What some tests need of the machine: Chromium for `browser`, Node 22 or newer with its packages for `node`, others' log tools for `foreign`, the
-programs `git` and `openssl` for those of that name."""
+"""What some tests need of the machine: Chromium for `browser`, Node 22 or newer with its packages for `node`, others' log tools for `foreign` and
+`go`, the programs `git` and `openssl` for those of that name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,19 @@ import pytest
 from infrastructure.settings import environment
 
 PROGRAMS = {"git": "pushes to a repository of git", "openssl": "asks OpenSSL for time stamps"}
-MARKERS = {"browser": "drives a page in Chromium", "node": "runs a client on Node", "foreign": "checks our log with others' tools", **PROGRAMS}
+MARKERS = {
+    "browser": "drives a page in Chromium",
+    "node": "runs a client on Node",
+    "foreign": "checks our log with others' tools",
+    "go": "checks our log with the packages of Go's own module log",
+    **PROGRAMS,
+}
 _SKIPPED = "the machine lacks what this test needs: "
 FOREIGN = Path(sys.prefix, "foreign")
 """Where requirements/foreign.txt is installed, apart from everything else."""
+_FOREIGN_PACKAGES = ("aics_tlog", "aics_witness", "tlog_scales")
+GO_PATH = Path("/usr/share/gocode")
+"""Where Debian puts the sources of Go packages (golang-golang-x-mod-dev)."""
 _NODE_PACKAGES = Path(__file__).parent.parent / "node" / "node_modules"
 _OLDEST_NODE = 22
 
@@ -56,7 +65,10 @@ def missing(marker: str) -> str | None:
     if marker in PROGRAMS:
         return None if shutil.which(marker) else f"the program {marker} is missing"
     if marker == "foreign":
-        return None if (FOREIGN / "aics_witness").is_dir() else "requirements/foreign.txt is not installed"
+        return None if all((FOREIGN / name).is_dir() for name in _FOREIGN_PACKAGES) else "requirements/foreign.txt is not installed"
+    if marker == "go":
+        there = shutil.which("go") and (GO_PATH / "src/golang.org/x/mod/sumdb/tlog").is_dir()
+        return None if there else "golang-go or golang-golang-x-mod-dev is not installed"
     if node() is None:
         return f"Node {_OLDEST_NODE} or newer is missing"
     return None if _NODE_PACKAGES.is_dir() else "the packages of tests/node are not installed"
