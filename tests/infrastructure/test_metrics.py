@@ -74,7 +74,9 @@ def test_every_name_that_is_counted_is_defined_and_every_definition_is_counted()
     found = {(name, labels) for module in product() for name, labels in counted(module.tree)}
     assert {(name, labels) for name, labels in found if names.get(name) != labels} == set()
     asked = {key[0] for key in store_gauges(lambda: "host=/nowhere connect_timeout=1")} | {"processes", "draining"}
-    assert set(names) - {name for name, _ in found} - asked == {d.name for d in METRICS if d.name.startswith(("projection_", "head_", "order_", "ledger_place_", "ledger_refused"))}
+    assert set(names) - {name for name, _ in found} - asked == {
+        d.name for d in METRICS if d.name.startswith(("projection_", "head_", "order_", "ledger_place_", "ledger_refused"))
+    }
 
 
 def test_every_metric_that_an_alert_asks_for_exists() -> None:

@@ -5,6 +5,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,18 @@ PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
-def signed(grantbook: Grantbook) -> Iterator[Grantbook]:
-    """The store once a projector has signed what is in it."""
+def signed(grantbook: Grantbook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grantbook]:
+    """The store once a projector has signed what is in it; it deposits in a folder."""
     assert "Nothing has been signed yet" in grantbook.refused("ledger", "checkpoint")
-    projector = subprocess.Popen([*COMMAND, "projector"], cwd=grantbook.folder, env=grantbook.environment, stderr=subprocess.DEVNULL)
+    assert "No place is set" in grantbook.run("ledger", "deposits").stdout
+    place = {"GRANTBOOK_LEDGER_DEPOSIT_FOLDER": str(tmp_path_factory.mktemp("deposited")), "GRANTBOOK_LEDGER_DEPOSIT_SECONDS": "1"}
+    depositing = replace(grantbook, environment={**grantbook.environment, **place})
+    projector = subprocess.Popen([*COMMAND, "projector"], cwd=grantbook.folder, env=depositing.environment, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + PATIENCE
         while grantbook.run("ledger", "checkpoint").returncode != 0:
             assert time.monotonic() < deadline
-        yield grantbook
+        yield depositing
     finally:
         projector.terminate()
         projector.wait(PATIENCE)
@@ -52,6 +56,22 @@ def test_a_kept_checkpoint_holds_the_next_export_to_it(signed: Grantbook, tmp_pa
     signed("project", "add", f"Project {tmp_path.name}")
     signed("ledger", "export", "-o", str(bundle))
     assert signed("ledger", "verify", str(bundle), "--vkey", vkey, "--since", str(kept))["events"] > 0
+
+
+def test_a_deposit_is_told_and_written_for_an_auditor(signed: Grantbook, tmp_path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while (found := signed("ledger", "deposits")[0])["size"] is None:
+        assert time.monotonic() < deadline, found
+    folder = Path(signed.environment["GRANTBOOK_LEDGER_DEPOSIT_FOLDER"])
+    assert (found["kind"], found["name"], found["why"]) == ("folder", folder.name, None)
+    written = signed("ledger", "deposits", "-o", str(tmp_path), "--size", str(found["size"]))
+    assert written["files"] == [f"{found['size']}.checkpoint"]
+    note = (tmp_path / written["files"][0]).read_text(encoding="utf-8")
+    assert note in [path.read_text(encoding="utf-8") for path in folder.rglob("*.checkpoint")]
+    assert "No such checkpoint was deposited" in signed.refused("ledger", "deposits", "-o", str(tmp_path), "--size", "999999")
+    assert "--size goes with -o" in signed.refused("ledger", "deposits", "--size", "3", code=2)
+    for command in (("checkpoint",), ("export", "-o", str(tmp_path / "x.zip"))):
+        assert "No witness has cosigned a checkpoint yet" in signed.refused("ledger", *command, "--witnessed")
 
 
 def test_an_answer_is_proved_by_the_events_that_it_cites(signed: Grantbook, tmp_path: Path) -> None:
