@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from application.lookups import client_of
 from domain.errors import InvalidInput, NotFound
+from infrastructure.past.answers import Past
 from infrastructure.past.holders import Asked, Holders
 from infrastructure.past.moments import Connection, Moment, head, moment_at, moment_of
 from web.api import context
 from web.api.blueprints import new_blueprint
 from web.api.guard import reads
+from web.differences import compare, differences
 from web.schemas import past as shapes
 
 blueprint = new_blueprint("access", "Who could do what, now or at any moment of the past, and because of which events.")
@@ -23,16 +26,39 @@ blueprint = new_blueprint("access", "Who could do what, now or at any moment of 
 def show_access(query: dict[str, Any]) -> Any:
     """Show who could do what at a moment: judged by the rule that decides today, over states rebuilt from the events up to then."""
     app, account_id = context.grantbook(), context.account_id()
-    asked = Asked(
-        member_id=str(query["member_id"]) if "member_id" in query else None,
-        client_stream=_client(account_id, query["client"]) if "client" in query else None,
-        project_id=query.get("project_id"),
-        scope=query.get("scope"),
-    )
+    asked = _asked(query)
     with context.views() as conn:
         moment = _moment(conn, query)
         found = Holders(conn, app.store.mapper, app.keyring, account_id).at(moment, asked)
     return {"position": moment.position, "at": moment.at, "data": found}
+
+
+@blueprint.route("/access/difference")
+@reads()
+@blueprint.arguments(shapes.DifferenceQuery, location="query")
+@blueprint.response(200, shapes.AccessDifference)
+def show_difference(query: dict[str, Any]) -> Any:
+    """Show whose access changed between two moments, how, and by which events: both sides judged as `/access` judges one."""
+    if query.get("at") is None and query.get("position") is None:
+        raise InvalidInput("Give the earlier moment, as a time or as a position.", field="at")
+    asked = _asked(query)
+    with context.views() as conn:
+        earlier = _moment(conn, query)
+        later = _moment(conn, {"at": query.get("until"), "position": query.get("until_position")}, "until_position")
+        if later.position < earlier.position:
+            raise InvalidInput("The later moment comes before the earlier one.", field="until")
+        app = context.grantbook()
+        found = differences(compare(Past(conn, app.store.mapper, app.keyring, context.account_id()), earlier, later, asked))
+    return {"position": earlier.position, "at": earlier.at, "until_position": later.position, "until": later.at, "data": found}
+
+
+def _asked(query: dict[str, Any]) -> Asked:
+    return Asked(
+        member_id=str(query["member_id"]) if "member_id" in query else None,
+        client_stream=_client(context.account_id(), query["client"]) if "client" in query else None,
+        project_id=query.get("project_id"),
+        scope=query.get("scope"),
+    )
 
 
 def _client(account_id: str, client_ref: str) -> str:
@@ -42,15 +68,15 @@ def _client(account_id: str, client_ref: str) -> str:
         raise InvalidInput(error.message, field="client") from error
 
 
-def _moment(conn: Connection, query: dict[str, Any]) -> Moment:
+def _moment(conn: Connection, query: Mapping[str, Any], field: str = "position") -> Moment:
     at, position = query.get("at"), query.get("position")
     if at is not None and position is not None:
-        raise InvalidInput("Ask for a time or for a position, not for both.", field="position")
+        raise InvalidInput("Ask for a time or for a position, not for both.", field=field)
     if at is not None:
         return moment_at(conn, at)
     if position is None:
         return Moment(head(conn), context.services().clock())
     found = moment_of(conn, position)
     if found is None:
-        raise InvalidInput(f"There is no event {position} yet.", field="position")
+        raise InvalidInput(f"There is no event {position} yet.", field=field)
     return found

@@ -12,10 +12,14 @@ from web.cli.commands import store_command
 from web.cli.times import PointInTime
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infrastructure.past.holders import Asked, Held
     from infrastructure.past.moments import Connection, Moment
     from web.cli.store import Cli
+    from web.differences import Difference
 
+_DIFFERS = {"person": "Person", "app": "App", "change": "Change", "before": "Before", "after": "After", "by": "By events"}
 _COLUMNS = {"person": "Person", "app": "App", "scope": "Scope", "projects": "Projects", "events": "Because of events"}
 
 
@@ -52,6 +56,63 @@ def as_of(
         return
     cli.out.note(f"As of {moment.at:%Y-%m-%d %H:%M:%S} UTC, after event {moment.position:,}:")
     cli.out.rows([_Line.of(line) for line in found], _COLUMNS, "No app could do anything for anybody.")
+
+
+_CHANGED = "Whose access changed from TIME (or right after an event) to a later moment or now, how, and by which events."
+
+
+@store_command(access, "difference", help=_CHANGED)
+@click.argument("time", type=PointInTime(), required=False)
+@click.option("--position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of TIME.")
+@click.option("--until", type=PointInTime(), metavar="TIME", help="The later moment.  [default: now]")
+@click.option("--until-position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of --until.")
+@click.option("--user", metavar="EMAIL")
+@click.option("--client", "client_ref", metavar="CLIENT_ID")
+@click.option("--project", metavar="NAME", help="By name or id.")
+@click.option("--scope", metavar="SCOPE")
+def difference(
+    cli: Cli, *, time: datetime | None, position: int | None, until: datetime | None, until_position: int | None, **filters: str | None
+) -> None:
+    from infrastructure.past.answers import Past
+    from infrastructure.past.moments import Moment, head
+    from web.differences import compare, differences
+
+    if (time is None) == (position is None):
+        raise click.UsageError("Give TIME, such as 2026-11-24T15:00Z or 7d, or --position.")
+    if until is not None and until_position is not None:
+        raise click.UsageError("Give --until or --until-position, not both.")
+    asked = _asked(cli, filters["user"], filters["client_ref"], filters["project"], filters["scope"])
+    with cli.views() as connection:
+        earlier = _moment(connection, time, position)
+        is_now = until is None and until_position is None
+        later = Moment(head(connection), cli.services.clock()) if is_now else _moment(connection, until, until_position)
+        if later.position < earlier.position:
+            raise click.UsageError(f"The later moment (event {later.position:,}) comes before the earlier one (event {earlier.position:,}).")
+        found = differences(compare(Past(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id), earlier, later, asked))
+    if cli.out.as_json:
+        cli.out.say("", position=earlier.position, at=earlier.at, until_position=later.position, until=later.at, differences=found)
+        return
+    cli.out.note(f"From event {earlier.position:,} to event {later.position:,}, {later.at:%Y-%m-%d %H:%M:%S} UTC:")
+    cli.out.rows([_Changed.of(line) for line in found], _DIFFERS, "Nothing changed.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    person: str
+    app: str
+    change: str
+    before: str
+    after: str
+    by: str
+
+    @classmethod
+    def of(cls, line: Difference) -> _Changed:
+        person, by = line.member_name or f"erased ({line.member_id})", ", ".join(f"{position:,}" for position in line.changed_by)
+        return cls(person, line.client_name, line.change, _scopes(line.before), _scopes(line.after), by or "-")
+
+
+def _scopes(scopes: Mapping[str, tuple[str, ...] | None]) -> str:
+    return "; ".join(code if projects is None else f"{code} in {', '.join(projects)}" for code, projects in scopes.items()) or "-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,41 @@ def test_the_past_is_told_with_the_events_that_made_it_so(server: Server) -> Non
     )
 
 
+def test_two_moments_are_compared_with_the_events_that_made_the_difference(server: Server) -> None:
+    admin, world = server.caller(), server.world
+    client_id, member = client_of(server, "Between"), world.member("Analyst", ["Sales"])
+    world.tokens(client_id, member, scope="projects:query", scopes="projects:query")
+    server.settled()
+    before = admin.get("/access").get_json()["position"]
+    manage_members.forbid(world.services, world.account_id, UUID(member), "metrics.query", projects=["Sales"], origin=CLI)
+    server.settled()
+    after = admin.get("/access").get_json()["position"]
+    asked = f"/access/difference?member_id={member}"
+    (lost,) = admin.get(f"{asked}&position={before}").get_json()["data"]
+    assert (lost["change"], lost["client_id"], lost["before"], lost["after"]) == ("lost", client_id, {"projects:query": ["Sales"]}, {})
+    (by,) = lost["changed_by"]
+    assert before < by <= after
+    assert admin.get(f"/audit/entries/{by}-1").get_json()["event_type"] == "permission.removed"
+    (gained,) = admin.get(f"{asked}&position=1&until_position={before}").get_json()["data"]
+    assert (gained["change"], gained["after"]) == ("gained", lost["before"])
+    assert set(gained["changed_by"]) <= set(gained["because"])
+    same = admin.get(f"{asked}&position={before}&until_position={before}").get_json()
+    assert (same["data"], same["position"], same["until_position"]) == ([], before, before)
+    assert admin.get(f"{asked}&position=1").get_json()["data"] == []  # what came and went in between is no difference
+
+
+def test_the_moments_of_a_comparison_are_checked(server: Server) -> None:
+    admin = server.caller()
+    server.settled()
+    for query, parameter in (
+        ("", "at"), ("position=5&until_position=4", "until"), ("position=1&until_position=99999999", "until_position"),
+        ("position=1&until_position=2&until=2026-01-01T00:00:00Z", "until_position"), ("position=1&at=2026-01-01T00:00:00Z", "position"),
+    ):  # fmt: skip
+        refused = admin.get(f"/access/difference?{query}")
+        assert refused.status_code == 422, query
+        assert refused.get_json()["errors"][0]["parameter"] == parameter, query
+
+
 def test_a_moment_is_given_once_and_must_be_there(server: Server) -> None:
     admin = server.caller()
     assert admin.get("/access?position=1&at=2026-01-01T00:00:00Z").status_code == 422

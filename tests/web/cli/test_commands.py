@@ -30,7 +30,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         member permit; member forbid; project add; project list; project rename; project remove; client add; client list; client show;
         client approve; client block; client unblock; client remove; resource add; resource list; resource update; resource rotate;
         resource remove; policy show; policy set; policy what-if; session list; session revoke; keys list; keys rotate; audit list; audit export;
-        access as-of; replay; ledger checkpoint; ledger prove; ledger export; ledger verify;
+        access as-of; access difference; replay; ledger checkpoint; ledger prove; ledger export; ledger verify;
         projections status; projections rebuild; projections verify; events show; events tail"""
     assert {tuple(line.split()) for line in wanted.split(";")} <= {path for path, _ in ALL}
 
@@ -241,6 +241,17 @@ def test_who_could_do_what_is_asked_by_time_or_position(grantbook: Grantbook) ->
     assert "No app could do anything" in grantbook.run("access", "as-of", "0s").stdout
     assert "the record begins at" in grantbook.run("access", "as-of", "2020-01-01").stdout
     assert grantbook("access", "as-of", "2020-01-01")["begins"] > "2026"
+
+
+def test_two_moments_are_compared(grantbook: Grantbook) -> None:
+    found = grantbook("access", "difference", "--position", "1")
+    assert (found["position"], found["differences"]) == (1, [])
+    assert found["until_position"] >= 1
+    assert "Nothing changed." in grantbook.run("access", "difference", "--position", "1", "--until-position", "2").stdout
+    assert "Give TIME" in grantbook.refused("access", "difference", code=2)
+    assert "not both" in grantbook.refused("access", "difference", "7d", "--until", "1d", "--until-position", "2", code=2)
+    assert "comes before" in grantbook.refused("access", "difference", "--position", "2", "--until-position", "1", code=2)
+    assert "no event 999999" in grantbook.refused("access", "difference", "--position", "999999")
 
 
 def test_a_question_is_asked_and_its_wrong_values_are_told(grantbook: Grantbook) -> None:
