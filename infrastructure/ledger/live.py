@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from domain.ids import ledger_stream
 from domain.ledger import NO_SUM, Sum
@@ -20,8 +21,8 @@ _STATES = """SELECT originator_id, originator_version, topic, state FROM events
 WHERE topic = 'ledger.summed' AND originator_id = ANY(%s) AND originator_version BETWEEN %s AND %s"""
 
 
-def findings(connection: Connection, signer: LogSigner) -> Iterator[Finding]:
-    """Everything that the signed past says otherwise, under whatever name it was signed."""
+def findings(connection: Connection, signer: LogSigner, progress: Callable[[int], None] | None = None) -> Iterator[Finding]:
+    """Everything that the signed past says otherwise, under whatever name it was signed. `progress` is called with the size after each batch."""
     logs = [_Signed(connection, signer.named(origin)) for origin in store.origins(connection)]
     edge, sums = Edge(), _Sums(connection)
     while batch := store.leaves(connection, edge.size, _BATCH):
@@ -32,6 +33,8 @@ def findings(connection: Connection, signer: LogSigner) -> Iterator[Finding]:
             for signed in logs:
                 yield from signed.at(edge)
         yield from _nodes(connection, edge)
+        if progress is not None:
+            progress(edge.size)
     for signed in logs:
         yield from signed.beyond(edge.size)
 
@@ -86,25 +89,44 @@ class _Sums:
         self._history: dict[str, deque[tuple[int, Sum]]] = {}
         """Per account the running sum after each event since the last one that was compared."""
 
-    def states(self, batch: list[Leaf]) -> dict[tuple[object, int], dict[str, object]]:
-        """What the sums among these events say."""
+    def states(self, batch: list[Leaf]) -> dict[tuple[object, int], _Said | None]:
+        """What the sums among these events say; None for one that can't be read."""
         ours = [leaf for leaf in batch if leaf.stream_id == ledger_stream(leaf.account_id)]
         topics = store.topics_of(self._connection, ours) if ours else {}
         wanted = [leaf for leaf in ours if topics.get((leaf.stream_id, leaf.version)) == SUM_TOPIC]
         rows = self._connection.execute(
             _STATES, ([w.stream_id for w in wanted], min((w.version for w in wanted), default=0), max((w.version for w in wanted), default=0))
         )
-        return {(stream, version): json.loads(bytes(state)) for stream, version, _, state in rows}
+        return {(stream, version): _said(bytes(state)) for stream, version, _, state in rows}
 
-    def take(self, leaf: Leaf, states: dict[tuple[object, int], dict[str, object]]) -> Iterator[Finding]:
+    def take(self, leaf: Leaf, states: dict[tuple[object, int], _Said | None]) -> Iterator[Finding]:
         history = self._history.setdefault(leaf.account_id, deque([(0, NO_SUM)]))
-        said = states.get((leaf.stream_id, leaf.version))
-        if said is None:
+        if (leaf.stream_id, leaf.version) not in states:
             history.append((leaf.position, history[-1][1].with_event(leaf.hash, leaf.position)))
             return
-        while len(history) > 1 and history[1][0] <= int(str(said["position"])):
+        said, event = states[leaf.stream_id, leaf.version], f"{leaf.stream_id}:{leaf.version}"
+        if said is None:
+            yield Finding("sum", leaf.position, event, f"The sum at event {leaf.position} can't be read.")
+            return
+        while len(history) > 1 and history[1][0] <= said.position:
             history.popleft()
         found = history[0][1]
-        if (found.count, found.chain.hex()) != (said["count"], said["acc"]):
-            event = f"{leaf.stream_id}:{leaf.version}"
-            yield Finding("sum", leaf.position, event, f"The sum at event {leaf.position} is not that of the events up to {said['position']}.")
+        if (found.count, found.chain.hex()) != (said.count, said.acc):
+            yield Finding("sum", leaf.position, event, f"The sum at event {leaf.position} is not that of the events up to {said.position}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a recorded sum says."""
+
+    position: int
+    count: int
+    acc: str
+
+
+def _said(state: bytes) -> _Said | None:
+    try:
+        told = json.loads(state)
+        return _Said(int(told["position"]), told["count"], told["acc"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -25,6 +25,7 @@ UI = Origin("ui", "127.0.0.1", "tests/1.0")
 REMOTE = "https://cb.tools.example/done"
 ROLES = ("admin", "viewer", "developer")
 NOT_PAGES = {"settings.audit.export", "settings.policy.registration", "sso.start", "sso.callback", "settings.sso.tested", "sign_in.start"} | {
+    "settings.ledger.checkpoint", "settings.ledger.verify",
     "settings.member_data.export", "settings.member_data.hold", "settings.audit.proof", "settings.explain.proof",
 }  # fmt: skip
 """Rules that answer a GET with a file or a redirect only: nothing to look at."""

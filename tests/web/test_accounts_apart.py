@@ -33,7 +33,7 @@ PUBLIC = {
     "oauth.introspect", "oauth.register", "ledger.checkpoint", "ledger.tile",
 }  # fmt: skip
 """What answers strangers too. Each account's sign-in, discovery and set-up are open to all; of what they say, nothing is another's."""
-NEITHER = {"kind", "part", "question", "path", "filename", "rest", "permission", "use", "scope", "policy", "section", "step", "deed", "code"}
+NEITHER = {"kind", "part", "question", "path", "filename", "rest", "permission", "use", "scope", "policy", "section", "step", "deed", "code", "size"}
 """Arguments that name nothing of an account."""
 TYPED = {"email", "domain", "resource", "permission"}
 """What acme's admin may enter in acme as well: the walk does, and it is acme's from then on. Umbra has others of each, which nobody enters."""
@@ -130,6 +130,7 @@ def path_of(ids: dict[str, str], rule: Rule) -> str:
         "use": "token",
         "kind": "csv",
         "part": "leaf",
+        "size": 1,
         "question": "ending",
         "path": "api/ai/v1/mcp",
         "filename": "grantbook.css",

@@ -19,6 +19,7 @@ from web.api import (
     docs,
     erasure,
     integrations,
+    ledger,
     members,
     openapi,
     past,
@@ -37,7 +38,7 @@ from web.schemas.common import Problem
 _VERSION = "1"
 _DESCRIPTIONS = 20
 """As many are remembered; further ones are made anew each time."""
-_MODULES = (account, integrations, usage, sessions, consents, members, erasure, policies, scopes, resources, past, questions, audit)
+_MODULES = (account, integrations, usage, sessions, consents, members, erasure, policies, scopes, resources, past, questions, audit, ledger)
 _DESCRIPTION = (
     """Everything that the pages can do. Call it with an access token whose resource is this API; the page /api/docs says how to get one."""
 )

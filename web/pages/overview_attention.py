@@ -9,6 +9,7 @@ from typing import Any, Final
 from flask import url_for
 
 from infrastructure.ledger.sealing import refusal
+from infrastructure.ledger.whole_check import last_verified
 from infrastructure.views_check import last_check
 from projections import status
 from projections.audit_log.queries import entries
@@ -38,9 +39,19 @@ def _ledger(conn: Any) -> Iterator[Attention]:
             kind="bad",
             image="warning",
             words="The ledger is not signed any more: the database does not hold what was signed before.",
-            detail="Decisions are not affected. Whoever runs the server finds why in its log and at /readyz.",
-            url=url_for("settings.audit.list"),
-            link="Audit log",
+            detail="Decisions are not affected.",
+            url=url_for("settings.ledger.show"),
+            link="Ledger",
+        )
+    verified = last_verified(conn)
+    if verified is not None and verified.total:
+        yield Attention(
+            kind="bad",
+            image="warning",
+            words="The ledger is not what was recorded and signed.",
+            detail=f"{counted(verified.total, 'finding')} on {absolute(verified.at)}.",
+            url=f"{url_for('settings.ledger.show')}#verified",
+            link="Ledger",
         )
 
 
@@ -62,8 +73,8 @@ def _views(conn: Any) -> Iterator[Attention]:
             image="warning",
             words=f"The view “{name}” was not as the events say when it was last compared. Decisions are not affected.",
             detail=f"{counted(checked.differences[name], 'row')} differed on {absolute(checked.at)}." if checked else "",
-            url=url_for("settings.audit.list"),
-            link="Audit log",
+            url=f"{url_for('settings.ledger.show')}#views",
+            link="Ledger",
         )
     lag = status.lag(conn)
     if lag.stopped is None and lag.behind and lag.seconds > BEHIND_AFTER:

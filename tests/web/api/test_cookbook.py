@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.database import connect
+from infrastructure.ledger.sealing import Sealing
+from infrastructure.ledger.verifier import open_checkpoint
 from tests.web.pages.conftest import PASSWORD, Site, site
 
 __all__ = ["site"]
@@ -68,6 +71,8 @@ def _environment(site: Site, programs: Path) -> dict[str, str]:
 def done(site: Site, tmp_path: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
     folder = tmp_path / "here"
     folder.mkdir()
+    with connect(site.app.dsn) as leading:
+        Sealing(site.app.settings, site.app.services).term(leading)(leading, lambda: None)
     environment = _environment(site, _programs(tmp_path / "bin", site.base_url))
     said = subprocess.run(["sh", "-x"], cwd=folder, env=environment, input=_script(), capture_output=True, text=True, timeout=110, check=False)
     return said, folder
@@ -87,5 +92,6 @@ def test_every_command_of_the_cookbook_works(done: tuple[subprocess.CompletedPro
     assert any(answer.get("idle_window") == 259200 for answer in answers)
     added = [entry for answer in answers for entry in answer.get("data", []) if entry.get("event_type") == "project.added"]
     assert "Operations" in {entry["event_context"]["name"] for entry in added}
+    assert open_checkpoint((folder / "checkpoint.txt").read_text(), (folder / "vkey.txt").read_text().strip()).size > 0
     assert answers[-1]["code"] == "not-found"
     assert json.loads((folder / "member.json").read_text())["name"] == "Lee Wong"

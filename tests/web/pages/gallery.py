@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.web.pages import samples
 from tests.web.pages.gallery_apps import APPS
 from tests.web.pages.gallery_evidence import EVIDENCE
+from tests.web.pages.gallery_ledger import LEDGER
 from tests.web.pages.gallery_people import PEOPLE
 from tests.web.pages.gallery_rules import RULES
 from web.pages import account_models as account
@@ -56,7 +57,7 @@ def _account() -> dict[str, Entry]:
 
 
 def _evidence() -> dict[str, Entry]:
-    return {
+    return LEDGER | {
         "access-urls": ("settings/access_urls.html", samples.page("Access URLs", URLS), {"endpoints": samples.ENDPOINTS, "registration": "open"}),
         "audit": ("settings/audit/list.html", samples.page("Audit log", AUDIT), {"view": samples.AUDIT}),
     }  # fmt: skip

@@ -45,6 +45,8 @@ ROUTES = {
     "settings.member_data.hold": "/settings/members/<member_id>/data/hold", "settings.member_data.erase": "/settings/members/<member_id>/data/erase",
     "settings.holds.list": "/settings/holds", "settings.holds.place": "/settings/holds",
     "settings.holds.release": "/settings/holds/<hold_id>/release",
+    "settings.ledger.show": "/settings/ledger", "settings.ledger.checkpoint": "/settings/ledger/checkpoints/<int:size>",
+    "settings.ledger.verify": "/settings/ledger/verify", "ledger.checkpoint": "/ledger/checkpoint",
     "settings.access_urls.show": "/settings/access-urls", "settings.sso.show": "/settings/sso", "sign_ins.list": "/sign-ins",
 }  # fmt: skip
 

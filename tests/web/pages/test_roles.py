@@ -25,7 +25,7 @@ READERS = {
     "settings.overview.show", "settings.integrations.registrations", "settings.replay.show",
     "settings.explain.show", "settings.explain.proof",
     "settings.integrations.list", "settings.integrations.detail", "settings.sessions.list", "settings.sessions.detail", "settings.audit.list",
-    "settings.audit.detail", "settings.audit.proof", "settings.audit.export",
+    "settings.audit.detail", "settings.audit.proof", "settings.audit.export", "settings.ledger.show", "settings.ledger.checkpoint",
     "settings.access_urls.show", "settings.sso.show", "settings.first_steps.show",
 }  # fmt: skip
 ADMINS = {
@@ -44,6 +44,7 @@ ADMINS = {
     "settings.integrations.block", "settings.integrations.verify",
     "settings.integrations.unblock", "settings.integrations.remove", "settings.sessions.revoke",
     "settings.sessions.revoke_many", "settings.sessions.revoke_all",
+    "settings.ledger.verify",
     "setup_steps.resource", "setup_steps.add_resource", "setup_steps.app", "setup_steps.add_app",
     "settings.sso.save", "settings.sso.test", "settings.sso.tested", "settings.sso.add_domain", "settings.sso.prove_domain",
     "settings.sso.remove_domain", "settings.sso.unlink", "settings.sso.make_token", "settings.sso.remove_token", "settings.sso.token_page",
@@ -59,7 +60,7 @@ def routes(site: Site) -> list[tuple[str, str, set[str]]]:
         "page_id": "none", "grant_id": "0" * 8, "position": 1, "consent_id": "none", "kind": "csv", "part": "leaf",
         "sign_in_id": "none", "use": "token",
         "resource_id": "none", "member_id": "none", "permission": "jobs.run", "project_id": "none", "code": "jobs:run",
-        "hold_id": "none",
+        "hold_id": "none", "size": 1,
     }  # fmt: skip
     adapter = create_app(site.app).url_map.bind("localhost")
     found = []
