@@ -20,7 +20,7 @@ from web.api import positions
 EXAMPLES = 10
 GROUPS = (
     "Account", "Integrations", "Sessions", "Consents", "Members", "Erasure", "Policies", "Scopes", "Resources", "Access", "Questions",
-    "Usage", "Audit",
+    "Usage", "Audit", "Ledger",
 )  # fmt: skip
 # Well-formed values may still name what isn't there, or what the state of things forbids.
 ACCEPTED = ["2xx", "304", "401", "403", "404", "409", "412", "422", "429", "503"]
