@@ -54,7 +54,8 @@ def test_documented_defaults_are_the_real_ones(tmp_path: Path) -> None:
 
 def _value(settings: Settings, name: str) -> object:
     field = name.removeprefix("GRANTBOOK_").lower()
-    value = getattr(settings, field, None) or getattr(settings.limits, field.replace("_limit", ""), None) or 0
+    parts = (settings, field), (settings.limits, field.replace("_limit", "")), (settings.deposits, field.removeprefix("ledger_deposit_"))
+    value = next((found for part, name in parts if (found := getattr(part, name, None))), 0)
     return value.name if isinstance(value, Path) else value
 
 
