@@ -54,6 +54,10 @@ def test_two_moments_are_compared_with_the_events_that_made_the_difference(serve
     assert set(gained["changed_by"]) <= set(gained["because"])
     same = admin.get(f"{asked}&position={before}&until_position={before}").get_json()
     assert (same["data"], same["position"], same["until_position"]) == ([], before, before)
+    manage_members.deactivate(world.services, world.account_id, UUID(member), origin=CLI)
+    server.settled()
+    (again,) = admin.get(f"{asked}&position={before}&until_position={after}").get_json()["data"]
+    assert again["changed_by"] == [by]  # the end of the session came later
     assert admin.get(f"{asked}&position=1").get_json()["data"] == []  # what came and went in between is no difference
 
 
