@@ -184,5 +184,6 @@ def test_the_port_is_served_while_it_lasts_and_not_at_all_without_the_setting(fo
 def test_labels_are_words_of_our_own(folder: RunFolder) -> None:
     assert Path(folder.path).stat().st_mode & 0o077 == 0
     assert {label for d in METRICS for label in d.labels} <= {
-        "server", "endpoint", "status", "error", "outcome", "reason", "method", "kind", "why", "cache", "process", "projection"
+        "server", "endpoint", "status", "error", "outcome", "reason", "method", "kind", "why", "cache", "process", "projection",
+        "place",
     }  # fmt: skip

@@ -25,6 +25,7 @@ from infrastructure.ledger.deposits.state import PlaceState, places
 from infrastructure.ledger.deposits.worker import Depositing, Pauses
 from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.sealing import Sealing, name_of, newest, newest_for, refusal, witnessed
+from infrastructure.metrics_store import store_gauges
 from infrastructure.projector import Projector
 from infrastructure.root_keys import parse_keys
 from infrastructure.settings_deposits import Deposits
@@ -249,6 +250,9 @@ def test_a_place_that_fails_is_told_and_stops_no_signing_until_it_works_again(wo
         assert str(folder) not in warning
         assert warning.startswith("Checkpoints have not been deposited with deposited (folder) since 20")
         assert leading.app.status().ready
+        gauges = store_gauges(lambda: leading.app.dsn, leading.app.settings)
+        assert gauges["ledger_place_failing_seconds", "folder", "deposited"] > 0
+        assert ("ledger_place_age_seconds", "folder", "deposited") not in gauges
         folder.mkdir()
         goes_on_until(lambda: leading.sizes() == [leading.newest().size] or leading.sizes() > [0])
         until(lambda: leading.places()[0].failing_since is None)
@@ -281,6 +285,7 @@ def test_a_set_back_database_is_not_signed_where_a_place_shows_it_and_the_adopti
             goes_on_until(lambda: leading.sizes() > [good])
             (deposited,) = leading.sizes()
         as_superuser(world, *SET_BACK, size=good)
+        world.client_id()
     with leader(world, deposits) as leading:
         with leading.term() as goes_on_until:
             goes_on_until(lambda: refusal(leading.connection))
@@ -290,6 +295,7 @@ def test_a_set_back_database_is_not_signed_where_a_place_shows_it_and_the_adopti
             assert f"{deposited} entries" in said
             assert "`grantbook ledger adopt` does either" in said
             assert leading.places()[0].stops_signing
+            assert store_gauges(lambda: leading.app.dsn, leading.app.settings)["ledger_refused",] == 1
         world.app.store.close()
         found = adoption.examine(leading.app, leading.connection)
         assert [(each.size, each.origin) for _, each in found.differing] == [(deposited, log)]

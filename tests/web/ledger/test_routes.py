@@ -6,7 +6,10 @@ import httpx
 import pytest
 
 from infrastructure.database import connect
-from infrastructure.ledger.sealing import Sealing, signer_of
+from infrastructure.ledger import store
+from infrastructure.ledger.deposits import record
+from infrastructure.ledger.deposits.places import Receipt
+from infrastructure.ledger.sealing import Sealing, name_of, signer_of
 from infrastructure.ledger.verifier import leaf_hash, open_checkpoint, root_of
 from tests.support.http_flow import App
 from tests.web.pages.conftest import Site, bare_site, settled, signed_in, site
@@ -44,6 +47,18 @@ def test_the_checkpoint_and_the_tile_of_everything_agree(sealed: Site) -> None:
     hashes = [tile.content[n : n + 32] for n in range(0, len(tile.content), 32)]
     assert root_of(hashes) == found.root
     assert get(sealed, "tile/0/000.p/3").content == tile.content[:96]
+
+
+def test_the_newest_checkpoint_that_a_witness_cosigned_is_served_beside_the_newest(sealed: Site) -> None:
+    assert get(sealed, "checkpoint/witnessed").status_code == 404
+    with connect(sealed.app.dsn) as connection:
+        log = name_of(sealed.app.settings, connection)
+        signed, line = store.newest(connection, log), "\u2014 witness.example/w1 AAAA\n"
+        assert signed is not None
+        record.keep(connection, log, "witness", "witness.example/w1", signed.size, signed.root, Receipt(line, "w1"))
+    answer = get(sealed, "checkpoint/witnessed")
+    assert (answer.status_code, answer.text) == (200, signed.note + line)
+    assert get(sealed, "checkpoint").text == answer.text
 
 
 def test_entries_are_for_readers_of_the_audit_log_alone(sealed: Site) -> None:
