@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import psycopg
 
 from application.counting import count
+from application.ports import Busy
 from application.services import Services
 from application.tell_of_ledger import checkpoint_deposited
 from infrastructure.clock import now
@@ -37,6 +40,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 600.0
 AHEAD_PAUSE_S = 30.0
 
 _WORDS = {"folder": "The folder", "git": "The repository", "witness": "The witness", "timestamp": "The authority"}
+
+_T = TypeVar("_T")
 
 log = get_logger("ledger")
 
@@ -104,7 +109,7 @@ class _PlaceThread(threading.Thread):
                 with connect(self._dsn) as connection:
                     while not self._demoted.is_set():
                         self._demoted.wait(self._round(connection))
-            except LOST as error:
+            except (*LOST, Busy) as error:
                 log.warning("ledger.deposits_interrupted", place=self._place.name, error=first_line(error))
             except Exception:
                 if self._demoted.is_set():  # whoever made this thread has closed the store
@@ -126,12 +131,6 @@ class _PlaceThread(threading.Thread):
             return self._keep(connection, self._trouble(signer, known, str(error), self._pauses.ahead, error))
         except PlaceFailed as error:
             return self._keep(connection, self._trouble(signer, known, str(error), self._back_off(known)))
-        except (*LOST, psycopg.Error):
-            raise
-        except Exception as error:
-            log.exception("ledger.deposit_broke", place=self._place.name)
-            why = f"It failed in a way that was not foreseen ({type(error).__name__}): see the projector's log."
-            return self._keep(connection, self._trouble(signer, known, why, self._back_off(known)))
         finally:
             self._depositing.has_spoken(self._place)
         self._depositing.object(self._place, None)
@@ -154,7 +153,7 @@ class _PlaceThread(threading.Thread):
 
     def _see_what_it_holds(self, connection: Connection, signer: LogSigner) -> None:
         """A witness shows nothing: it says so where it is asked to sign, so it is asked at once."""
-        held = self._place.holds(signer)
+        held = self._asked(lambda: self._place.holds(signer))
         if held is None:
             return
         why = difference(connection, store.newest(connection, signer.origin), held.size, held.root, "that stands there")
@@ -176,8 +175,9 @@ class _PlaceThread(threading.Thread):
                 raise PlaceFailed(f"It asks for a proof from {old} entries on, and the checkpoint has {signed.size}.")
             return tree.consistency(old)
 
+        given = Deposit(signer, signed.size, signed.root, signed.note, consistency)
         try:
-            receipt = self._place.deposit(Deposit(signer, signed.size, signed.root, signed.note, consistency), min(before, signed.size))
+            receipt = self._asked(lambda: self._place.deposit(given, min(before, signed.size)))
         except PlaceAhead as error:
             newest = store.newest(connection, signer.origin)
             if error.size is not None and newest is not None and signed.size < error.size <= newest.size:
@@ -191,6 +191,16 @@ class _PlaceThread(threading.Thread):
         checkpoint_deposited(self._services, record.whose_news(connection, before, signed.size), log=signer.origin, **told)
         record.keep(connection, signer.origin, *place, signed.size, signed.root, receipt)
         log.info("ledger.deposited", kind=place[0], place=place[1], size=signed.size)
+
+    def _asked(self, ask: Callable[[], _T]) -> _T:
+        """What the place answers; a fault of ours on the way is told as one of its failures, and is no end to the others."""
+        try:
+            return ask()
+        except (PlaceFailed, PlaceAhead, psycopg.Error):
+            raise
+        except Exception as error:
+            log.exception("ledger.deposit_broke", place=self._place.name)
+            raise PlaceFailed(f"It failed in a way that was not foreseen ({type(error).__name__}): see the projector's log.") from error
 
     def _trouble(self, signer: LogSigner, known: Trouble | None, why: str, pause: float, ahead: PlaceAhead | None = None) -> Trouble:
         at, stopping = now(), ahead is not None or (known is not None and known.ahead)
