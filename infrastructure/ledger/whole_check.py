@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -90,18 +91,20 @@ class WholeCheck(threading.Thread):
     """A check that has begun. `found`: what came of it, None until it has ended and where it was interrupted."""
 
     def __init__(self, app: App, connection: Connection) -> None:
-        """`connection` holds the lock, and tells; another one reads, from a snapshot: what is signed meanwhile is no finding."""
+        """`connection` holds the lock. It reads in short statements, since a snapshot of minutes would keep dead rows from being swept; what is
+        signed meanwhile is no finding: whatever a checkpoint holds was there before it."""
         super().__init__(name="ledger check", daemon=True)
         self._app, self._connection = app, connection
         self.found: Verified | None = None
 
     def run(self) -> None:
         try:
-            with self._connection, connect(_dsn(self._app)) as snapshot, snapshot.transaction():
-                snapshot.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                self.found = _Reading(self._app, self._connection, snapshot).verified()
-        except (psycopg.Error, DatabaseUnavailable) as error:
+            with self._connection:
+                self.found = _Reading(self._app, self._connection).verified()
+        except psycopg.Error as error:
             log.warning("ledger.check_interrupted", error=first_line(error))
+            with suppress(psycopg.Error, DatabaseUnavailable), connect(_dsn(self._app)) as again:
+                set_meta(again, RUNNING, "")
         except Exception:
             log.exception("ledger.check_failed")
         else:
@@ -116,9 +119,9 @@ def _dsn(app: App) -> str:
 class _Reading:
     """Reads all entries twice: each against its hash, then the hashes against the tree, the checkpoints and the sums."""
 
-    def __init__(self, app: App, connection: Connection, snapshot: Connection) -> None:
-        self._app, self._connection, self._snapshot = app, connection, snapshot
-        row = snapshot.execute(_HEAD).fetchone()
+    def __init__(self, app: App, connection: Connection) -> None:
+        self._app, self._connection = app, connection
+        row = connection.execute(_HEAD).fetchone()
         self._head = 0 if row is None else int(row[0])
         self._began, self._last, self._told = now(), time.monotonic(), 0.0
         self._done = verify.Progress()
@@ -139,8 +142,8 @@ class _Reading:
         return found
 
     def _findings(self) -> Iterator[verify.Finding]:
-        signer = signer_of(self._app.settings, self._snapshot)
-        return chain(verify.findings(self._snapshot, self._after_events), live.findings(self._snapshot, signer, self._after_hashes))
+        signer = signer_of(self._app.settings, self._connection)
+        return chain(verify.findings(self._connection, self._after_events), live.findings(self._connection, signer, self._after_hashes))
 
     def _after_events(self, done: verify.Progress) -> None:
         self._done.position, self._done.events = done.position, done.events
