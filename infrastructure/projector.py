@@ -34,6 +34,7 @@ from projections.definition import Projection
 from projections.events import PersonalReader
 from projections.preparing import prepare
 from projections.registry import PROJECTIONS
+from projections.replaying import clear_abandoned
 
 SILENCE_MS = 1_000
 """A leader that says nothing for so long is taken for dead: the server ends its connection, and with it the lock."""
@@ -46,6 +47,7 @@ REFUSED_PAUSE = 1.0
 SWEEP_EVERY = 5.0
 SEAL_EVERY = 1.0
 EXPIRE_EVERY = 600.0
+TIDY_EVERY = 15.0
 ENDING_S, OUTSIDE_ENDING_S = 3.0, 0.5
 """How long threads may take to end; one that waits for a place outside is left behind: what it does there can be done again."""
 
@@ -55,7 +57,7 @@ log = get_logger("projector")
 class Projector:
     """Runs until `stop` is set. `dsn` is the web role's database; `sweep` is called every few seconds by the leader, in a thread of its own;
     `sealing` makes what signs checkpoints, on the leader's connection; `depositing` takes them outside; `views_check` compares the views with the
-    events now and then; `expiry` destroys data keys that are due."""
+    events now and then; `expiry` destroys data keys that are due. What killed replays left goes every `tidy_every` seconds."""
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class Projector:
         depositing: Depositing | None = None,
         views_check: ViewsCheck | None = None,
         expiry: Callable[[], object] | None = None,
+        tidy_every: float = TIDY_EVERY,
         projections: Sequence[Projection] = PROJECTIONS,
         holder: str | None = None,
     ) -> None:
@@ -79,6 +82,7 @@ class Projector:
         self._depositing = depositing
         self._views_check = views_check
         self._expiry = expiry
+        self._tidy_every = tidy_every
         self._projections = projections
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self.leading = threading.Event()
@@ -123,7 +127,7 @@ class Projector:
         log.info("projector.leads", holder=self.holder)
         demoted = threading.Event()
         projecting = Projecting(writer_dsn(self._dsn, SILENCE_MS), self._new_reader, self._projections, demoted)
-        workers: list[threading.Thread] = [projecting]
+        workers: list[threading.Thread] = [projecting, Repeating(self._tidy, self._tidy_every, demoted, "tidying")]
         if self._sweep is not None:
             workers.append(Repeating(self._sweep, self._sweep_every, demoted, "sweep"))
         if self._expiry is not None:
@@ -141,6 +145,12 @@ class Projector:
             projecting.wake()
             wait_for(workers, ENDING_S)
             wait_for(outside, OUTSIDE_ENDING_S)
+
+    def _tidy(self) -> None:
+        """What a killed `grantbook replay` left holds names in plain."""
+        with connect(writer_dsn(self._dsn)) as connection:
+            for left in clear_abandoned(connection):
+                log.info("projector.tidied", left=left)
 
     def _order(self, connection: psycopg.Connection[Any], sequencer: Sequencer, projecting: Projecting, stop: threading.Event) -> None:
         """Sequence at a pace that follows the load: at once after a full batch, up to a quarter second apart when nothing happens."""

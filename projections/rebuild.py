@@ -159,11 +159,15 @@ class Build:
         return True
 
     def _clear(self) -> None:
-        """Drop what neither a live view nor a build under way uses: old tables after a switch, leftovers of a killed build."""
-        view.remove_standing(self._connection, self._row)
-        tables = view.tables_of(self._connection, self._projection)  # before their users: a table and its row appear together
-        standings = view.standings(self._connection).values()
-        used = {table for s in standings if s.name.partition("/")[0] == self._projection.name for table in view.names_at(self._projection, s)}
-        for table in tables:
-            if table not in used:
-                view.drop_table(self._connection, table)
+        clear(self._connection, self._projection, self._row)
+
+
+def clear(connection: Connection, projection: Projection, row: str) -> None:
+    """Drop what neither a live view nor a build under way uses: old tables after a switch, leftovers of a killed build. The caller holds its lock."""
+    view.remove_standing(connection, row)
+    tables = view.tables_of(connection, projection)  # before their users: a table and its row appear together
+    standings = view.standings(connection).values()
+    used = {table for s in standings if s.name.partition("/")[0] == projection.name for table in view.names_at(projection, s)}
+    for table in tables:
+        if table not in used:
+            view.drop_table(connection, table)

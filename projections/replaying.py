@@ -8,13 +8,31 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
 
+from projections import view
 from projections.connection import Connection
 from projections.definition import Projection
 from projections.events import PersonalReader
-from projections.rebuild import BATCH, Build, Progress
+from projections.rebuild import BATCH, Build, Progress, clear
+from projections.registry import BY_NAME
 
+_PURPOSE = "replaying"
 _VIEW = re.compile(r"\bviews\.([a-z_]+)\b")
 _NOW = re.compile(r"\bnow\(\)")
+
+
+def clear_abandoned(connection: Connection) -> list[str]:
+    """Drop the tables of replays that were killed, and return whose they were. A replay under way holds its lock, and keeps its tables."""
+    cleared = []
+    for row in [name for name in view.standings(connection) if name.endswith(f"/{_PURPOSE}")]:
+        projection, key = BY_NAME.get(row.partition("/")[0]), f"grantbook {row}"
+        if projection is None or not view.lock_within(connection, key, 0):
+            continue
+        try:
+            clear(connection, projection, row)
+        finally:
+            view.unlock(connection, key)
+        cleared.append(row)
+    return cleared
 
 
 class TurnedBack:
@@ -44,14 +62,17 @@ class TurnedBack:
 
 
 class Replay:
-    """Several projections up to one position. Needs an autocommit connection of its own; the tables go at the end, or at the next replay's start."""
+    """Several projections up to one position. Needs an autocommit connection of its own; the tables go at the end.
+
+    Those of a killed one stay until `clear_abandoned`, or until the next replay begins.
+    """
 
     def __init__(
         self, connection: Connection, projections: Sequence[Projection], reader: PersonalReader, position: int, at: datetime, batch: int = BATCH
     ) -> None:
         self._connection, self._position, self._at = connection, position, at
         self._projections = projections
-        self._builds = [Build(connection, projection, reader, batch, "replaying") for projection in projections]
+        self._builds = [Build(connection, projection, reader, batch, _PURPOSE) for projection in projections]
 
     @contextmanager
     def building(self) -> Iterator[Iterator[Progress]]:

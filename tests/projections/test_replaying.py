@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,18 +15,22 @@ import pytest
 
 from application import decide_app, revoke_grant
 from infrastructure.past.moments import Moment, head
+from infrastructure.projector import Projector
 from infrastructure.store.sequencer import Sequencer
 from projections import view
 from projections.events import PersonalReader
 from projections.integrations.queries import list_integrations
+from projections.members.queries import list_members
 from projections.rebuild import AlreadyBuilding
 from projections.registry import BY_NAME
-from projections.replaying import Replay
+from projections.replaying import Replay, clear_abandoned
 from projections.sessions.queries import list_sessions
+from tests.projections.scene import Scene
 from tests.projections.support import run_all
 from tests.support.oauth_world import CLI, World, oauth_world
 from tests.support.postgres import Database
 
+ROOT = Path(__file__).resolve().parents[2]
 SHOWN = ("members", "integrations", "consents", "sessions", "usage")
 
 
@@ -84,3 +94,57 @@ def test_only_one_replay_runs(database: Database) -> None:
         moment = Moment(head(connection), world.clock())
         with replay(connection, world, moment).building(), pytest.raises(AlreadyBuilding), replay(other, world, moment).building():
             pass
+
+
+@pytest.fixture
+def doomed(database: Database) -> Iterator[subprocess.Popen[bytes]]:
+    """A replay in a process of its own, in the middle of its work."""
+    command = [sys.executable, "-m", "tests.projections.replay_process", database.web_dsn]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        try:
+            assert running.stdout is not None
+            assert running.stdout.readline() == b"building\n"
+            yield running
+        finally:
+            running.kill()
+
+
+def test_a_replay_killed_in_its_middle_leaves_nothing_behind(
+    told: Scene, doomed: subprocess.Popen[bytes], database: Database, connection: Any, new_reader: Callable[[], PersonalReader]
+) -> None:
+    def left() -> list[str]:
+        made = [table for name in ("members", "sessions") for table in view.tables_of(connection, BY_NAME[name])[len(BY_NAME[name].tables) :]]
+        return [*made, *(name for name in view.standings(connection) if name.endswith("/replaying"))]
+
+    assert len(left()) == 2 + len(BY_NAME["sessions"].tables) + 1
+    assert clear_abandoned(connection) == []  # it is under way
+    doomed.kill()
+    doomed.wait()
+    stop = threading.Event()
+    projector = Projector(database.web_dsn, new_reader, tidy_every=0.05)
+    thread = threading.Thread(target=projector.run, args=(stop,))
+    thread.start()
+    try:
+        assert eventually(lambda: not left())
+    finally:
+        stop.set()
+        thread.join()
+    assert [member.name for member in list_members(connection, told.account)]  # what is live is as it was
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture
+def told(scene: Scene) -> Scene:
+    """An account with people in its views."""
+    for name in ("Ada", "Grace", "Barbara"):
+        scene.person(name)
+    scene.told()
+    return scene
