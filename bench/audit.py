@@ -117,7 +117,7 @@ def run(place: Place, rows: int, requests: int, nice: int) -> None:
 # ---- writing
 
 
-def written(place: Place, rows: int) -> Life:
+def written(place: Place, rows: int, kind: type[Life] = Life) -> Life:
     """Open the account a year ago, and let it live until a few days ago."""
     begun = now() - YEAR
     app = bootstrap(place.settings, dsn=f"{place.postgres.web_dsn} options='-c synchronous_commit=off'", clock=lambda: begun)
@@ -125,7 +125,7 @@ def written(place: Place, rows: int) -> Life:
     opened = open_account(app.services, origin=Origin("cli"), **facts)
     account = app.services.store.load(Account, opened.account.id)
     assert account is not None
-    life = Life(app, begun, SLUG, account=account.copy(), pace=YEAR * 0.9 / (rows + 40_000))
+    life = kind(app, begun, SLUG, account=account.copy(), pace=YEAR * 0.9 / (rows + 40_000))
     life.admin = str(opened.admin.id)
     clock, made = time.perf_counter(), 0
     with connect(place.postgres.web_dsn) as connection:

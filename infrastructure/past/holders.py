@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from domain.access import Standing, access, why_ended
-from domain.account import Account
-from domain.client import Client
-from domain.consent import Consent
-from domain.grant import Grant
-from domain.member import Member
 from domain.scopes import OFFLINE_ACCESS
 from infrastructure.past.moments import Connection, Moment
 from infrastructure.past.states import States
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.mapper import EventMapper
 
-# Which grants may have been live is read from a view; whether they were is judged from the events.
+# Which grants may have been live is read from a view; whether they were is judged from the events. No lifetime gets longer than was agreed, and no
+# use came after the last one, so those that time had ended for certain need not be judged; a day more, as servers' clocks may be apart.
 _CANDIDATES = """
 SELECT grant_id, consent_id, client_stream, member_id FROM views.sessions
 WHERE account_id = %(account)s AND created_position <= %(position)s AND (ended_position IS NULL OR ended_position > %(position)s)
+AND created_at + absolute_lifetime * interval '1 second' > %(at)s::timestamptz - interval '1 day'
+AND (NOT keep_alive OR coalesce(issued_at, created_at) + idle_window * interval '1 second' > %(at)s::timestamptz - interval '1 day')
 AND (%(member)s::uuid IS NULL OR member_id = %(member)s) AND (%(client)s::uuid IS NULL OR client_stream = %(client)s)"""
 
 
@@ -71,39 +70,32 @@ class Holders:
     def at(self, moment: Moment, asked: Asked = Asked()) -> list[Held]:
         """Every line, by person, app and scope."""
         states, standings = self.live(moment, asked)
-        found = [line for standing in standings for line in self._lines(states, standing)]
-        wanted = [line for line in found if _matches(line, asked)]
-        return sorted(wanted, key=lambda line: (line.member_name or "", line.member_id, line.client_name, line.grant_id, line.scope))
+        names = self._names(standings)
+        found = [line for standing in standings for line in self._lines(states, standing, names, asked)]
+        return sorted(found, key=lambda line: (line.member_name or "", line.member_id, line.client_name, line.grant_id, line.scope))
 
     def live(self, moment: Moment, asked: Asked = Asked()) -> tuple[States, list[Standing]]:
         """The sessions that were live, each on the states that it was judged on. Of `asked`, project and scope don't matter here."""
-        states, standings = self._standings(moment, asked)
-        return states, [standing for standing in standings if why_ended(standing, moment.at) is None]
-
-    def _standings(self, moment: Moment, asked: Asked) -> tuple[States, list[Standing]]:
-        given = {"account": self._account_id, "position": moment.position, "member": asked.member_id, "client": asked.client_stream}
+        given = {
+            "account": self._account_id, "position": moment.position, "at": moment.at, "member": asked.member_id, "client": asked.client_stream,
+        }  # fmt: skip
         rows = self._connection.execute(_CANDIDATES, given).fetchall()
         states = States(self._connection, self._mapper, moment.position)
-        others = {UUID(self._account_id)} | {stream for row in rows for stream in row[1:]}
-        states.read(others, [row[0] for row in rows])
-        return states, list(self._complete(states, [row[0] for row in rows]))
+        states.read({UUID(self._account_id)} | {stream for row in rows for stream in row[1:]})
+        states.read_grants(row[0] for row in rows)
+        standings = (states.standing(row[0]) for row in rows)
+        return states, [s for s in standings if s is not None and s.grant.exchanged and why_ended(s, moment.at) is None]
 
-    def _complete(self, states: States, grants: list[UUID]) -> Iterator[Standing]:
-        account = states.get(Account, UUID(self._account_id))
-        for grant_id in grants:
-            grant = states.get(Grant, grant_id)
-            if grant is None or account is None or not grant.exchanged:
-                continue
-            consent, client = states.get(Consent, UUID(grant.consent_id)), states.get(Client, UUID(grant.for_client))
-            member = states.get(Member, UUID(grant.member_id))
-            if consent is not None and client is not None and member is not None:
-                yield Standing(grant, consent, client, member, account)
+    def _names(self, standings: list[Standing]) -> dict[UUID, str | None]:
+        """The names of those people who are not erased."""
+        members: dict[UUID, Any] = {standing.member.id: standing.member for standing in standings}
+        self._keyring.prefetch(member.name.kid for member in members.values() if member.name is not None)
+        return {found: self._keyring.open(member.name, f"{found}:{member.profile_version}") for found, member in members.items()}
 
-    def _lines(self, states: States, standing: Standing) -> Iterator[Held]:
-        account, grant, client = standing.account, standing.grant, standing.client
-        name = self._keyring.open(standing.member.name, f"{grant.member_id}:{standing.member.profile_version}")  # type: ignore[arg-type]  # sealed when read
+    def _lines(self, states: States, standing: Standing, names: dict[UUID, str | None], asked: Asked) -> Iterator[Held]:
+        account, grant, client, name = standing.account, standing.grant, standing.client, names[standing.member.id]
         for code, projects in access(standing).scopes.items():
-            if code == OFFLINE_ACCESS:
+            if code == OFFLINE_ACCESS or not _matches(code, projects, asked):
                 continue
             named = None if projects is None else tuple(account.projects[p] for p in projects)
             yield Held(
@@ -120,10 +112,10 @@ def ends(standing: Standing) -> datetime:
     return min(absolute, grant.idle_expiry(policy)) if grant.keep_alive else absolute
 
 
-def _matches(line: Held, asked: Asked) -> bool:
-    if asked.scope is not None and line.scope != asked.scope:
+def _matches(code: str, projects: tuple[str, ...] | None, asked: Asked) -> bool:
+    if asked.scope is not None and code != asked.scope:
         return False
-    return asked.project_id is None or (line.projects is not None and asked.project_id in line.projects)
+    return asked.project_id is None or (projects is not None and asked.project_id in projects)
 
 
 def _because(states: States, standing: Standing, code: str, projects: tuple[str, ...] | None) -> dict[str, tuple[int, ...]]:

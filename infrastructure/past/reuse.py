@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from infrastructure.past.answers import Past, Told, seconds_between
+from infrastructure.past.answers import Past, seconds_between
+from infrastructure.store.reader import PositionedEvent
 
 Verdict = Literal["race", "theft", "unclear"]
 _TOPICS = ("grant.code_exchanged", "grant.tokens_refreshed", "grant.refresh_replayed", "grant.reuse_detected")
@@ -43,11 +44,11 @@ class Reuse:
 
 def reuses_of(past: Past, grant_id: UUID, until: int) -> list[Reuse]:
     """Each detection of a session up to a position."""
-    told = list(past.events([grant_id], until, _TOPICS))
+    told = past.events([grant_id], until, _TOPICS)
     return [_reuse(past, told, one) for one in told if one.topic == "grant.reuse_detected"]
 
 
-def _reuse(past: Past, told: list[Told], detected: Told) -> Reuse:
+def _reuse(past: Past, told: list[PositionedEvent], detected: PositionedEvent) -> Reuse:
     event: Any = detected.event
     spent = next((t for t in told if t.topic == "grant.tokens_refreshed" and t.event.generation == event.generation + 1), None)
     replays = [
@@ -61,7 +62,7 @@ def _reuse(past: Past, told: list[Told], detected: Told) -> Reuse:
     return Reuse(event.generation, event.current, first, again, seconds, in_grace, verdict, words)
 
 
-def _use(past: Past, told: Told) -> Use:
+def _use(past: Past, told: PositionedEvent) -> Use:
     event: Any = told.event
     return Use(told.position, told.at, past.opened(event.address, told), past.opened(event.user_agent, told))
 

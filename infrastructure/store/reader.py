@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,6 +49,11 @@ class PositionedEvent:
     event: Any
     leaf_hash: bytes
 
+    @property
+    def event_id(self) -> str:
+        """What sealed values are bound to."""
+        return f"{self.stream_id}:{self.version}"
+
 
 def read_rows(connection: psycopg.Connection[Any], after_position: int, limit: int, topics: Collection[str] | None = None) -> list[StoredRow]:
     """The next events after a position, at most `limit` of them. With `topics`, the others among them are left out (fewer rows, the same stretch)."""
@@ -56,6 +61,31 @@ def read_rows(connection: psycopg.Connection[Any], after_position: int, limit: i
     parameters = [after_position, after_position + limit, *([] if topics is None else [list(topics)])]
     with connection.cursor(binary=True) as cursor:
         return [StoredRow(*row) for row in cursor.execute(sql.encode(), parameters, prepare=True)]
+
+
+def events_of(
+    connection: psycopg.Connection[Any],
+    mapper: EventMapper,
+    account_id: str,
+    streams: Iterable[UUID],
+    until: int,
+    topics: Collection[str] | None = None,
+) -> list[PositionedEvent]:
+    """An account's events of some streams up to a position, in the ledger's order, decoded."""
+    sql = f"{_POSITIONED} WHERE p.account_id = %s AND p.originator_id = ANY(%s) AND p.position <= %s"
+    parameters: list[Any] = [account_id, sorted(set(streams)), until, *([] if topics is None else [list(topics)])]
+    return _decoded(connection, mapper, f"{sql}{'' if topics is None else ' AND e.topic = ANY(%s)'} ORDER BY p.position", parameters)
+
+
+def events_at(connection: psycopg.Connection[Any], mapper: EventMapper, account_id: str, positions: Iterable[int]) -> list[PositionedEvent]:
+    """An account's own events among these positions, in their order, decoded."""
+    sql = f"{_POSITIONED} WHERE p.account_id = %s AND p.position = ANY(%s) ORDER BY p.position"
+    return _decoded(connection, mapper, sql, [account_id, sorted(set(positions))])
+
+
+def _decoded(connection: psycopg.Connection[Any], mapper: EventMapper, sql: str, parameters: list[Any]) -> list[PositionedEvent]:
+    with connection.cursor(binary=True) as cursor:
+        return [decoded(mapper, StoredRow(*row)) for row in cursor.execute(sql.encode(), parameters)]
 
 
 def read_events(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from infrastructure.bootstrap import App
 from infrastructure.ledger.store import Connection
-from infrastructure.store.reader import PositionedEvent, StoredRow, decoded
+from infrastructure.store.reader import PositionedEvent, events_at
 from projections.audit_log.queries import entries
 from projections.consents.queries import list_consents
 from projections.sessions.queries import list_sessions
@@ -16,8 +16,6 @@ MOST = 100_000
 """Sessions, or consents, of one person."""
 _BATCH = 1_000
 _OF_STREAMS = "SELECT position FROM positions WHERE originator_id = ANY(%s) AND account_id = %s"
-_ROWS = """SELECT p.position, p.at, p.account_id, p.originator_id, p.originator_version, e.topic, e.state, p.leaf_hash
-FROM positions p JOIN events e USING (originator_id, originator_version) WHERE p.position = ANY(%s) ORDER BY p.position"""
 
 
 def events_about(app: App, connection: Connection, account_id: str, member_id: str) -> Iterator[PositionedEvent]:
@@ -27,9 +25,7 @@ def events_about(app: App, connection: Connection, account_id: str, member_id: s
     found.update(_named(connection, account_id, member_id))
     positions = sorted(found)
     for first in range(0, len(positions), _BATCH):
-        with connection.cursor(binary=True) as cursor:
-            rows = [StoredRow(*row) for row in cursor.execute(_ROWS, (positions[first : first + _BATCH],))]
-        yield from (decoded(app.store.mapper, row) for row in rows)
+        yield from events_at(connection, app.store.mapper, account_id, positions[first : first + _BATCH])
 
 
 def _streams(connection: Connection, account_id: str, member_id: str) -> Iterator[str]:

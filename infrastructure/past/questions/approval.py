@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from domain.client import Client
-from infrastructure.past.answers import Answer, Line, Past, Told
+from infrastructure.past.answers import Answer, Line, Past
 from infrastructure.past.questions.asked import Asking
 from infrastructure.past.states import States
+from infrastructure.store.reader import PositionedEvent
 
 _REGISTRATIONS = """
 SELECT client_stream FROM views.clients WHERE account_id = %(account)s AND fingerprint = (
@@ -31,7 +32,7 @@ def approval(past: Past, asking: Asking) -> Answer:
     return Answer("approval", asking.moment.position, asking.moment.at, _verdict(past, asking, told), lines)
 
 
-def _line(past: Past, told: Told, names: dict[str, str]) -> Line:
+def _line(past: Past, told: PositionedEvent, names: dict[str, str]) -> Line:
     event: Any = told.event
     word = _WORDS[told.topic]
     facts = {
@@ -46,11 +47,11 @@ def _streams(past: Past, asking: Asking) -> list[UUID]:
     return [row[0] for row in rows] or [UUID(str(asking.client_stream))]
 
 
-def _registered(past: Past, asking: Asking) -> list[Told]:
-    return list(past.events(_streams(past, asking), asking.moment.position))
+def _registered(past: Past, asking: Asking) -> list[PositionedEvent]:
+    return past.events(_streams(past, asking), asking.moment.position)
 
 
-def _decided(past: Past, asking: Asking) -> list[Told]:
+def _decided(past: Past, asking: Asking) -> list[PositionedEvent]:
     fingerprint = _client(past, asking, asking.moment.position)
     if fingerprint is None:
         return []
@@ -64,12 +65,12 @@ def _client(past: Past, asking: Asking, position: int) -> Client | None:
     return states.get(Client, stream)
 
 
-def _first_used(past: Past, asking: Asking) -> list[Told]:
+def _first_used(past: Past, asking: Asking) -> list[PositionedEvent]:
     row = past.connection.execute(_FIRST_SESSION, (past.account_id, _streams(past, asking), asking.moment.position)).fetchone()
-    return [] if row is None else list(past.events([row[0]], asking.moment.position, ["grant.code_exchanged"]))[:1]
+    return [] if row is None else past.events([row[0]], asking.moment.position, ["grant.code_exchanged"])[:1]
 
 
-def _verdict(past: Past, asking: Asking, told: list[Told]) -> str:
+def _verdict(past: Past, asking: Asking, told: list[PositionedEvent]) -> str:
     client = _client(past, asking, asking.moment.position)
     if client is None:
         return "The app was not registered yet."

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
+from domain.access import Standing
 from infrastructure.past.answers import Answer, Facts, Line, Past, counted, seconds_between
 from infrastructure.past.questions.asked import Asking
-from infrastructure.past.questions.sessions import end_of, issued, last_expiry, standing_at
+from infrastructure.past.questions.sessions import End, ends_of, issued, last_expiry, standings_at
 
 _SESSIONS = """
 SELECT grant_id::text, member_id::text, client_id FROM views.sessions
@@ -27,14 +26,15 @@ def ending(past: Past, asking: Asking) -> Answer:
     }  # fmt: skip
     rows = past.connection.execute(_SESSIONS, given).fetchall()
     names = past.names(row[1] for row in rows)
-    lines = tuple(_line(past, asking, row, names) for row in rows)
+    grants = [row[0] for row in rows]
+    ends, standings = ends_of(past, grants, asking.moment), standings_at(past, grants, asking.moment.position)
+    lines = tuple(_line(past, asking, row, names, ends.get(row[0]), standings.get(row[0])) for row in rows)
     return Answer("ending", asking.moment.position, asking.moment.at, _says(lines), lines)
 
 
-def _line(past: Past, asking: Asking, row: tuple[str, str, str], names: dict[str, str]) -> Line:
+def _line(past: Past, asking: Asking, row: tuple[str, str, str], names: dict[str, str], end: End | None, standing: Standing | None) -> Line:
     grant_id, member_id, client_id = row
-    end, tokens = end_of(past, grant_id, asking.moment), issued(past, grant_id, asking.moment)
-    standing = standing_at(past, UUID(grant_id), asking.moment.position)
+    tokens = issued(past, grant_id, asking.moment)
     dies = None if standing is None else last_expiry(standing, tokens, end)
     after = tuple(told.position for told in tokens if end is not None and end.position is not None and told.position > end.position)
     facts: Facts = {"grant_id": grant_id, "person": names.get(member_id), "member_id": member_id, "client_id": client_id, "ended": end is not None}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from infrastructure.past.answers import Answer, Facts, Line, Past, Told, seconds_between
+from infrastructure.past.answers import Answer, Facts, Line, Past, seconds_between
 from infrastructure.past.questions.asked import Asking
+from infrastructure.store.reader import PositionedEvent
 from infrastructure.store.verify import leaf_hash
 from projections.audit_log.queries import AuditEntry
 from projections.audit_log.queries import entry as audit_entries
@@ -51,7 +52,7 @@ def _fields(entry: AuditEntry) -> Facts:
     }  # fmt: skip
 
 
-def _clock(told: Told) -> Facts:
+def _clock(told: PositionedEvent) -> Facts:
     """The server's own clock; the ledger's time never goes back, so they differ where a clock did, or servers' clocks are apart."""
     event: Any = told.event
     return {"source": "the server that recorded it (UTC)", "recorded": event.timestamp, "ledger_ahead_s": seconds_between(event.timestamp, told.at)}

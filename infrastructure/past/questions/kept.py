@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from infrastructure.past.answers import Answer, Line, Past, Told, counted
+from infrastructure.past.answers import Answer, Line, Past, counted
 from infrastructure.past.questions.asked import Asking
+from infrastructure.store.reader import PositionedEvent
 
 MONTHS, YEAR_DAYS = 12, 366
 _FIRST = "SELECT position, at FROM positions WHERE account_id = %s ORDER BY position LIMIT 1"
@@ -32,7 +33,7 @@ def kept(past: Past, asking: Asking) -> Answer:
     return Answer("kept", asking.moment.position, asking.moment.at, says, tuple(lines))
 
 
-def _line(past: Past, told: Told) -> Line:
+def _line(past: Past, told: PositionedEvent) -> Line:
     event: Any = told.event
     member = str(told.stream_id) if told.topic == "member.erased" else getattr(event, "member_id", None)
     facts = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 from infrastructure.past.answers import Answer, Line, Past, counted, seconds_between
 from infrastructure.past.holders import Asked, Holders
 from infrastructure.past.questions.asked import Asking
-from infrastructure.past.questions.sessions import end_of
+from infrastructure.past.questions.sessions import ends_of
 
 
 def leaving(past: Past, asking: Asking) -> Answer:
     """A line for each session that was live at the moment; `seconds` until it ended, None if it never did."""
     states, standings = Holders(past.connection, past.mapper, past.keyring, past.account_id).live(asking.moment, Asked(asking.member_id))
-    lines = []
+    ends, lines = ends_of(past, [str(standing.grant.id) for standing in standings], asking.now), []
     for standing in standings:
-        grant, end = standing.grant, end_of(past, str(standing.grant.id), asking.now)
+        grant, end = standing.grant, ends.get(str(standing.grant.id))
         facts = {
             "grant_id": str(grant.id), "app": standing.client.name, "client_id": grant.client_id, "scopes": list(grant.scopes),
             "ended_at": None if end is None else end.at, "reason": None if end is None else end.reason,

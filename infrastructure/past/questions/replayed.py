@@ -8,16 +8,14 @@ from uuid import UUID
 
 from application.issuing import lifetime
 from domain.access import Standing, access, why_ended
-from domain.account import Account
 from domain.base import Stream
-from domain.client import Client
-from domain.consent import Consent
 from domain.grant import Grant
-from domain.member import Member
 from domain.scopes import parse_scope
-from infrastructure.past.answers import Answer, Facts, Line, Past, Told, counted
+from infrastructure.past.answers import Answer, Facts, Line, Past, counted
 from infrastructure.past.questions.asked import Asking
-from infrastructure.past.questions.sessions import ISSUING, complete
+from infrastructure.past.questions.sessions import ISSUING
+from infrastructure.past.states import standing_of
+from infrastructure.store.reader import PositionedEvent
 
 TStream = TypeVar("TStream", bound=Stream)
 
@@ -28,7 +26,7 @@ class _Versions:
     def __init__(self) -> None:
         self._found: dict[tuple[UUID, int], Stream] = {}
 
-    def take(self, told: Told) -> None:
+    def take(self, told: PositionedEvent) -> None:
         before = self._found.get((told.stream_id, told.version - 1))
         event: Any = told.event
         after = event.mutate(None if before is None else before.copy())
@@ -55,7 +53,7 @@ def replayed(past: Past, asking: Asking) -> Answer:
 
 def _lines(past: Past, asking: Asking) -> Iterator[Line]:
     grant_id, versions = UUID(str(asking.grant_id)), _Versions()
-    events = list(past.events([grant_id], asking.moment.position))
+    events = past.events([grant_id], asking.moment.position)
     if not events or events[0].topic != "grant.code_issued":
         return
     begun: Any = events[0].event
@@ -68,7 +66,7 @@ def _lines(past: Past, asking: Asking) -> Iterator[Line]:
         versions.take(told)
 
 
-def _line(versions: _Versions, told: Told, streams: list[UUID]) -> Line:
+def _line(versions: _Versions, told: PositionedEvent, streams: list[UUID]) -> Line:
     event: Any = told.event
     said: Facts = {"scope": event.scope, "lifetime": event.access_token_ttl}
     standing = _standing(versions, told, streams)
@@ -77,13 +75,13 @@ def _line(versions: _Versions, told: Told, streams: list[UUID]) -> Line:
     return Line(facts, {"answer": (told.position,)})
 
 
-def _standing(versions: _Versions, told: Told, streams: list[UUID]) -> Standing | None:
-    consent, client, member, account = told.event.judged
-    grant = versions.get(Grant, told.stream_id, told.version - 1)
-    return complete(
-        grant, versions.get(Consent, streams[0], consent), versions.get(Client, streams[1], client),
-        versions.get(Member, streams[2], member), versions.get(Account, streams[3], account),
-    )  # fmt: skip
+def _standing(versions: _Versions, told: PositionedEvent, streams: list[UUID]) -> Standing | None:
+    judged = dict(zip(streams, told.event.judged, strict=True))
+
+    def get(kind: type[TStream], stream_id: UUID) -> TStream | None:
+        return versions.get(kind, stream_id, judged[stream_id])
+
+    return standing_of(versions.get(Grant, told.stream_id, told.version - 1), get)
 
 
 def _decided(standing: Standing, event: Any) -> Facts:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from domain.access import Standing, expired, why_ended
-from domain.account import Account
-from domain.client import Client
-from domain.consent import Consent
 from domain.grant import Grant
-from domain.member import Member
-from infrastructure.past.answers import Past, Told
+from infrastructure.past.answers import Past
 from infrastructure.past.changes import endings
 from infrastructure.past.moments import Moment
 from infrastructure.past.states import States
+from infrastructure.store.reader import PositionedEvent
 
 ISSUING = ("grant.code_exchanged", "grant.tokens_refreshed", "grant.refresh_replayed")
 
@@ -34,53 +31,55 @@ class End:
     why: str | None = None
 
 
-def standing_at(past: Past, grant_id: UUID, position: int) -> Standing | None:
-    """The five states that a session was judged on right after an event; None before it began."""
-    states = States(past.connection, past.mapper, position)
-    states.read([], [grant_id])
-    grant = states.get(Grant, grant_id)
-    if grant is None or grant.account_id != past.account_id:
-        return None
-    account, consent, client, member = UUID(past.account_id), UUID(grant.consent_id), UUID(grant.for_client), UUID(grant.member_id)
-    states.read([account, consent, client, member])
-    return complete(grant, states.get(Consent, consent), states.get(Client, client), states.get(Member, member), states.get(Account, account))
+def standings_at(past: Past, grant_ids: Iterable[str], position: int) -> dict[str, Standing]:
+    """The five states that each session was judged on right after an event; without those that had not begun, or are another account's."""
+    states, wanted = States(past.connection, past.mapper, position), [UUID(grant_id) for grant_id in grant_ids]
+    states.read_grants(wanted)
+    grants = [grant for grant_id in wanted if (grant := states.get(Grant, grant_id)) is not None and grant.account_id == past.account_id]
+    if grants:
+        others = {UUID(stream) for grant in grants for stream in (grant.consent_id, grant.for_client, grant.member_id)}
+        states.read(others | {UUID(past.account_id)})
+    found = {str(grant.id): states.standing(grant.id) for grant in grants}
+    return {grant_id: standing for grant_id, standing in found.items() if standing is not None}
 
 
-def complete(grant: Grant | None, consent: Consent | None, client: Client | None, member: Member | None, account: Account | None) -> Standing | None:
-    """The five together, or None where one is missing."""
-    if grant is None or consent is None or client is None or member is None or account is None:
-        return None
-    return Standing(grant, consent, client, member, account)
+def ends_of(past: Past, grant_ids: Iterable[str], now: Moment) -> dict[str, End]:
+    """How those of these sessions ended that did, up to a moment. A view says where to look; the rule over rebuilt states says whether it is so."""
+    wanted = list(grant_ids)
+    noted = endings(past.connection, past.account_id, wanted)
+    places = {grant_id: end.position for grant_id, end in noted.items() if end.position is not None and end.position <= now.position}
+    at = {told.position: told for told in past.at(places.values())}
+    found: dict[str, End | None] = {}
+    for position, told in at.items():
+        standings = standings_at(past, [grant_id for grant_id, place in places.items() if place == position], position)
+        found |= {grant_id: _by_event(past, standing, told) for grant_id, standing in standings.items()}
+    others = standings_at(past, [grant_id for grant_id in wanted if grant_id not in places], now.position)
+    found |= {grant_id: _by_time(standing, now) for grant_id, standing in others.items()}
+    return {grant_id: end for grant_id, end in found.items() if end is not None}
 
 
-def end_of(past: Past, grant_id: str, now: Moment) -> End | None:
-    """How a session ended, up to a moment; None while it lives. A view says where to look; the rule over the rebuilt states says whether it is so."""
-    ending = endings(past.connection, past.account_id, [grant_id]).get(grant_id)
-    if ending is not None and ending.position is not None and ending.position <= now.position:
-        return _by_event(past, grant_id, ending.position)
-    standing = standing_at(past, UUID(grant_id), now.position)
-    reason = None if standing is None else expired(standing, now.at)
-    if standing is None or reason is None:
-        return None
+def _by_time(standing: Standing, now: Moment) -> End | None:
     grant, policy = standing.grant, standing.account.session_policy
+    reason = expired(standing, now.at)
+    if reason is None:
+        return None
     return End(grant.absolute_expiry(policy) if reason == "absolute" else grant.idle_expiry(policy), reason, None)
 
 
-def _by_event(past: Past, grant_id: str, position: int) -> End | None:
-    standing, (told,) = standing_at(past, UUID(grant_id), position), past.at([position])
-    reason = None if standing is None else why_ended(standing, told.at)
+def _by_event(past: Past, standing: Standing, told: PositionedEvent) -> End | None:
+    reason = why_ended(standing, told.at)
     if reason is None:
         return None
     event: Any = told.event
-    return End(told.at, reason, position, event.actor_id, event.source, past.opened(getattr(event, "reason", None), told))
+    return End(told.at, reason, told.position, event.actor_id, event.source, past.opened(getattr(event, "reason", None), told))
 
 
-def issued(past: Past, grant_id: str, now: Moment) -> list[Told]:
+def issued(past: Past, grant_id: str, now: Moment) -> list[PositionedEvent]:
     """Every event that gave an access token."""
-    return list(past.events([UUID(grant_id)], now.position, ISSUING))
+    return past.events([UUID(grant_id)], now.position, ISSUING)
 
 
-def last_expiry(standing: Standing, tokens: Sequence[Told], end: End | None) -> datetime | None:
+def last_expiry(standing: Standing, tokens: Sequence[PositionedEvent], end: End | None) -> datetime | None:
     """When the last access token that was given before the end had died by itself, at the latest; None if none was given.
 
     A predecessor that comes again in its grace gets a token each time and only the first is recorded, so the whole grace counts.

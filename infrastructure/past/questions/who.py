@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from infrastructure.past.answers import Answer, Facts, Line, Past, Told, counted
+from infrastructure.past.answers import Answer, Facts, Line, Past, counted
 from infrastructure.past.holders import Asked, Held, Holders
 from infrastructure.past.questions.asked import Asking
+from infrastructure.store.reader import PositionedEvent
 
 _TEXTS = "SELECT encode(sha256, 'hex'), language, body FROM consent_texts WHERE sha256 = ANY(%s)"
 
@@ -40,14 +41,16 @@ class _Consents:
 
     def __init__(self, past: Past, held: list[Held]) -> None:
         self._past = past
-        self._given = {told.position: told for told in past.at(p for line in held for p in line.because["consent"])}
-        hashes = sorted({bytes.fromhex(told.event.text) for told in self._given.values() if told.topic == "consent.given"})
+        given = {told.position: told for told in past.at(p for line in held for p in line.because["consent"])}
+        hashes = sorted({bytes.fromhex(told.event.text) for told in given.values() if told.topic == "consent.given"})
         self._texts = {row[0]: row[1:] for row in past.connection.execute(_TEXTS, (hashes,)).fetchall()}
+        past.keyring.prefetch(told.event.address.kid for told in given.values() if getattr(told.event, "address", None) is not None)
+        self._facts = {place: self._told(told) for place, told in given.items() if told.topic == "consent.given"}
 
     def behind(self, line: Held) -> list[Facts]:
-        return [self._facts(self._given[p]) for p in line.because["consent"] if p in self._given and self._given[p].topic == "consent.given"]
+        return [self._facts[place] for place in line.because["consent"] if place in self._facts]
 
-    def _facts(self, told: Told) -> Facts:
+    def _told(self, told: PositionedEvent) -> Facts:
         event: Any = told.event
         language, text = self._texts.get(event.text, (None, None))
         at: datetime = told.at

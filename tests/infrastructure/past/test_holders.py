@@ -16,9 +16,12 @@ from application.known_access import KnownAccess
 from domain.access import Standing, access, why_ended
 from domain.errors import DomainError
 from domain.explaining import conditions
+from domain.grant import Grant
 from domain.ids import consent_stream
+from infrastructure.past.answers import Past
 from infrastructure.past.holders import Asked, Held, Holders
 from infrastructure.past.moments import Moment, head, moment_at, moment_of
+from infrastructure.past.states import Folded, States
 from infrastructure.store.sequencer import Sequencer
 from projections.events import PersonalReader
 from tests.projections.support import run_all
@@ -41,6 +44,7 @@ class Story:
     members: list[str] = field(default_factory=list)
     clients: list[str] = field(default_factory=list)
     grants: dict[str, tuple[str, str]] = field(default_factory=dict)
+    refresh_tokens: dict[str, str] = field(default_factory=dict)
     told: list[tuple[Moment, Truth]] = field(default_factory=list)
 
     def note(self) -> None:
@@ -75,7 +79,16 @@ class Story:
         projects: Any = self.chance.choice(["all", list(self.world.account.projects)[:1]])
         keep = self.chance.random() < 0.7
         tokens = self.world.tokens(client, member, scopes=" ".join(wanted), projects=projects, keep_alive=keep, scope=ALL_SCOPES)
-        self.grants[str(self.world.grant_id(tokens))] = (member, client)
+        grant_id = str(self.world.grant_id(tokens))
+        self.grants[grant_id] = (member, client)
+        if "refresh_token" in tokens:
+            self.refresh_tokens[grant_id] = tokens["refresh_token"]
+
+    def refreshes(self) -> None:
+        grant_id = self.chance.choice(list(self.refresh_tokens))
+        response = self.world.refresh(self.grants[grant_id][1], self.refresh_tokens[grant_id])
+        if response.status_code == 200:
+            self.refresh_tokens[grant_id] = response.get_json().get("refresh_token", self.refresh_tokens[grant_id])
 
     def changes_a_permission(self) -> None:
         deed = self.chance.choice([manage_members.permit, manage_members.forbid])
@@ -153,16 +166,47 @@ def test_the_past_is_told_as_the_write_side_saw_it_at_every_step(story: Story, s
         begin()
     deeds = [
         story.joins, story.registers, *[story.consents] * 4, *[story.changes_a_permission] * 3, story.changes_a_role, story.leaves_or_returns,
-        story.decides_about_an_app, *[story.takes_something_back] * 2, story.time_passes, story.a_project_comes_or_goes,
+        story.decides_about_an_app, *[story.takes_something_back] * 2, story.time_passes, story.a_project_comes_or_goes, *[story.refreshes] * 4,
     ]  # fmt: skip
     for _ in range(40):
-        with suppress(DomainError, AssertionError):
+        with suppress(DomainError, AssertionError, IndexError):
             story.chance.choice(deeds)()
         story.note()
     holders = story.holders()
     assert sum(bool(truth) for _, truth in story.told) > 10
     for moment, truth in story.told:
         assert as_truth(holders.at(moment)) == truth, moment
+
+
+def test_a_session_is_rebuilt_at_each_position_as_if_all_its_rotations_had_been_read(story: Story) -> None:
+    world, client = story.world, story.world.client_id()
+    tokens = world.tokens(client, scopes="account:read", keep_alive=True)
+    for turn in range(9):
+        world.later(days=1)
+        world.refresh(client, tokens["refresh_token"])
+        if turn == 3:  # once more, within its grace
+            world.refresh(client, tokens["refresh_token"])
+        tokens = world.refresh(client, tokens["refresh_token"]).get_json()
+    grant_id = world.grant_id(tokens)
+    story.note()
+    mapper = world.app.store.mapper
+    past = Past(story.connection, mapper, world.app.keyring, world.account_id)
+    whole = past.events([grant_id], story.told[-1][0].position)
+    assert len(whole) > 12
+    folded = Folded()
+    for told in whole:
+        folded.fold(told.event)
+        states = States(story.connection, mapper, told.position)
+        states.read_grants([grant_id])
+        then, found = folded.get(Grant, grant_id), states.get(Grant, grant_id)
+        assert then is not None
+        assert found is not None
+        assert (found.version, found.issued, found.exchanged, found.replay_noted) == (then.version, then.issued, then.exchanged, then.replay_noted)
+        if then.issued is not None:
+            assert states.place(grant_id, then.issued.version) <= told.position
+    states = States(story.connection, mapper, whole[0].position - 1)
+    states.read_grants([grant_id])
+    assert states.get(Grant, grant_id) is None
 
 
 def test_each_line_cites_the_events_without_which_it_would_not_stand(story: Story) -> None:

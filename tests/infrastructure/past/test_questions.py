@@ -268,6 +268,25 @@ def test_explain_tells_each_condition_and_the_event_that_changed_it(history: His
     assert history.ask("explain", at="approved", **asked).says == "Refused: the person had no session with this app."
 
 
+def test_explain_tells_time_by_the_last_rotation_before_each_event(own_history: History) -> None:
+    history, client = own_history, own_history.clients["helper"]
+    tokens = history.session("idle", "helper", "idle", scopes="account:read", keep_alive=True)
+    asked = {"user": history.members["idle"], "client": client, "scope": "account:read"}
+    for days in (3, 3, 3):
+        history.world.later(days=days)
+        tokens = history.world.refresh(client, tokens["refresh_token"]).get_json()
+    history.world.later(days=3)
+    history.world.policy(code_ttl="2m")
+    history.mark("in time")
+    assert history.ask("explain", **asked).says.startswith("Allowed")
+    history.world.later(days=5)
+    history.world.policy(code_ttl="3m")
+    history.mark("too late")
+    late = history.place("account.session_policy_changed")
+    assert history.ask("explain", **asked).says == f"Refused. its time was not over: no, since event {late}."
+    assert history.ask("explain", at="in time", **asked).says.startswith("Allowed")
+
+
 def test_the_difference_of_two_moments(history: History) -> None:
     answer = history.ask("difference", since=history.at["used"].at, until=history.at["left"].at)
     changes = {(line.facts["member_id"], line.facts["app"], line.facts["change"]) for line in answer.lines}
