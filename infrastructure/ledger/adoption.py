@@ -20,7 +20,6 @@ from infrastructure.bootstrap import EPOCH, App
 from infrastructure.database import DECIDE, PROJECTOR, VIEWS
 from infrastructure.erasure import replay
 from infrastructure.ledger import store
-from infrastructure.ledger.deposits import record
 from infrastructure.ledger.deposits.asking import ask, numbered
 from infrastructure.ledger.kept import KeptCheckpoint
 from infrastructure.ledger.notes import LogSigner
@@ -124,7 +123,6 @@ def adopt(app: App, connection: Connection, origin: Origin, *, end_all: bool) ->
     if facts["sessions_ended"]:
         ended = sum(end_sessions(app.services, account_id, grants, origin) for account_id, grants in connection.execute(_LIVING).fetchall())
     era.set_meta(connection, REFUSED, "")
-    record.forget_troubles(connection)
     era.set_meta(connection, era.UNFINISHED, "")
     return Adopted(facts, erased, ended)
 

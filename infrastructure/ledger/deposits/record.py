@@ -137,10 +137,5 @@ def set_trouble(connection: Connection, kind: str, place: str, found: Trouble | 
     era.set_meta(connection, _key(kind, place), json.dumps(asdict(found), default=datetime.isoformat))
 
 
-def forget_troubles(connection: Connection) -> None:
-    """They concerned a log that was given up, or a database that was replaced."""
-    connection.execute("UPDATE store_meta SET value = '' WHERE key LIKE %s", (_key("%", "%"),))
-
-
 def _key(kind: str, place: str) -> str:
     return f"ledger.place.{kind}.{place}"
