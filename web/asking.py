@@ -31,10 +31,10 @@ def asking_of(services: Services, account_id: str, connection: Connection, quest
     return Asking(
         now=now,
         moment=_moment(connection, now, given.get("at")),
-        client_stream=_client(services, account_id, client) if client else None,
+        client_stream=client_asked(services, account_id, client) if client else None,
         member_id=_member(services, account_id, user) if user else None,
         grant_id=_session(grant) if grant else None,
-        project_id=_project(services, account_id, project) if project else None,
+        project_id=project_asked(services, account_id, project) if project else None,
         scope=given.get("scope") or None,
         since=_clamped(given.get("since")),
         until=_clamped(given.get("until")),
@@ -56,7 +56,8 @@ def _moment(connection: Connection, now: Moment, at: datetime | None) -> Moment:
     return found
 
 
-def _client(services: Services, account_id: str, client_ref: str) -> str:
+def client_asked(services: Services, account_id: str, client_ref: str) -> str:
+    """The stream of a client; `InvalidInput` if there is none of that id."""
     try:
         return str(client_of(services, account_id, client_ref).id)
     except NotFound as error:
@@ -81,7 +82,8 @@ def _session(grant: str) -> str:
     return str(UUID(int=found.int))
 
 
-def _project(services: Services, account_id: str, project: str) -> str:
+def project_asked(services: Services, account_id: str, project: str) -> str:
+    """The id of a project that is named by id or name; one that was removed has its id only."""
     found = next((p for p, name in account_of(services, account_id).projects.items() if project in (p, name)), project)
     if not found.startswith("prj_"):
         raise InvalidInput(f"There is no project {project!r}; one that was removed is asked for by its id.", field="project")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from application.lookups import client_of
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput
 from infrastructure.past.answers import Past
 from infrastructure.past.holders import Asked, Holders
 from infrastructure.past.moments import Connection, Moment, head, moment_at, moment_of
 from web.api import context
 from web.api.blueprints import new_blueprint
 from web.api.guard import reads
+from web.asking import client_asked
 from web.differences import compare, differences
 from web.schemas import past as shapes
 
@@ -55,17 +55,10 @@ def show_difference(query: dict[str, Any]) -> Any:
 def _asked(query: dict[str, Any]) -> Asked:
     return Asked(
         member_id=str(query["member_id"]) if "member_id" in query else None,
-        client_stream=_client(context.account_id(), query["client"]) if "client" in query else None,
+        client_stream=client_asked(context.services(), context.account_id(), query["client"]) if "client" in query else None,
         project_id=query.get("project_id"),
         scope=query.get("scope"),
     )
-
-
-def _client(account_id: str, client_ref: str) -> str:
-    try:
-        return str(client_of(context.services(), account_id, client_ref).id)
-    except NotFound as error:
-        raise InvalidInput(error.message, field="client") from error
 
 
 def _moment(conn: Connection, query: Mapping[str, Any], field: str = "position") -> Moment:

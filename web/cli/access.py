@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from web.cli.commands import store_command
-from web.cli.times import PointInTime
+from web.cli.times import PointInTime, moment_given
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infrastructure.past.holders import Asked, Held
-    from infrastructure.past.moments import Connection, Moment
     from web.cli.store import Cli
     from web.differences import Difference
 
@@ -45,7 +44,7 @@ def as_of(
         raise click.UsageError("Give TIME, such as 2026-11-24T15:00Z or 7d, or --position.")
     asked = _asked(cli, user, client_ref, project, scope)
     with cli.views() as connection:
-        moment = _moment(connection, time, position)
+        moment = moment_given(connection, time, position)
         found = Holders(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id).at(moment, asked)
         begins = moment_of(connection, 1) if moment.position == 0 else None
     if cli.out.as_json:
@@ -83,9 +82,9 @@ def difference(
         raise click.UsageError("Give --until or --until-position, not both.")
     asked = _asked(cli, filters["user"], filters["client_ref"], filters["project"], filters["scope"])
     with cli.views() as connection:
-        earlier = _moment(connection, time, position)
+        earlier = moment_given(connection, time, position)
         is_now = until is None and until_position is None
-        later = Moment(head(connection), cli.services.clock()) if is_now else _moment(connection, until, until_position)
+        later = Moment(head(connection), cli.services.clock()) if is_now else moment_given(connection, until, until_position)
         if later.position < earlier.position:
             raise click.UsageError(f"The later moment (event {later.position:,}) comes before the earlier one (event {earlier.position:,}).")
         found = differences(compare(Past(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id), earlier, later, asked))
@@ -134,33 +133,16 @@ def _numbers(positions: tuple[int, ...]) -> str:
     return "+".join(f"{position:,}" for position in positions)
 
 
-def _moment(connection: Connection, time: datetime | None, position: int | None) -> Moment:
-    from domain.errors import NotFound
-    from infrastructure.past.moments import moment_at, moment_of
-
-    if position is None:
-        assert time is not None
-        return moment_at(connection, time)
-    found = moment_of(connection, position)
-    if found is None:
-        raise NotFound(f"There is no event {position} yet.")
-    return found
-
-
 def _asked(cli: Cli, user: str | None, client_ref: str | None, project: str | None, scope: str | None) -> Asked:
     """The filters; what is named must be there now."""
-    from application.lookups import account_of, client_of
+    from application.lookups import client_of
     from application.manage_members import find_member
-    from domain.errors import InvalidInput
     from infrastructure.past.holders import Asked
+    from web.asking import project_asked
 
-    account: Any = account_of(cli.services, cli.account_id)
-    project_id = None if project is None else next((p for p, name in account.projects.items() if project in (p, name)), project)
-    if project_id is not None and not project_id.startswith("prj_"):
-        raise InvalidInput(f"There is no project {project!r}; one that was removed is asked for by its id.", field="project")
     return Asked(
         member_id=str(find_member(cli.services, cli.account_id, user)) if user else None,
         client_stream=str(client_of(cli.services, cli.account_id, client_ref).id) if client_ref else None,
-        project_id=project_id,
+        project_id=project_asked(cli.services, cli.account_id, project) if project is not None else None,
         scope=scope,
     )

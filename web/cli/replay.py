@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web.cli.commands import store_command
-from web.cli.times import PointInTime
+from web.cli.times import PointInTime, moment_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ def replay(cli: Cli, *, time: datetime | None, position: int | None, view: str, 
     if (time is None) == (position is None):
         raise click.UsageError("Give TIME, such as 2026-11-24T15:00Z or 7d, or --position.")
     with cli.views() as connection:
-        moment = _moment(connection, time, position)
+        moment = moment_given(connection, time, position)
         rows: Sequence[Any] = _entries(cli, connection, moment, limit) if view == "audit" else _rebuilt(cli, moment, view, limit)
     if cli.out.as_json:
         cli.out.say("", view=view, position=moment.position, at=moment.at, rows=rows)
@@ -42,16 +42,6 @@ def add_to(group: click.Group) -> None:
     function = click.option("--position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of TIME.")(function)
     function = click.argument("time", type=PointInTime(), required=False)(function)
     store_command(group, "replay", help="A view as it stood at TIME, made from the events up to then by the view's own code.")(function)
-
-
-def _moment(connection: Any, time: datetime | None, position: int | None) -> Moment:
-    from domain.errors import NotFound
-    from infrastructure.past.moments import moment_at, moment_of
-
-    found = moment_at(connection, time) if time is not None else moment_of(connection, position or 0)
-    if found is None:
-        raise NotFound(f"There is no event {position} yet.")
-    return found
 
 
 def _entries(cli: Cli, connection: Any, moment: Moment, limit: int) -> list[dict[str, Any]]:

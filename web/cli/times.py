@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from infrastructure.past.moments import Connection, Moment
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])\Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -30,3 +33,17 @@ class PointInTime(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"{value!r} is no time such as 2026-11-24, 2026-11-24T15:00Z or 7d.", param, ctx)
         return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def moment_given(connection: Connection, time: datetime | None, position: int | None) -> Moment:
+    """What had happened by a time, or right after a position where there is one; `NotFound` if no such event is there yet."""
+    from domain.errors import NotFound
+    from infrastructure.past.moments import moment_at, moment_of
+
+    if position is None:
+        assert time is not None
+        return moment_at(connection, time)
+    found = moment_of(connection, position)
+    if found is None:
+        raise NotFound(f"There is no event {position} yet.")
+    return found
