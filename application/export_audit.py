@@ -23,16 +23,17 @@ def record_export(
     filter: Mapping[str, str],  # noqa: A002
     rows: int,
     position: int,
+    whole: bool = True,
     origin: Origin,
     actor_id: str | None = None,
 ) -> Recorded:
-    """One `ledger.audit_exported`: `rows` entries up to `position` were handed out."""
+    """One `ledger.audit_exported`: `rows` entries up to `position` were handed out; `whole`: these are all that were asked for."""
 
     def attempt() -> Recorded:
         context = services.context(account_id, origin, actor_id=actor_id)
         found = services.store.load(Ledger, ledger_stream(account_id))
         ledger = found.copy() if found else Ledger.blank(ledger_stream(account_id), context)
-        ledger.audit_exported(context, format=format, filter=_kept(filter), rows=rows, position=position)
+        ledger.audit_exported(context, format=format, filter=_kept(filter), rows=rows, position=position, whole=whole)
         return services.store.append([ledger])
 
     return until_settled(attempt)

@@ -227,7 +227,8 @@ class Life(Source):
 
     def export(self) -> Iterator[Row]:
         ledger = Ledger.blank(uuid4(), self.context(self.admin))
-        ledger.audit_exported(self.context(self.admin, source="ui"), format="csv", filter={"event_type": "action.performed"}, rows=3, position=7)
+        facts = {"rows": 3, "position": 7, "whole": True}
+        ledger.audit_exported(self.context(self.admin, source="ui"), format="csv", filter={"event_type": "action.performed"}, **facts)
         return self.rows(ledger)
 
     # ---- dice

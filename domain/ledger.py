@@ -41,12 +41,21 @@ class Ledger(Stream):
 
     @topic("ledger.audit_exported")
     class AuditExported(Event):
-        """`format`: csv, jsonl or ocsf; `filter` as it was asked; `rows` exported, up to `position`."""
+        """`format`: csv, jsonl, ocsf or zip; `filter` as it was asked; `rows` exported, up to `position`.
 
+        `whole`: whether that was all of it, or the export broke off; None in events of before it was recorded.
+        """
+
+        class_version = 2
         format: str
         filter: dict[str, str]
         rows: int
         position: int
+        whole: bool | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            state["whole"] = None
 
     @topic("ledger.summed")
     class Summed(Event):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from domain.errors import Refused
@@ -28,6 +29,16 @@ events/N.tlog-proof  shows that the log's checkpoint holds it (c2sp.org/tlog-pro
 `grantbook audit check entries.jsonl --manifest manifest.json --vkey VKEY` checks the entries against the manifest and its signature; the verifier
 (`grantbook ledger verifier`) checks each event: python verifier.py proof events/N.leaf events/N.tlog-proof --vkey VKEY
 """
+
+
+_WITH_MANIFEST = """An export of a Grantbook audit log.
+
+entries.*       the entries
+manifest.json   what was exported, its hash, and the log's signature over that
+
+`grantbook audit check ENTRIES --manifest manifest.json --vkey VKEY` checks the one against the other and its signature.
+"""
+_CHUNK = 1 << 16
 
 
 class Taken(Protocol):
@@ -59,3 +70,54 @@ def write_proved(
         said = manifest(app, connection, counter, signed, account_id=account_id, kind=kind, filters=taken.filters, event=None)
         bundle.writestr("manifest.json", said)
         return add_proofs(bundle, connection, signed, positions)
+
+
+class _Pipe(io.RawIOBase):
+    """What was written and not taken yet. It can't go back, so a zip is written straight through it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self.waiting += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken = bytes(self.waiting)
+        self.waiting.clear()
+        return taken
+
+
+class Zipped:
+    """A zip of entries and manifest that is read while it is made: however long it is, little of it is held."""
+
+    def __init__(self, app: App, connection: Any, account_id: str, kind: str, taken: Taken) -> None:
+        self._app, self._connection, self._account_id, self._kind, self._taken = app, connection, account_id, kind, taken
+        self._pipe, self._counter = _Pipe(), Counter()
+        self._zip = zipfile.ZipFile(self._pipe, "w", zipfile.ZIP_DEFLATED)
+
+    def entries(self, lines: Iterable[Line]) -> Iterator[bytes]:
+        """The zip up to the end of the entries, which are counted as they leave."""
+        self._zip.writestr("README.txt", _WITH_MANIFEST)
+        with self._zip.open(f"entries.{SUFFIXES[self._kind]}", "w", force_zip64=True) as file:
+            for line, entry in lines:
+                file.write(self._counter.add(line, None if entry is None else entry.position))
+                if entry is not None:
+                    self._taken.rows, self._taken.position = self._counter.rows, self._counter.last
+                if len(self._pipe.waiting) > _CHUNK:
+                    yield self._pipe.take()
+        yield self._pipe.take()
+
+    def end(self, event: int | None) -> bytes:
+        """The rest of it: what was exported, as recorded by the event at that position, signed."""
+        signed, filters = newest(self._app.settings, self._connection), self._taken.filters
+        self._zip.writestr(
+            "manifest.json",
+            manifest(self._app, self._connection, self._counter, signed, account_id=self._account_id, kind=self._kind, filters=filters, event=event),
+        )
+        self._zip.close()
+        return self._pipe.take()

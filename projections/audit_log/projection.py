@@ -129,6 +129,8 @@ def _context(facts: dict[str, Any]) -> dict[str, Any]:
     for name in _PERSONAL:
         if not isinstance(context.get(name, ""), str):
             del context[name]
+    if context.get("whole", ...) is None:
+        del context["whole"]  # an export of before that was recorded
     return context
 
 

@@ -265,7 +265,7 @@ class History:
         key.publish(secrets.token_hex(4), "token", "ES256", self.context(source="system"))
         key.activate(self.context(source="system"))
         ledger = Ledger.blank(uuid4(), self.context())
-        ledger.audit_exported(self.context(self.admin), format="csv", filter={"user": "x"}, rows=3, position=7)
+        ledger.audit_exported(self.context(self.admin), format="csv", filter={"user": "x"}, rows=3, position=7, whole=True)
         self.append(key, ledger)
 
     def erase(self, member: Member, owner: psycopg.Connection[Any]) -> None:

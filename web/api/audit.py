@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import request
-from werkzeug.wrappers import Response
 
 from application import record_action
 from application.lookups import as_uuid, stream_of
@@ -18,7 +17,7 @@ from web.api import context, paging
 from web.api.blueprints import new_blueprint
 from web.api.guard import reads, reports
 from web.api.preconditions import changing
-from web.pages.audit_export import TYPES, Export
+from web.pages.audit_export import Export
 from web.pages.audit_views import Asked
 from web.schemas import audit as shapes
 from web.schemas.common import ReadQuery
@@ -83,7 +82,7 @@ def export_entries(query: dict[str, Any]) -> Any:
         context.grantbook(), caller.account_id, caller.member_id, context.origin(), kind, found, members,
         from_position=query.get("from_position"), to_position=query.get("to_position"), personal=query.get("personal") == "true",
     )  # fmt: skip
-    return Response(file.bundle() if kind == "zip" else file.lines(), content_type=TYPES[kind])
+    return file.response(with_manifest=query.get("manifest") == "true")
 
 
 @blueprint.route("/audit/entries/<entry_id>")

@@ -17,6 +17,7 @@ from web.api.people_lists import serve_lists
 from web.api.preconditions import changing
 from web.schemas import access as shapes
 from web.schemas.common import ReadQuery, ReasonQuery
+from web.told_sessions import with_reuse
 
 blueprint = new_blueprint("sessions", "What people let apps do right now, and ending it.")
 
@@ -50,6 +51,8 @@ def _listed(query: dict[str, Any], member_id: str | None) -> dict[str, Any]:
     page = paging.page(_SESSIONS, rows, query["limit"], lambda row: row.created_position)
     if query.get("state", "active") == "active":
         page["data"] = [row for row in page["data"] if row.status == "active"]  # codes that wait for their exchange are none yet
+    with context.views() as conn:
+        page["data"] = with_reuse(context.grantbook(), conn, context.account_id(), page["data"])
     return page
 
 
@@ -72,9 +75,9 @@ def show_session(_: dict[str, Any], grant_id: str) -> Any:
     """Show one session, ended or not."""
     with context.views() as conn:
         found = queries.session(conn, context.account_id(), grant_id) if uuid_or_none(grant_id) else None
-    if found is None:
-        raise NotFound("There is no such session.")
-    return found
+        if found is None:
+            raise NotFound("There is no such session.")
+        return with_reuse(context.grantbook(), conn, context.account_id(), [found])[0]
 
 
 @blueprint.route("/sessions/<grant_id>", methods=["DELETE"])

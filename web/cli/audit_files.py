@@ -36,14 +36,16 @@ class Taking:
 def take(cli: Cli, connection: Any, lines: Iterable[Line], taking: Taking) -> None:
     """Write it and record it. It is recorded before the file has its name: no export without its event."""
     if taking.file is None:
+        whole = False
         try:
             for text, entry in lines:
                 sys.stdout.write(text)
                 if entry is not None:
                     taking.rows, taking.position = taking.rows + 1, max(taking.position, entry.position)
             sys.stdout.flush()
+            whole = True
         finally:
-            _record(cli, taking)  # what left is told, however it ended
+            _record(cli, taking, whole=whole)  # what left is told, however it ended
         return
     if taking.proofs:
         with _in_one_piece(taking.file) as out:
@@ -79,10 +81,10 @@ def _with_manifest(cli: Cli, connection: Any, lines: Iterable[Line], taking: Tak
     return event
 
 
-def _record(cli: Cli, taking: Taking) -> int | None:
-    kind = "zip" if taking.proofs else taking.form
+def _record(cli: Cli, taking: Taking, *, whole: bool = True) -> int | None:
+    kind, rows, position = "zip" if taking.proofs else taking.form, taking.rows, taking.position
     recorded = record_export(
-        cli.services, cli.account_id, format=kind, filter=taking.filters, rows=taking.rows, position=taking.position, origin=cli.origin
+        cli.services, cli.account_id, format=kind, filter=taking.filters, rows=rows, position=position, whole=whole, origin=cli.origin
     )
     return cli.position(recorded)
 

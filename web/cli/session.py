@@ -25,7 +25,7 @@ COLUMNS = {
 }
 
 
-@click.group("session", help="Sessions of apps: list, revoke.")
+@click.group("session", help="Sessions of apps: list, show, revoke.")
 def session() -> None:
     pass
 
@@ -39,12 +39,32 @@ def list_sessions(cli: Cli, everything: bool, user: str | None, client_ref: str 
     from application.lookups import client_of
     from application.manage_members import find_member
     from projections.sessions import queries
+    from web.told_sessions import with_reuse
 
     member_id = str(find_member(cli.services, cli.account_id, user)) if user else None
     stream = str(client_of(cli.services, cli.account_id, client_ref).id) if client_ref else None
     with cli.views() as connection:
         rows = queries.list_sessions(connection, cli.account_id, member_id=member_id, client_stream=stream, live_only=not everything, limit=limit)
-    cli.out.rows(rows, COLUMNS, "There are no sessions.")
+        told = with_reuse(cli.app, connection, cli.account_id, rows)
+    cli.out.rows(told, COLUMNS, "There are no sessions.")
+
+
+@store_command(session, "show", help="One session, live or ended; where a spent token ended it, whether that looks like a race or a theft.")
+@click.argument("grant_id", metavar="SESSION")
+def show(cli: Cli, grant_id: str) -> None:
+    from domain.errors import NotFound
+    from projections.literals import uuid_or_none
+    from projections.sessions import queries
+    from web.told_sessions import with_reuse
+
+    with cli.views() as connection:
+        found = queries.session(connection, cli.account_id, grant_id) if uuid_or_none(grant_id) else None
+        if found is None:
+            raise NotFound("There is no such session: `grantbook session list --all` shows their ids.")
+        told = with_reuse(cli.app, connection, cli.account_id, [found])[0]
+    cli.out.one(told, COLUMNS)
+    if told["reuse"] is not None:
+        cli.out.note(told["reuse"].words)
 
 
 @store_command(session, "revoke", help="End a session at once.")

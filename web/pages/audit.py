@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from flask import Blueprint, Response, request, url_for
@@ -13,10 +14,11 @@ from projections.audit_log import queries
 from projections.audit_log.queries import AuditEntry
 from projections.integrations.queries import integration, used_last
 from projections.members.queries import find_members
-from web.pages import audit_proofs, audit_views, context
+from projections.sessions import queries as sessions
+from web.pages import audit_proofs, audit_views, context, session_views
 from web.pages.app_words import plain_name
-from web.pages.audit_export import SUFFIXES, TYPES, Export
-from web.pages.audit_models import AuditView
+from web.pages.audit_export import SUFFIXES, WITH_MANIFEST, Export
+from web.pages.audit_models import AuditView, OpenedEvent
 from web.pages.audit_sentences import Known
 from web.pages.formatting import counted
 from web.pages.frame import settings_page
@@ -60,19 +62,20 @@ def proof(position: int, part: str) -> Response:
         return audit_proofs.file(conn, context.account_id(), position, part)
 
 
-@blueprint.get("/export.<any(csv, jsonl, ocsf, zip):kind>")
+@blueprint.get("/export.<any(csv, jsonl, ocsf, zip, 'csv.zip', 'jsonl.zip', 'ocsf.zip'):kind>")
 @for_readers
 def export(kind: str) -> Response:
-    """Exactly what the filters find, as a file; a range longer than the page shows is exported whole."""
+    """Exactly what the filters find, as a file; a range longer than the page shows is exported whole. `csv.zip`: the table with a signed manifest."""
     now = context.services().clock()
     found = audit_views.asked(request.args, now, longest=None)
     with context.views() as conn:
         members = _members(conn, context.account_id(), found)[:_PEOPLE]
     person = signed_in()
-    file = Export(context.grantbook(), context.account_id(), person.member_id, context.origin(), kind, found, members)
-    name = f"audit-{now:%Y-%m-%d}.{SUFFIXES[kind]}"
-    response = Response(file.bundle() if kind == "zip" else file.lines(), content_type=TYPES[kind])
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    entries = WITH_MANIFEST.get(kind, kind)
+    file = Export(context.grantbook(), context.account_id(), person.member_id, context.origin(), entries, found, members)
+    response = file.response(with_manifest=kind in WITH_MANIFEST)
+    suffix = f"{SUFFIXES[entries]}.zip" if kind in WITH_MANIFEST else SUFFIXES[kind]
+    response.headers["Content-Disposition"] = f'attachment; filename="audit-{now:%Y-%m-%d}.{suffix}"'
     return response
 
 
@@ -121,6 +124,7 @@ def _page(*, before: int | None, after: int | None = None, open_at: int | None =
             opened=opened,
             close_url=f"{url_for(_HERE)}?{found.query(before=open_at + 1)}" if open_at is not None else "",
             exports=tuple((words, _export_url(kind, found)) for words, kind in _EXPORTS),
+            with_manifest=tuple((words, _export_url(f"{kind}.zip", found)) for words, kind in _EXPORTS if f"{kind}.zip" in WITH_MANIFEST),
         )
         title = f"Event {open_at:,}" if open_at is not None else "Audit log"
         return settings_page("settings/audit/list.html", conn, title, *(["Audit log"] if opened else []), here=_HERE, view=view)
@@ -164,11 +168,16 @@ def _opened(conn: Any, account_id: str, position: int) -> Any:
     stored = next(iter(read_rows(conn, position - 1, 1)), None)
     if stored is None or str(stored.account_id) != account_id:
         raise NotFound("There is no such event.")
-    told = ""
-    if stored.topic == "grant.reuse_detected":
-        found = reuses_of(context.past(conn), stored.stream_id, position)
-        told = found[-1].words if found else ""
-    return audit_views.opened(stored, _links(conn, account_id, position), audit_proofs.proof(conn, position), told)
+    opened = audit_views.opened(stored, _links(conn, account_id, position), audit_proofs.proof(conn, position))
+    return _with_reuse(conn, account_id, stored, opened) if stored.topic == "grant.reuse_detected" else opened
+
+
+def _with_reuse(conn: Any, account_id: str, stored: Any, opened: OpenedEvent) -> OpenedEvent:
+    """Where a spent token came back: what it looks like from both uses, and the rotations up to then."""
+    found = reuses_of(context.past(conn), stored.stream_id, stored.position)
+    session = sessions.session(conn, account_id, str(stored.stream_id), ticks_since=stored.at - session_views.WEEK)
+    strip = None if session is None else session_views.strip_until(session, stored.at)
+    return replace(opened, told=found[-1].words if found else "", strip=strip)
 
 
 def _links(conn: Any, account_id: str, position: int) -> tuple[tuple[str, str], ...]:

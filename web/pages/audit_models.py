@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from web.pages.charts import Strip
 from web.pages.models import Filter, Pager
 
 
@@ -37,7 +38,10 @@ class EventProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedEvent:
-    """The opened event as recorded, with its place in the log and links to what it is about; `told` where the event has a story."""
+    """The opened event as recorded, with its place in the log and links to what it is about.
+
+    `told` and `strip` where a spent token came back: what it looks like, and the rotations up to then.
+    """
 
     position: int
     at: datetime
@@ -47,6 +51,7 @@ class OpenedEvent:
     links: tuple[tuple[str, str], ...]
     proof: EventProof
     told: str = ""
+    strip: Strip | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,4 +63,5 @@ class AuditView:
     pager: Pager
     opened: OpenedEvent | None = None
     exports: tuple[tuple[str, str], ...] = ()
+    with_manifest: tuple[tuple[str, str], ...] = ()
     close_url: str = ""

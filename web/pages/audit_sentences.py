@@ -270,7 +270,7 @@ _SENTENCES: Final[dict[str, Callable[[Facts, Known, str], str]]] = {
     "permission.removed": _permission("Took", "from"),
     "signing_key.rotated": _key,
     "action.performed": _action,
-    "audit_log.exported": lambda _, __, ___: "Exported the audit log",
+    "audit_log.exported": lambda facts, _, __: "Exported the audit log" + ("; it broke off" if facts.get("whole") is False else ""),
     "ledger.changed": _ledger_changed,
 }
 

@@ -139,7 +139,7 @@ def actor_words(entry: AuditEntry, known: Known) -> str:
     return _ACTORS.get(entry.actor_type, entry.actor_type)
 
 
-def opened(stored: Any, links: tuple[tuple[str, str], ...], proof: EventProof, told: str = "") -> OpenedEvent:
+def opened(stored: Any, links: tuple[tuple[str, str], ...], proof: EventProof) -> OpenedEvent:
     """The event as its bytes stand in the log; sealed values are told as such."""
     facts = {"topic": stored.topic, **readable(json.loads(bytes(stored.state)))}
     return OpenedEvent(
@@ -150,7 +150,6 @@ def opened(stored: Any, links: tuple[tuple[str, str], ...], proof: EventProof, t
         stream=f"{stored.stream_id}, version {stored.version}",
         links=links,
         proof=proof,
-        told=told,
     )
 
 

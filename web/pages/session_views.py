@@ -104,8 +104,6 @@ def ended_line(row: Row) -> str:
 
 def ended_for_reuse(row: Row, entry: AuditEntry, *, last_address: str | None, grace: int) -> EndedSession:
     """The sentence why, from the audit entry of the detection; `last_address`: where the last refresh came from."""
-    began = max(row.created_at, entry.created_at - WEEK)
-    marks = [(tick.at, tick.kind) for tick in row.ticks]
     return EndedSession(
         grant_id=row.grant_id,
         person=row.member_name or "an erased member",
@@ -115,8 +113,15 @@ def ended_for_reuse(row: Row, entry: AuditEntry, *, last_address: str | None, gr
         strong=_what_came_back(entry, last_address),
         sentence=_why_it_ended(entry, last_address, grace),
         position=entry.position,
-        strip=strip(marks, since=began, now=entry.created_at, begins_at=began, ends_at=entry.created_at, gap=WIDE_STRIP_GAP),
+        strip=strip_until(row, entry.created_at),
     )
+
+
+def strip_until(row: Row, at: datetime) -> Strip:
+    """The rotations of at most seven days up to the moment that ended the session; `row` has the ticks of that week."""
+    began = max(row.created_at, at - WEEK)
+    marks = [(tick.at, tick.kind) for tick in row.ticks if tick.at <= at]
+    return strip(marks, since=began, now=at, begins_at=began, ends_at=at, gap=WIDE_STRIP_GAP)
 
 
 _COUNTED: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

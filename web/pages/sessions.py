@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from uuid import UUID
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -11,8 +10,6 @@ from werkzeug.wrappers import Response
 from application import revoke_grant
 from application.lookups import as_uuid
 from domain.errors import InvalidInput, NotFound
-from infrastructure.past.moments import head
-from infrastructure.past.reuse import reuses_of
 from projections.sessions import queries
 from projections.sessions.queries import SessionRow
 from web.pages import context, csrf, explain_views, session_lists, session_views
@@ -26,6 +23,7 @@ from web.pages.models import Step
 from web.pages.people import names
 from web.pages.session import for_admins_afresh, for_readers, signed_in
 from web.pages.session_models import SessionDetail
+from web.told_sessions import reuse_that_ended
 
 blueprint = Blueprint("sessions", __name__, url_prefix="/sessions")
 
@@ -75,7 +73,7 @@ def detail(grant_id: str) -> str:
             row=session_views.session_row(row, projects=account.projects, now=now, may_manage=signed_in().may_manage),
             state="ended" if row.status == "ended" else "active",
             ended_line=session_views.ended_line(row),
-            told=_told(conn, row),
+            told="" if (reuse := reuse_that_ended(context.past(conn), row)) is None else reuse.words,
             facts=facts,
             history=session_history(conn, context.account_id(), grant_id, people, account.projects),
             page_id=row.client_stream,
@@ -83,14 +81,6 @@ def detail(grant_id: str) -> str:
         )
         title = f"{view.row.person}, {plain_name(row.client_name)}"
         return settings_page("settings/sessions/detail.html", conn, title, _SECTION, here=_HERE, trail=_trail(), view=view)
-
-
-def _told(conn: Any, row: SessionRow) -> str:
-    """Where a spent token ended the session: whether it looks like a race or a theft, from both uses."""
-    if row.ended_reason != "reuse_detected":
-        return ""
-    found = reuses_of(context.past(conn), UUID(row.grant_id), head(conn))
-    return found[-1].words if found else ""
 
 
 @blueprint.route("/<grant_id>/revoke", methods=["GET", "POST"])

@@ -86,6 +86,28 @@ class SessionQuery(ListQuery):
     state = choice(("active", "ended", "all"), "active", "Active ones unless asked otherwise.", optional=True)
 
 
+class Use(Shape):
+    """A use of a refresh token."""
+
+    position = number(12_201, "Its event.")
+    at = time("When.", maybe=False)
+    address = text("203.0.113.9", "From which address; null where the person is erased.", maybe=True)
+    program = text("Cursor/1.7", "By which program, as it called itself; null where it didn't, or the person is erased.", maybe=True)
+
+
+class Reuse(Shape):
+    """A spent refresh token that came back, told from both uses of it."""
+
+    verdict = choice(("race", "theft", "unclear"), "race", "What it looks like.")
+    words = text("Refresh token 4 was spent and came again, 3 s later.", "The whole story in sentences.")
+    generation = number(4, "Which token came back.")
+    current = number(6, "Which one was live.")
+    seconds = fields.Float(required=True, allow_none=True, metadata={"examples": [3.0], "description": "From the first use to the second."})
+    first = nested(Use, "What spent it; null where that isn't recorded.", maybe=True)
+    again = nested(Use, "What brought it back.")
+    in_grace = listed(Use, "Uses in between that were answered within the grace.")
+
+
 class Session(Shape):
     """A grant: what one person let one app do, kept alive by refresh tokens."""
 
@@ -110,6 +132,7 @@ class Session(Shape):
     ended_at = time("When it ended.")
     ended_reason = text("revoked", "Why it ended.", maybe=True)
     ended_by = text("admin", "member, admin, client or system.", maybe=True)
+    reuse = nested(Reuse, "Where a spent refresh token ended it: what that looks like, a race or a theft. Else null.", maybe=True)
     created_position = number(12_201, "The event that began it.")
 
 

@@ -45,6 +45,7 @@ class ExportQuery(ReadQuery):
         "One JSON object in each line, a table for spreadsheets, OCSF 1.8.0 as JSON Lines, or JSON Lines with signed manifest and proofs.",
         optional=True,
     )
+    manifest = query_truth("A zip of the file with a signed manifest: which part, how many entries, its hash. `zip` has one anyway.", default=False)
     from_position = query_number(9_214, "Only from this event on.", least=1, most=2**53 - 1, default=None)
     to_position = query_number(9_300, "Only up to this event.", least=1, most=2**53 - 1, default=None)
     personal = query_truth("Names and addresses in OCSF, too.", default=False)

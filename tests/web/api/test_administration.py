@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import zipfile
 
 import pytest
 
@@ -140,9 +142,13 @@ def test_audit_entries_are_exported_and_the_export_is_recorded(server: Server) -
     table = admin.get(f"/audit/export?format=csv&event_type=project.added&member_id={admin.member_id}")
     assert table.content_type.startswith("text/csv")
     assert len(table.text.splitlines()) > 1
+    proved = admin.get("/audit/export?format=ocsf&manifest=true&event_type=project.added")
+    with zipfile.ZipFile(io.BytesIO(proved.data)) as zipped:
+        assert zipped.namelist() == ["README.txt", "entries.ocsf.jsonl", "manifest.json"]
+        assert json.loads(zipped.read("manifest.json"))["manifest"]["rows"] == len(wanted) == len(zipped.read("entries.ocsf.jsonl").splitlines())
     server.settled()
     recorded = admin.get("/audit/entries?event_type=audit_log.exported").get_json()["data"]
-    assert [(entry["source"], entry["actor_id"], entry["client_id"]) for entry in recorded] == [("api", admin.member_id, server.client_id)] * 2
+    assert [(entry["source"], entry["actor_id"], entry["client_id"]) for entry in recorded] == [("api", admin.member_id, server.client_id)] * 3
 
 
 @pytest.mark.parametrize("outcome", ["ok", "refused", "failed"])

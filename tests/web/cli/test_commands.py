@@ -29,8 +29,8 @@ def test_every_command_of_the_contract_is_there() -> None:
         demo; serve; projector; init; migrate; account list; account plan set; member add; member list; member deactivate; member reactivate;
         member permit; member forbid; project add; project list; project rename; project remove; client add; client list; client show;
         client approve; client block; client unblock; client remove; resource add; resource list; resource update; resource rotate;
-        resource remove; policy show; policy set; policy what-if; session list; session revoke; keys list; keys rotate; audit list; audit export;
-        access as-of; access difference; replay; ledger checkpoint; ledger prove; ledger export; ledger verify;
+        resource remove; policy show; policy set; policy what-if; session list; session show; session revoke; keys list; keys rotate; audit list;
+        audit export; access as-of; access difference; replay; ledger checkpoint; ledger prove; ledger export; ledger verify;
         projections status; projections rebuild; projections verify; events show; events tail"""
     assert {tuple(line.split()) for line in wanted.split(";")} <= {path for path, _ in ALL}
 

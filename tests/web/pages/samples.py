@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from web.pages import account_models as account
-from web.pages import app_words, audit_models, models, reconnect
+from web.pages import app_words, audit_models, charts, models, reconnect
 from web.pages.scope_words import words_of
 
 NOW = datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
@@ -120,8 +120,13 @@ AUDIT = audit_models.AuditView(
             files=(("Event, byte for byte", "/settings/audit/12471.leaf"), ("Proof", "/settings/audit/12471.tlog-proof")),
         ),
         told="Refresh token 70 was spent from 203.0.113.7 (Editor/1.2) and came again from 198.51.100.4 (curl/8), 3 hours later.",
+        strip=charts.strip(
+            [*((ago(days=6.5 - n / 9), "refresh") for n in range(54)), (ago(days=5), "race"), (ago(minutes=14), "reuse")],
+            since=ago(days=7), now=ago(minutes=14), begins_at=ago(days=7), ends_at=ago(minutes=14), gap=charts.WIDE_STRIP_GAP,
+        ),
     ),
     exports=(("CSV", "/settings/audit/export.csv"), ("JSON Lines", "/settings/audit/export.jsonl")),
+    with_manifest=(("CSV", "/settings/audit/export.csv.zip"), ("JSON Lines", "/settings/audit/export.jsonl.zip")),
 )  # fmt: skip
 
 TERMS = account.SessionTerms(

@@ -4,21 +4,27 @@ import csv
 import io
 import json
 import re
+import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from infrastructure.database import connect
 from infrastructure.ledger.sealing import Sealing, signer_of
-from infrastructure.ledger.verifier import check_proof
+from infrastructure.ledger.verifier import NotProven, check_proof
 from projections.audit_log.event_types import EVENT_TYPES
 from tests.support.http_flow import Person
-from tests.web.pages.conftest import Site, connected, settled, signed_in, text_of
+from tests.web.pages.conftest import ORIGIN, Site, connected, settled, signed_in, text_of
+from web.export_manifest import check
 from web.pages import audit, audit_views
+from web.pages.audit_export import Export
 from web.pages.audit_sentences import TOLD
-from web.pages.audit_views import LONGEST, asked
+from web.pages.audit_views import LONGEST, Asked, asked
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +156,43 @@ def test_what_an_app_calls_itself_stays_text_in_the_log(site: Site, admin: Perso
     page = admin.http.get("/settings/audit").text
     assert "<img" not in page
     assert "&lt;img src=x" in page
+
+
+def test_an_export_with_its_manifest_is_checked_offline(site: Site, admin: Person, tmp_path: Path) -> None:
+    query = "?type=project.added"
+    assert f'href="/settings/audit/export.csv.zip{query}' in admin.http.get(f"/settings/audit{query}").text
+    answer = admin.http.get(f"/settings/audit/export.csv.zip{query}")
+    assert answer.headers["content-disposition"].endswith('.csv.zip"')
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as zipped:
+        zipped.extractall(tmp_path)
+    table = tmp_path / "entries.csv"
+    assert table.read_bytes() == admin.http.get(f"/settings/audit/export.csv{query}").content
+    with site.app.views() as connection:
+        vkey = signer_of(site.app.settings, connection).vkeys[0]
+    said = check(table, tmp_path / "manifest.json", vkey)
+    assert (said["kind"], said["rows"], said["filter"]["event_type"]) == ("csv", 3, "project.added")
+    settled(site)
+    assert '"whole": true' in text_of(admin.http.get(f"/settings/audit/{said['export_event']}"))
+    table.write_bytes(table.read_bytes()[:-1])
+    with pytest.raises(NotProven, match="it was cut off"):
+        check(table, tmp_path / "manifest.json", vkey)
+
+
+@pytest.mark.parametrize("way", [Export.lines, Export.with_manifest])
+def test_an_export_that_breaks_off_is_recorded_as_broken_off(site: Site, admin: Person, way: Callable[[Export], Any]) -> None:
+    now = site.app.services.clock()
+    found = Asked(since=now - timedelta(days=1), until=now, event_type="user.added", user="", client="", given={})
+    export = Export(site.app, site.account_id, site.people["admin"], ORIGIN, "jsonl", found, [None])
+    reading = way(export)
+    next(reading)
+    reading.close()  # what the server does when its caller is gone
+    settled(site)
+    newest = admin.http.get("/settings/audit?type=audit_log.exported")
+    assert "Exported the audit log; it broke off" in text_of(newest).partition("Via app")[2][:400]
+    recorded = text_of(admin.http.get(f"/settings/audit/{positions(newest.text)[0]}"))
+    assert '"whole": false' in recorded
+    assert f'"rows": {export.rows}' in recorded
+    assert export.rows > 0
 
 
 def test_an_export_is_exactly_the_filtered_set_and_is_recorded(fresh_site: Site) -> None:

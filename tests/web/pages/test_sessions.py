@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
+from typing import Any
 
+import httpx
 import pytest
+from click.testing import CliRunner
 
-from tests.support.http_flow import Person, hidden
+from tests.support.http_flow import App, Person, hidden
 from tests.web.pages.conftest import Site, connected, post, settled, signed_in, text_of
+from web.cli.root import cli
+
+KEYS = {"SECRET_KEYS": "secret.keys", "WRAPPING_KEYS": "wrapping.keys", "LEDGER_KEY": "ledger.keys"}
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +109,65 @@ def test_a_session_ended_for_reuse_stays_listed_with_the_reason(site: Site, admi
     assert "A token two rotations old came back from the same address." in words
     assert "Presented from 127.0.0.1, last refresh came from 127.0.0.1." in words
     assert "The session had last refreshed a moment earlier." in words
+
+
+def test_what_ended_a_session_is_told_alike_by_its_page_its_event_and_the_api(site: Site, admin: Person) -> None:
+    app, first = connected(site, signed_in(site, "operator"), "Raced", "https://raced.example/cb")
+    second = app.refresh(first["refresh_token"]).json()
+    app.refresh(second["refresh_token"])
+    app.refresh(first["refresh_token"])
+    settled(site)
+    opened = admin.http.get("/settings/audit/{}".format(*re.findall(r'href="/settings/audit/(\d+)', ended_card(admin, "Raced")))).text
+    assert 'aria-label="3 issues of tokens over less than an hour and then a spent token came back and the session ended"' in opened
+    (grant_id,) = re.findall(r'href="/settings/sessions/([0-9a-f-]{36})">Session<', opened)
+    reader = ApiClient(site)
+    shown = reader.get(f"sessions/{grant_id}")
+    reuse = shown["reuse"]
+    assert (reuse["verdict"], reuse["generation"], reuse["current"], reuse["in_grace"]) == ("race", 1, 3, [])
+    assert reuse["first"]["address"] == reuse["again"]["address"] == "127.0.0.1"
+    assert reuse["first"]["position"] < reuse["again"]["position"]
+    assert unescape(reuse["words"]) in text_of(admin.http.get(f"/settings/sessions/{grant_id}"))
+    assert reuse["words"] in unescape(opened)
+    listed = {each["grant_id"]: each["reuse"] for each in reader.get("sessions?state=all&limit=200")["data"]}
+    assert listed.pop(grant_id) == reuse
+    assert None in listed.values(), "a session that still lives has nothing to tell"
+    assert by_command(site, "show", grant_id)["reuse"] == reuse
+    assert {each["grant_id"]: each["reuse"] for each in by_command(site, "list", "--all")}[grant_id] == reuse
+
+
+def by_command(site: Site, *words: str) -> Any:
+    """What `grantbook session` says about the site's store, as JSON, with its times as the API writes them."""
+    folder = site.app.settings.data_dir
+    keys = {f"GRANTBOOK_{name}": (folder / file).read_text(encoding="utf-8").strip() for name, file in KEYS.items()}
+    unknown = CliRunner().invoke(cli, ["session", "show", "nonsense"], env={"GRANTBOOK_DATABASE_URL": site.app.dsn, **keys})
+    assert unknown.exit_code != 0
+    assert "session list --all" in f"{unknown.output}{unknown.exception}"
+    done = CliRunner().invoke(cli, ["session", *words, "--json"], env={"GRANTBOOK_DATABASE_URL": site.app.dsn, **keys})
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout.replace('Z"', '+00:00"'))
+
+
+def ended_card(admin: Person, app: str) -> str:
+    """The part of the list that tells why this app's session ended."""
+    return next(card for card in admin.http.get("/settings/sessions").text.split("<article")[1:] if app in card)
+
+
+class ApiClient:
+    """A program with an admin's access token."""
+
+    def __init__(self, site: Site) -> None:
+        api = site.app.services.api_url
+        app = App(site.base_url, "Reader", redirect_uri="http://localhost:3118/callback")
+        app.register()
+        url, verifier = app.authorize_url(resource=api, scope="account:read")
+        self._person = signed_in(site, "admin")
+        self._token = app.exchange(self._person.decide(url, scopes=["account:read"])["code"], verifier).json()["access_token"]
+        self._url = f"{site.base_url}/api/v1"
+
+    def get(self, path: str) -> Any:
+        answer = httpx.get(f"{self._url}/{path}", headers={"Authorization": f"Bearer {self._token}"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
 
 
 @pytest.mark.parametrize("grant_id", ["x", "00000000-0000-0000-0000-000000000000", "%00" * 12, "g" * 36, "-" * 36])
