@@ -103,13 +103,18 @@ class WholeCheck(threading.Thread):
                 self.found = _Reading(self._app, self._connection).verified()
         except psycopg.Error as error:
             log.warning("ledger.check_interrupted", error=first_line(error))
-            with suppress(psycopg.Error, DatabaseUnavailable), connect(_dsn(self._app)) as again:
-                set_meta(again, RUNNING, "")
+            self._forget()
         except Exception:
             log.exception("ledger.check_failed")
+            self._forget()
         else:
             tell = log.error if self.found.total else log.info
             tell("ledger.checked", findings=self.found.findings, events=self.found.events, seconds=self.found.seconds)
+
+    def _forget(self) -> None:
+        """Nothing runs any more, if that can be said at all."""
+        with suppress(psycopg.Error, DatabaseUnavailable), connect(_dsn(self._app)) as connection:
+            set_meta(connection, RUNNING, "")
 
 
 def _dsn(app: App) -> str:

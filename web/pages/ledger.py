@@ -70,7 +70,7 @@ def _begun() -> Notice:
 
 def _told(found: Verified | None) -> Notice:
     if found is None:
-        return _troubled("The check was interrupted.", "Its connection was lost. Verify again; the log of the server says more.")
+        return _troubled("The check was interrupted.", "The log of the server says why. Verify again.")
     if found.total:
         text = "The record is not what was recorded and signed."
         return Notice(strong=f"{counted(found.total, 'finding')}.", text=text, kind="bad", image="warning")
