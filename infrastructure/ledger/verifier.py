@@ -172,7 +172,10 @@ def _blob(line: str, name: str) -> bytes:
     """Key id and signature, if the line is one of that name."""
     mark, _, rest = line.partition(" ")
     who, _, encoded = rest.partition(" ")
-    return base64.b64decode(encoded) if mark == "\u2014" and who == name else b""
+    try:
+        return base64.b64decode(encoded, validate=True) if mark == "\u2014" and who == name else b""
+    except ValueError:
+        return b""
 
 
 # ---- one event

@@ -48,7 +48,7 @@ def _inside(der: bytes, start: int, end: int) -> tuple[int, int]:
     if end - start < 2:
         raise ValueError("it breaks off")
     length, first = der[start + 1], start + 2
-    if length == 0x80 or length > 0x84:
+    if length == 0x80:
         raise ValueError("it is not written in DER")
     if length > 0x80:
         first += length - 0x80

@@ -147,7 +147,7 @@ def test_a_push_that_is_killed_half_way_is_repeated(bare: Path, log: Log, tmp_pa
 
 
 def test_a_lock_that_was_left_behind_is_told_and_taken_away_goes_on(bare: Path, log: Log) -> None:
-    place = GitRepository(str(bare))
+    place = GitRepository(f"file://{bare}")
     lock = bare / "refs" / "heads" / "ledger.lock"
     lock.touch()
     with pytest.raises(PlaceFailed, match=r"ledger\.lock.*File exists") as why:
@@ -243,6 +243,19 @@ def test_a_wrong_password_is_said_without_the_password(served: tuple[str, list[R
         GitRepository(served[0].replace("://", "://log%40book:guessed@") + "/audit.git").deposit(log.at(9), 0)
     assert "guessed" not in str(why.value)
     assert "log" not in str(why.value).replace("git ls-remote", "")
+
+
+def test_over_ssh_nothing_is_asked_and_the_configured_command_is_used(bare: Path, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that runs here what it would run there."""
+    ssh, told = tmp_path / "ssh", tmp_path / "told"
+    ssh.write_text(f'#!/bin/sh\necho "$@" >> {told}\nfor last; do :; done\nexec sh -c "$last"\n', encoding="utf-8")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"{ssh} -i key")
+    place = GitRepository(f"ssh://git@audit.example:2222{bare}")
+    assert place.deposit(log.at(9), 0).kept == commits(bare)[0]
+    lines = told.read_text(encoding="utf-8").splitlines()
+    assert len(lines) > 1
+    assert all(line.startswith("-i key -o BatchMode=yes -o ConnectTimeout=10 ") and "git@audit.example" in line for line in lines)
 
 
 @pytest.mark.parametrize(

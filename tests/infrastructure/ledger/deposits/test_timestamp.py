@@ -145,6 +145,13 @@ def test_an_answer_that_is_cut_off_or_damaged_anywhere_is_an_error_and_never_a_c
                 continue
 
 
+def test_a_length_that_is_not_told_is_no_der() -> None:
+    status = b"\x02\x01\x01\x04\x79" + bytes(121)
+    with pytest.raises(ValueError, match=r"^it is not written in DER$"):
+        readable(b"\x30\x80\x30\x7e" + status)
+    assert readable(b"\x30\x81\x80\x30\x7e" + status)
+
+
 def test_a_time_that_is_not_now_is_none(authority: Authority, given: Deposit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agreement, "now", lambda: now() + timedelta(minutes=30))
     with pytest.raises(PlaceFailed, match=r"^It signed with the time .+, which is not now"):
