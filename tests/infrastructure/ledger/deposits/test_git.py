@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infrastructure.ledger.deposits.git import GitRepository
-from infrastructure.ledger.deposits.git_program import read_repository
+from infrastructure.ledger.deposits.git_program import Git, read_repository
 from infrastructure.ledger.deposits.places import PlaceAhead, PlaceFailed
 from infrastructure.settings import environment
 from tests.infrastructure.ledger.deposits.given import Log, Request, answering, reply
@@ -185,6 +186,12 @@ def test_a_repository_that_hangs_ends_in_time_with_all_that_it_started(bare: Pat
     with pytest.raises(OSError, match="No such device"):  # nobody reads it any more
         os.open(begun, os.O_WRONLY | os.O_NONBLOCK)
     assert not ended.exists()
+
+
+def test_all_that_git_does_for_a_deposit_has_one_end(bare: Path) -> None:
+    """What began late has no time of its own."""
+    with pytest.raises(PlaceFailed, match=r"^git version did not end in time\.$"):
+        Git(read_repository(str(bare)), str(bare), time.monotonic() - 1)("version")
 
 
 def test_without_the_program_one_sentence_says_so(bare: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
