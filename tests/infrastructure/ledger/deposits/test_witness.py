@@ -142,7 +142,7 @@ def test_the_witness_s_own_line_is_found_among_those_of_others() -> None:
     assert deposit(reply("".join(lines).encode()), given) == lines[-1]
 
 
-@pytest.mark.parametrize("what", ["another key", "another note", "another name", "changed time", "nothing", "no text"])
+@pytest.mark.parametrize("what", ["another key", "another note", "another name", "changed time", "no base64", "nothing", "no text"])
 def test_a_cosignature_that_is_not_the_configured_witness_s_over_this_checkpoint_is_none(what: str) -> None:
     log = Log()
     line = OURS.line(log.at(9).note)
@@ -150,7 +150,7 @@ def test_a_cosignature_that_is_not_the_configured_witness_s_over_this_checkpoint
     changed[11] ^= 1
     answers = {
         "another key": Cosigner().line(log.at(9).note), "another note": OURS.line(log.at(10).note), "another name": line.replace("/w2", "/w1"),
-        "changed time": f"\u2014 {NAME} {base64.b64encode(changed).decode()}\n", "nothing": "", "no text": "\ud800",
+        "changed time": f"\u2014 {NAME} {base64.b64encode(changed).decode()}\n", "no base64": f"{line[:-1]}!\n", "nothing": "", "no text": "\ud800",
     }  # fmt: skip
     with pytest.raises(PlaceFailed, match=r"^It answered without a cosignature that its configured key made over this checkpoint\.$"):
         deposit(reply(answers[what].encode("utf-8", "surrogatepass")), log.at(9))
@@ -217,7 +217,7 @@ UNREADABLE = {
     "a log's key": Log().signer.vkeys[0],
     "another key id": OURS.vkey.replace("+", "+0", 1),
     "cut off": OURS.vkey[:-4],
-    "a blank": OURS.vkey.replace("w2", "w 2"),
+    "a blank": Cosigner("witness.example/w 2").vkey,
     "no base64": f"{OURS.vkey}\u00fc",
 }
 
