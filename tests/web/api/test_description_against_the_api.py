@@ -63,7 +63,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(positions, "PATIENCE", 0.02)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: str(mode.value))
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_call_gets_a_described_answer(server: Server, group: str, mode: GenerationMode) -> None:
