@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from domain.scopes import OFFLINE_ACCESS
 
@@ -29,8 +29,7 @@ CLIENT_REASONS: frozenset[str] = frozenset({"client_removed", "app_blocked"})
 """Reasons that refuse the client itself (401 `invalid_client`) and not only the grant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The five states that a decision about a grant is judged on, all read at one moment."""
 
     grant: Grant

@@ -35,7 +35,7 @@ def pairs(raw: bytes) -> list[tuple[str, str]]:
     if len(raw) > LARGEST:
         raise Malformed(f"The request has more than {LARGEST} bytes.", 413)
     if b"%" not in raw and b"+" not in raw and raw.count(b"&") < MOST_FIELDS and raw.isascii() and b"\0" not in raw:
-        return [(name, value) for name, _, value in (part.partition("=") for part in raw.decode().split("&") if part)]
+        return [part.partition("=")[::2] for part in raw.decode().split("&") if part]
     try:
         fields = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except UnicodeDecodeError:
@@ -49,7 +49,10 @@ def pairs(raw: bytes) -> list[tuple[str, str]]:
 
 def once(fields: list[tuple[str, str]]) -> tuple[Form, tuple[str, ...]]:
     """Each field's one value, and the resources; empty values count as left out, a repeated field is refused (RFC 6749 3.2)."""
-    form: Form = {}
+    form: Form = dict(fields)
+    if len(form) == len(fields) and "resource" not in form and all(form.values()):
+        return form, ()
+    form.clear()
     seen: set[str] = set()
     resources: list[str] = []
     for name, value in fields:
