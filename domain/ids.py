@@ -16,6 +16,16 @@ as_text = lru_cache(maxsize=65_536)(str)
 """The text of a UUID; the same few thousand are told again and again."""
 
 
+uuid_of = lru_cache(maxsize=65_536)(UUID)
+"""The UUID of its text; likewise, as ids stand in events as text."""
+
+
+@lru_cache(maxsize=65_536)
+def from_bytes(raw: bytes) -> UUID:
+    """The UUID of 16 bytes; likewise."""
+    return UUID(bytes=raw)
+
+
 def account_stream(slug: str) -> UUID:
     """The account's stream id, from its slug."""
     return uuid5(NAMESPACE, f"account:{slug}")
