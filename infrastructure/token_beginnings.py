@@ -20,10 +20,10 @@ _encode = msgspec.json.Encoder().encode
 class Beginning:
     """Header and first claims of a JWS in compact form (RFC 7515 7.1): as text, and as the state of the hash that is signed."""
 
-    __slots__ = ("_hashed", "_text", "access")
+    __slots__ = ("_access", "_hashed", "_text")
 
     def __init__(self, header: bytes, claims: dict[str, Any], access: Access) -> None:
-        self.access = access
+        self._access = access  # kept, so that no other object gets its id
         common = _encode(claims)[:-1] + b","
         self._text = header + base64url(common + b" " * (-len(common) % 3))  # whole groups of base64, so that more can follow
         self._hashed = hashlib.sha256(self._text)
@@ -46,7 +46,7 @@ class Beginnings:
         """The beginning of the grant's access tokens, signed with this key, as long as just this is allowed."""
         place = (issuer, key.kid, grant.client_id, grant.resource, id(access))
         found = self._known.get(place)
-        if found is None or found.access is not access:
+        if found is None:
             found = Beginning(header, _common(issuer, grant, access), access)
             if len(self._known) >= _MOST:
                 self._known = {}
