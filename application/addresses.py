@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from application.services import Services
@@ -27,6 +28,7 @@ def _network(address: str) -> str:
     return parsed.packed[:_PREFIX_BYTES].hex() if parsed.version == 6 else str(parsed)
 
 
+@lru_cache(maxsize=4096)
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address)

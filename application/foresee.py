@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from application.last_admin import MANAGE, who_else_manages
 from application.lookups import account_of, as_uuid
@@ -62,14 +62,14 @@ def of_member(
     account_id, managed, member = member.account_id, member.holds(MANAGE), member.copy()
     decide(member)
     who_else_manages(services, member, managed=managed, actor_id=actor_id)
-    return _judge(services, account_id, grant_ids, lambda now: replace(now, member=member) if now.member.id == member.id else now)
+    return _judge(services, account_id, grant_ids, lambda now: now._replace(member=member) if now.member.id == member.id else now)
 
 
 def of_account(services: Services, account_id: str, decide: Callable[[Account], object], grant_ids: Iterable[str]) -> Foreseen:
     """The same for a decision of the account, such as removing a project."""
     account = account_of(services, account_id)
     decide(account)
-    return _judge(services, account_id, grant_ids, lambda now: replace(now, account=account))
+    return _judge(services, account_id, grant_ids, lambda now: now._replace(account=account))
 
 
 def _judge(services: Services, account_id: str, grant_ids: Iterable[str], then: Callable[[Standing], Standing]) -> Foreseen:

@@ -14,7 +14,7 @@ from domain.account import Account
 from domain.base import Context, Stream
 from domain.client import Client
 from domain.grant import Grant, Issue
-from domain.ids import client_stream_from
+from domain.ids import as_text, client_stream_from
 from domain.scopes import parse_scope
 from domain.tokens import REFRESH
 
@@ -167,7 +167,7 @@ def prepare(services: Services, standing: Standing, asked: Asked, origin: Origin
     """Decide scope and lifetime and record the issue on a copy of the grant; `TokenRefused` where nothing is left."""
     allowed = effective(services, standing, asked)
     context = context_of(services, standing, origin)
-    ttl, token_id, grant = lifetime(standing, context.now), services.new_id().hex, standing.grant.copy()
+    ttl, token_id, grant = lifetime(standing, context.now), services.new_token_id(), standing.grant.copy()
     issue = grant.issue_tokens(
         context, key_id=services.codec.key_id, access_token_id=token_id, access_token_ttl=ttl, scope=allowed.scope, judged=standing.judged
     )
@@ -185,4 +185,4 @@ def answer(services: Services, prepared: Prepared) -> TokenAnswer:
     issue, grant = prepared.issue, prepared.standing.grant
     refresh_token = services.codec.make(REFRESH, grant.id, issue.generation, issue.version, issue.key_id) if grant.refreshable else None
     access_token = services.access_tokens.issue(prepared.standing, prepared.allowed, token_id=prepared.token_id, now=prepared.now, ttl=prepared.ttl)
-    return TokenAnswer(access_token, prepared.ttl, refresh_token, prepared.allowed.scope, str(grant.id))
+    return TokenAnswer(access_token, prepared.ttl, refresh_token, prepared.allowed.scope, as_text(grant.id))

@@ -161,7 +161,8 @@ class Store(Protocol):
         """The hot path: append the one pending event of `grant`, a rotation or a code exchange; several at a time share a commit.
 
         Only if the grant's head is version `head`, only rotations were added since `standing.grant.version`, and nothing newer than the
-        versions of `standing` stands on the other four. False: read the tail and decide again.
+        versions of `standing` stands on the other four. False: read the tail and decide again. After True, `grant` belongs to the store: it must
+        not be changed any more.
         """
         ...
 

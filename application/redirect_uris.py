@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from domain.client import LOOPBACK_HOSTS
@@ -30,6 +31,12 @@ def why_refused(uri: object) -> str | None:
         return "A redirect URI is a string that is not empty."
     if len(uri) > LONGEST:
         return f"A redirect URI has at most {LONGEST} characters."
+    return _why_text_refused(uri)
+
+
+@lru_cache(maxsize=1024)
+def _why_text_refused(uri: str) -> str | None:
+    """The same clients register the same URIs."""
     if "#" in uri:
         return "A redirect URI has no fragment."
     if not _SAFE.match(uri):

@@ -82,7 +82,7 @@ def _at_once(request: _Request) -> TokenAnswer | None:
     head = _head(services, cached.grant, request.token)
     if head is None:
         return None
-    standing, now = Standing(head, cached.consent, cached.client, cached.member, cached.account), services.clock()
+    standing, now = Standing(head, *cached[1:]), services.clock()
     outcome = head.refresh(request.token, client_id=request.client_id, now=now, policy=standing.account.session_policy)
     if not isinstance(outcome, Rotated) or ended(services, standing, now):
         return None
@@ -152,7 +152,7 @@ def _replayed(request: _Request, standing: Standing, outcome: Replayed, *, quiet
         grant=standing.grant.copy(),
         allowed=effective(services, standing, request.asked),
         issue=outcome.successor,
-        token_id=services.new_id().hex,
+        token_id=services.new_token_id(),
         ttl=lifetime(standing, context.now),
         now=context.now,
     )

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from application import addresses, client_metadata, redirect_uris
 from application.client_metadata import RegistrationError
@@ -19,7 +18,7 @@ from domain.account import Account
 from domain.base import Context, Personal
 from domain.client import Client, app_fingerprint
 from domain.errors import InvalidInput, Refused
-from domain.ids import client_id_for
+from domain.ids import as_text, client_id_for, uuid_of
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 """The window of the count of all registrations, which reaping lowers."""
@@ -58,7 +57,7 @@ def _register_dynamic(services: Services, account_id: str, metadata: Mapping[str
         services.store.append([client], judged=[account])
         return client
 
-    remembered = services.store.cached(Account, UUID(account_id))
+    remembered = services.store.cached(Account, uuid_of(account_id))
     if remembered is not None:
         with suppress(RegistrationError, Conflict):
             return attempt(remembered)
@@ -127,7 +126,7 @@ def _count(services: Services, account: Account, origin: Origin) -> None:
     wait = max(1, int((hour + _HOUR - now).total_seconds()))
     by_address = limits.registrations_per_address * (limits.loopback_factor if addresses.is_loopback(origin.address) else 1)
     take = services.allowances.take
-    account_id = str(account.id)
+    account_id = as_text(account.id)
     if origin.address and not take(tables, f"register:{account_id}:{addresses.counted(services, account_id, origin.address)}", hour, by_address):
         raise _too_many("This address has registered too many clients within the hour.", wait)
     if not take(tables, f"register:{account_id}", hour, policy.registrations_per_hour):

@@ -59,6 +59,7 @@ class Services:
     known_access: KnownAccess = field(default_factory=KnownAccess)
     new_salt: Callable[[], str] = lambda: secrets.token_hex(16)
     new_id: Callable[[], UUID] = uuid4
+    new_token_id: Callable[[], str] = lambda: secrets.token_hex(16)
     new_secret: Callable[[], str] = lambda: secrets.token_urlsafe(32)
 
     def context(

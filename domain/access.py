@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from domain.scopes import OFFLINE_ACCESS
 
@@ -29,8 +29,7 @@ CLIENT_REASONS: frozenset[str] = frozenset({"client_removed", "app_blocked"})
 """Reasons that refuse the client itself (401 `invalid_client`) and not only the grant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The five states that a decision about a grant is judged on, all read at one moment."""
 
     grant: Grant
@@ -142,21 +141,27 @@ def expired(standing: Standing, now: datetime) -> EndReason | None:
 def access(standing: Standing) -> Access:
     """The effective access of a live grant: scope S in project P iff the grant, the consent in force and the member's permission all hold there,
     each without a break since the grant was issued."""
-    grant = standing.grant
+    grant, chosen = standing.grant, _chosen(standing)
     allowed: dict[str, tuple[str, ...] | None] = {}
     for code in grant.scopes:
         if code == OFFLINE_ACCESS:
             if grant.keep_alive:
                 allowed[code] = None
             continue
-        projects = _holds(standing, code)
+        projects = _holds(standing, code, chosen)
         if projects is not False:
             allowed[code] = projects
     return Access(allowed)
 
 
-def _holds(standing: Standing, code: str) -> tuple[str, ...] | Literal[False] | None:
-    """The projects where a scope holds, None if it knows no projects, False if it holds nowhere."""
+def _chosen(standing: Standing) -> tuple[str, ...]:
+    """The account's projects that grant and consent in force both hold."""
+    chosen, consent, pinned = standing.grant.projects, standing.consent.projects, standing.grant.pinned.consent
+    return tuple(p for p in standing.account.projects if (chosen == "*" or p in chosen) and consent.holds(p, pinned))
+
+
+def _holds(standing: Standing, code: str, chosen: tuple[str, ...]) -> tuple[str, ...] | Literal[False] | None:
+    """Those of the chosen projects where a scope holds, None if it knows no projects, False if it holds nowhere."""
     grant, consent, account, pinned = standing.grant, standing.consent, standing.account, standing.grant.pinned
     scope, begun, served = account.scopes.get(code), consent.scopes.get(code), account.resources[grant.resource].served.get(code)
     if scope is None or begun is None or served is None:
@@ -168,13 +173,7 @@ def _holds(standing: Standing, code: str) -> tuple[str, ...] | Literal[False] | 
     extent = standing.member.extent(scope.permission)
     if not scope.per_project:
         return None if extent.holds_all(pinned.member) else False
-    chosen = grant.projects
-    here = tuple(
-        p
-        for p in standing.account.projects
-        if (chosen == "*" or p in chosen) and consent.projects.holds(p, pinned.consent) and extent.holds(p, pinned.member)
-    )
-    return here or False
+    return tuple(p for p in chosen if extent.holds(p, pinned.member)) or False
 
 
 def holdable(member: Member, account: Account, code: str) -> bool:

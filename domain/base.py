@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+from dataclasses import KW_ONLY, dataclass, fields
+from functools import cache
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 from eventsourcing.domain import Aggregate, register_topic, resolve_topic  # type: ignore[attr-defined]  # imported there, not declared
 
@@ -16,8 +18,7 @@ Source = Literal["oauth", "ui", "api", "cli", "mcp", "system"]
 TClass = TypeVar("TClass", bound=type)
 
 
-@dataclass(frozen=True, slots=True)
-class Personal:
+class Personal(NamedTuple):
     """A personal value on its way into an event; the mapper seals it under the subject's key before anything is stored.
 
     `subject` is a member id, or `account:<account id>` for people without a member (sealed under the account's key of the day).
@@ -41,8 +42,7 @@ class Sealed:
 PersonalField = Personal | Sealed | None
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """Who acts, through what, from where and when: everything about a request that its events record.
 
     `new_salt` returns 16 random bytes as 32 hex digits; time and randomness are always passed in.
@@ -89,12 +89,28 @@ class RecordedEvent(Aggregate.Event):
     user_agent: PersonalField = None
     salt: str = ""
 
+    def mutate(self, aggregate: Any) -> Any:
+        """As the library's; where the event follows on the aggregate's state, without a call for each attribute."""
+        state = {} if aggregate is None else vars(aggregate)
+        if not state or self.originator_version != state["_version"] + 1 or self.originator_id != state["_id"]:
+            return super().mutate(aggregate)
+        self.apply(aggregate)
+        state["_version"], state["_modified_on"] = self.originator_version, self.timestamp
+        return aggregate
+
 
 class RecordedCreated(RecordedEvent, Aggregate.Created):
     """The first event of a stream."""
 
     def mutate(self, aggregate: Any) -> Any:
-        begun: Any = super().mutate(aggregate)
+        """The new aggregate, as the library makes it, but with the names of its facts looked up once per class."""
+        assert aggregate is None
+        cls = resolve_topic(self.originator_topic)
+        begun: Any = object.__new__(cls)
+        begun.__base_init__(self.originator_id, self.originator_version, self.timestamp)
+        values = vars(self)
+        begun.__init__(**{name: values[name] for name in _facts(cls) if name in values})
+        self.apply(begun)
         begun.account_id = self.account_id
         return begun
 
@@ -127,7 +143,7 @@ class Stream(Aggregate):
 
         What the library's `trigger_event` does, less its checks of the class at each call: tests hold that every event has its topic.
         """
-        event = event_class(originator_id=self.id, originator_version=self.version + 1, **context.stamp(), **facts)
+        event = _event(event_class, {"originator_id": self.id, "originator_version": self.version + 1, **context.stamp(), **facts})
         event.mutate(self)
         self._pending_events.append(event)
 
@@ -152,6 +168,26 @@ class Stream(Aggregate):
         state["_pending_events"] = []
         new.__dict__ = state
         return new
+
+
+def _event(event_class: type[Any], values: dict[str, Any]) -> Any:
+    """The event of these values. A frozen class's own `__init__` sets them one by one; it is needed only where one is missing or wrong."""
+    if values.keys() != _names(event_class):  # type: ignore[arg-type]  # a class is hashable
+        return event_class(**values)
+    event = object.__new__(event_class)
+    event.__dict__.update(values)
+    return event
+
+
+@cache
+def _facts(aggregate_class: type[Any]) -> tuple[str, ...]:
+    """What an aggregate is begun with."""
+    return tuple(signature(aggregate_class.__init__).parameters)[1:]
+
+
+@cache
+def _names(event_class: type[Any]) -> frozenset[str]:
+    return frozenset(field.name for field in fields(event_class))
 
 
 def topic(name: str) -> Callable[[TClass], TClass]:

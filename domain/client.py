@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -150,6 +151,7 @@ def app_fingerprint(registration: Registration, client_id: str, metadata: dict[s
     return hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
+@lru_cache(maxsize=1024)
 def without_loopback_port(uri: str) -> str:
     """The redirect URI, less its port if its host is this computer (RFC 8252 7.3)."""
     parts = urlsplit(uri)

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("7d5e1c1a-5a0f-4f0e-9b43-0c6f1c4f2a10")
 CLIENT_PREFIX = "app_"
 _CLIENT_ID = re.compile(r"app_([0-9a-f]{32})\Z")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+
+
+as_text = lru_cache(maxsize=65_536)(str)
+"""The text of a UUID; the same few thousand are told again and again."""
+
+
+uuid_of = lru_cache(maxsize=65_536)(UUID)
+"""The UUID of its text; likewise, as ids stand in events as text."""
+
+
+@lru_cache(maxsize=65_536)
+def from_bytes(raw: bytes) -> UUID:
+    """The UUID of 16 bytes; likewise."""
+    return UUID(bytes=raw)
 
 
 def account_stream(slug: str) -> UUID:

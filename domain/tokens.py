@@ -10,9 +10,10 @@ import binascii
 import hashlib
 import hmac
 import struct
-from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
+
+from domain.ids import from_bytes
 
 FORMAT = 1
 CODE = 1
@@ -95,9 +96,4 @@ class TokenCodec:
             return None
         if epoch != self.epoch:
             return None
-        return Token(kind, self._names[key], epoch, _uuid(grant), generation, version)
-
-
-@lru_cache(maxsize=65_536)
-def _uuid(raw: bytes) -> UUID:
-    return UUID(bytes=raw)
+        return Token(kind, self._names[key], epoch, from_bytes(grant), generation, version)

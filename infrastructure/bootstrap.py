@@ -25,6 +25,7 @@ from infrastructure.embedded import EmbeddedPostgres
 from infrastructure.identity import identity_tools
 from infrastructure.login_keys import LoginKeys
 from infrastructure.passwords import Argon2Passwords
+from infrastructure.randomness import random_hex, random_uuid
 from infrastructure.readiness import Readiness, readiness
 from infrastructure.settings import Settings, load_settings
 from infrastructure.signing import JwtAccessTokens
@@ -120,6 +121,9 @@ def bootstrap(
         passwords=passwords or Argon2Passwords(),
         login_key=LoginKeys(store, settings.secret_keys),
         limits=_limits(settings),
+        new_salt=lambda: random_hex(16),
+        new_id=random_uuid,
+        new_token_id=lambda: random_hex(16),
     )
     read_dsn = with_parameters(
         settings.database_read_url or dsn,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from collections.abc import Callable
 from copy import copy
 from datetime import datetime
@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from application.ports import Busy, NewSigningKey
 from domain.access import Access, Standing
+from domain.ids import as_text
 from infrastructure.signing_keys import ECDSA_SHA256, Key, KeyRing
+from infrastructure.token_beginnings import Beginnings, base64url
 
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type (RFC 9068 2.1)
 ASSERTION_TYPE = "grantbook-assertion+jwt"
@@ -37,6 +39,7 @@ class JwtAccessTokens:
         self.account_id: str | None = None
         self._ring = KeyRing(secret_keys, rows)
         self._headers: dict[tuple[str, str], bytes] = {}
+        self._beginnings = Beginnings()
         self._proven: dict[str, tuple[str, dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
@@ -49,14 +52,9 @@ class JwtAccessTokens:
     def issue(self, standing: Standing, access: Access, *, token_id: str, now: datetime, ttl: int) -> str:
         """Sign an access token for what is effective now; `Busy` if the account has no key."""
         grant, issued_at = standing.grant, int(now.timestamp())
-        claims: dict[str, Any] = {
-            "iss": self.issuer, "aud": grant.resource, "sub": grant.member_id, "client_id": grant.client_id, "iat": issued_at,
-            "exp": issued_at + ttl, "jti": token_id, "scope": access.scope, "grant_id": str(grant.id),
-        }  # fmt: skip
-        details = access.details
-        if details:
-            claims["authorization_details"] = details
-        return self._signed(self._key(grant.account_id, "token", now), TOKEN_TYPE, claims)
+        key = self._key(grant.account_id, "token", now)
+        own = {"sub": grant.member_id, "grant_id": as_text(grant.id), "jti": token_id, "iat": issued_at, "exp": issued_at + ttl}
+        return self._beginnings.of(self.issuer, self._header(key, TOKEN_TYPE), key, grant, access).signed(key, own)
 
     def assertion(self, account_id: str, claims: dict[str, Any], now: datetime) -> str:
         """Sign what the gateway vouches for to an upstream, with the key and the type of assertions."""
@@ -92,12 +90,14 @@ class JwtAccessTokens:
         return key
 
     def _signed(self, key: Key, typ: str, claims: dict[str, Any]) -> str:
+        message = self._header(key, typ) + base64url(_encode(claims))
+        return (message + b"." + base64url(key.sign(message))).decode()
+
+    def _header(self, key: Key, typ: str) -> bytes:
         header = self._headers.get((key.kid, typ))
         if header is None:
-            header = _base64url(_encode({"alg": "ES256", "typ": typ, "kid": key.kid})) + b"."
-            self._headers[key.kid, typ] = header
-        message = header + _base64url(_encode(claims))
-        return (message + b"." + _base64url(key.sign(message))).decode()
+            header = self._headers[key.kid, typ] = base64url(_encode({"alg": "ES256", "typ": typ, "kid": key.kid})) + b"."
+        return header
 
     def _prove(self, text: str) -> tuple[str, dict[str, Any]] | None:
         """Key id and claims, if header, signature and issuer are ours (RFC 9068 4); remembered, since they can't change."""
@@ -137,13 +137,9 @@ def _signature_holds(key: Key, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def _base64url(raw: bytes) -> bytes:
-    return urlsafe_b64encode(raw).rstrip(b"=")
-
-
 def _unbase64url(text: str) -> bytes:
     """Strictly: one spelling for each value, so that no second text stands for the same token."""
     raw = b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
-    if _base64url(raw).decode() != text:
+    if base64url(raw).decode() != text:
         raise ValueError("not the one spelling of these bytes")
     return raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from application.ports import NewSigningKey
@@ -21,6 +22,7 @@ from domain.tokens import derive
 
 REREAD_SECONDS = 30.0
 ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
+_HASHED = ec.ECDSA(Prehashed(hashes.SHA256()))
 _LABEL = "grantbook signing keys v1"
 _UNKNOWN_REREAD_SECONDS = 1.0
 
@@ -40,8 +42,12 @@ class Key:
 
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes of an ES256 signature (RFC 7518 3.4)."""
+        return self.sign_digest(hashlib.sha256(message).digest())
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """The same for a message whose SHA-256 this is."""
         assert self.private is not None
-        r, s = decode_dss_signature(self.private.sign(message, ECDSA_SHA256))
+        r, s = decode_dss_signature(self.private.sign(digest, _HASHED))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
     def usable(self, now: datetime) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from application.ports import Busy
 from infrastructure.database import ConnectionLost, DatabaseUnavailable
 from infrastructure.logs import get_logger, info_line
+from infrastructure.randomness import random_hex
 from infrastructure.run_folder import draining
 from web.metrics import count_request
 
@@ -28,7 +28,7 @@ class AccessLog:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         begun = time.perf_counter()
-        request_id = environ[REQUEST_ID] = secrets.token_hex(8)
+        request_id = environ[REQUEST_ID] = random_hex(8)
         status = "000"
 
         def started(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -47,8 +47,8 @@ class Front:
             return self._documents.answer(environ.get("HTTP_HOST", ""), path[len(_DISCOVERY) :], environ.get("HTTP_IF_NONE_MATCH"))
         if method != "POST" or not (environ.get("CONTENT_TYPE") in _ORDINARY if path in _FORMS else path == _REGISTRATION):
             return None
-        body = _body(environ)
-        account_id = None if body is None else self._app.directory.account_for(environ.get("HTTP_HOST", ""))
+        account_id = self._app.directory.account_for(environ.get("HTTP_HOST", ""))
+        body = None if account_id is None else _body(environ)
         return None if body is None or account_id is None else self._answer(path, account_id, body, environ)
 
     def _answer(self, path: str, account_id: str, body: bytes, environ: dict[str, Any]) -> Answer:
@@ -63,12 +63,12 @@ class Front:
 
 
 def _body(environ: dict[str, Any]) -> bytes | None:
-    """The body, if its length is told and small; it is put back for Flask in case that is asked all the same."""
-    length = environ.get("CONTENT_LENGTH", "")
-    if not length.isascii() or not length.isdigit() or int(length) > LARGEST:
+    """The body, if its length is told and small; else it is left unread for Flask."""
+    told = environ.get("CONTENT_LENGTH", "")
+    length = int(told) if told.isascii() and told.isdigit() else LARGEST + 1
+    if length > LARGEST:
         return None
-    body: bytes = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = io.BytesIO(body)
+    body: bytes = environ["wsgi.input"].read(length)
     return body
 
 
@@ -81,4 +81,10 @@ class _EnvironHeaders:
         self._environ = environ
 
     def get(self, name: str, /) -> str | None:
-        return self._environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        return self._environ.get(_in_environ(name))
+
+
+@cache
+def _in_environ(name: str) -> str:
+    """The WSGI name of a header that our own code asks for."""
+    return f"HTTP_{name.upper().replace('-', '_')}"

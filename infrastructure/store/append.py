@@ -14,7 +14,7 @@ from domain.base import RecordedEvent, Stream
 from domain.errors import InvalidInput
 from domain.grant import Grant
 from infrastructure.store import snapshots
-from infrastructure.store.batching import SharedAppends
+from infrastructure.store.batching import SharedAppends, store_one
 from infrastructure.store.cache import AggregateCache
 from infrastructure.store.connection import Connections, Kept, translated
 from infrastructure.store.errors import Lost
@@ -22,9 +22,9 @@ from infrastructure.store.fold import Folder, Row
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.mapper import EventMapper
 from infrastructure.store.sealing import ACCOUNT_SUBJECT
-from infrastructure.store.statements import MOST_JUDGED, STORED, append, bigint, from_bigint, shared
+from infrastructure.store.statements import MOST_JUDGED, STORED, append, bigint, from_bigint
 from infrastructure.store.tables import PostgresTables
-from infrastructure.store.tail import ERASED, as_uuid
+from infrastructure.store.tail import ERASED, as_bytes
 
 LARGEST_STATE = 65_000
 """Bytes: an entry of the log is 65,535 at most (EVIDENCE.md 1), stream, version and topic included."""
@@ -41,9 +41,9 @@ class Encoded(NamedTuple):
 
     @property
     def parameters(self) -> tuple[bytes, ...]:
-        row = self.row
-        assert row.stream_id is not None
-        return (row.stream_id.bytes, bigint(row.version), row.topic.encode(), row.state, as_uuid(self.account_id).bytes)
+        stream_id, version, topic, state = self.row
+        assert stream_id is not None
+        return (stream_id.bytes, bigint(version), topic.encode(), state, as_bytes(self.account_id))
 
 
 class Appender:
@@ -68,7 +68,9 @@ class Appender:
         own = {stream.id for stream in streams}
         conditions = {s.id: s.version - len(s.pending_events) for s in judged if s.id not in own}
         if sharing and also is None and len(encoded) == 1 and len(conditions) <= MOST_JUDGED:
-            xid = self._store_shared(encoded[0], encoded[0].row.version - 1, encoded[0].row.version - 1, list(conditions.items()))
+            head = encoded[0].row.version - 1
+            padding = [(_stream_id(encoded[0].row), head)] * (MOST_JUDGED - len(conditions))
+            xid = self._store_shared(encoded[0], head, head, [(s.bytes, version) for s, version in (*conditions.items(), *padding)])
         else:
             xid = self._store_alone(encoded, conditions, also)
         if xid is None:
@@ -90,17 +92,16 @@ class Appender:
 
         return self._certainly(write, encoded)
 
-    def _store_shared(self, encoded: Encoded, head: int, judged: int, others: list[tuple[UUID, int]]) -> int | None:
+    def _store_shared(self, encoded: Encoded, head: int, judged: int, others: Iterable[tuple[bytes, int]]) -> int | None:
+        """`others`: ids and versions of `MOST_JUDGED` streams."""
         parameters = [*encoded.parameters, bigint(head), bigint(judged)]
-        padding = [(_stream_id(encoded.row), judged)] * (MOST_JUDGED - len(others))
-        for stream_id, version in (*others, *padding):
-            parameters += (stream_id.bytes, bigint(version))
-
-        def again(kept: Kept) -> int | None:
-            result = kept.run(shared(1), parameters)
-            return from_bigint(result.get_value(0, 1) or b"") if result.ntuples else None
-
-        return self._certainly(again, [encoded], lambda: self._shared.store(parameters))
+        for stream_id, version in others:
+            parameters += (stream_id, bigint(version))
+        try:
+            return self._shared.store(parameters)
+        except Lost:
+            self._connections.drop()
+        return self._once_more(lambda kept: store_one(kept, parameters), [encoded])
 
     def rotate(self, grant: Grant, standing: Standing, *, head: int) -> bool:
         """`Store.append_rotation`."""
@@ -108,26 +109,29 @@ class Appender:
         judged = standing.grant.version - len(standing.grant.pending_events)
         if event.originator_version != head + 1 or head - judged > MOST_AHEAD:
             return False
-        others = [(s.id, s.version) for s in (standing.consent, standing.client, standing.member, standing.account)]
+        ids = (as_bytes(grant.consent_id), as_bytes(grant.for_client), as_bytes(grant.member_id), as_bytes(grant.account_id))
         try:
-            if self._store_shared(self._encoded(event), head, judged, others) is None:
+            if self._store_shared(self._encoded(event), head, judged, zip(ids, standing.judged, strict=True)) is None:
                 return False
         except Conflict:
             return False
         grant.collect_events()
-        kept_copy = grant.copy()
-        self._cache.put(kept_copy)
+        self._cache.put(grant)
         if snapshots.due(grant.version, before=head):
-            self._writer.offer(kept_copy)
+            self._writer.offer(grant)
         return True
 
-    def _certainly(self, write: Callable[[Kept], int | None], encoded: list[Encoded], first: Callable[[], int | None] | None = None) -> int | None:
-        """Run an append. After a lost connection the same bytes are sent once more, and if their place is taken, what is stored there tells
-        whether the first attempt took effect after all: each event has a salt of its own, so equal bytes are ours."""
+    def _certainly(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
+        """Run an append, once more if the connection is lost on the way."""
         try:
-            return first() if first else write(self._connections.get())
+            return write(self._connections.get())
         except Lost:
             self._connections.drop()
+        return self._once_more(write, encoded)
+
+    def _once_more(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
+        """After a lost connection the same bytes are sent again, and if their place is taken, what is stored there tells whether the first
+        attempt took effect after all: each event has a salt of its own, so equal bytes are ours."""
         try:
             again = write(self._connections.get())
         except Conflict:

@@ -83,6 +83,8 @@ class SharedAppends:
 
     def _gather(self, mine: _Waiting) -> list[_Waiting]:
         """Our row and the others that wait, but no second one for the same place: whose it became couldn't be told."""
+        if not self._waiting:
+            return [mine]
         batch, places, later = [mine], {_place(mine)}, []
         with self._lock:
             while self._waiting and len(batch) < LARGEST:
@@ -101,7 +103,16 @@ def _place(waiting: _Waiting) -> bytes:
     return waiting.parameters[0]
 
 
+def store_one(kept: Kept, parameters: Sequence[bytes]) -> int | None:
+    """Store one row by a statement of its own: its transaction id, or None if its conditions don't hold."""
+    result = kept.run(shared(1), parameters)
+    return from_bigint(result.get_value(0, 1) or b"") if result.ntuples else None
+
+
 def _send(kept: Kept, batch: list[_Waiting]) -> None:
+    if len(batch) == 1:
+        batch[0].stored = store_one(kept, batch[0].parameters)
+        return
     batch.sort(key=_place)  # processes that race for the same places wait for each other in one order
     result = kept.run(shared(len(batch)), [p for each in batch for p in each.parameters])
     stored = {result.get_value(n, 0): result.get_value(n, 1) for n in range(result.ntuples)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from time import monotonic
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -32,6 +32,18 @@ class AggregateCache:
             if found is not None:
                 self._entries.move_to_end(stream_id.int)
             return found
+
+    def get_many(self, stream_ids: Iterable[UUID]) -> list[Stream | None]:
+        """The same for several, under one lock."""
+        found, entries = [], self._entries
+        with self._lock:
+            for stream_id in stream_ids:
+                number: int = stream_id.int
+                entry = entries.get(number)
+                if entry is not None:
+                    entries.move_to_end(number)
+                found.append(entry)
+        return found
 
     def put(self, aggregate: Stream) -> None:
         """Keep the aggregate, unless the same or a newer version is here."""

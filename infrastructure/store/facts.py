@@ -6,6 +6,7 @@ import dataclasses
 import typing
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, NotRequired
 
 import msgspec
@@ -31,7 +32,10 @@ def moment(value: int) -> datetime:
 
 
 class Facts:
-    """One event class: `names` in the order written after `timestamp`, which of them are personal or times, and the typed decoder."""
+    """One event class: `names` in the order written after `timestamp`, which of them are personal or times, and the typed decoder.
+
+    `written` are all names in the order written, `values` takes them out of a mapping.
+    """
 
     def __init__(self, event_class: type[RecordedEvent]) -> None:
         self.event_class = event_class
@@ -42,6 +46,8 @@ class Facts:
         self.names = tuple(f.name for f in fields)
         self.personal = tuple(n for n in self.names if _is_personal(hints[n]))
         self.times = tuple(n for n in self.names if datetime in _members(hints[n]))
+        self.written = ("timestamp", *(("class_version",) if self.class_version > 1 else ()), *self.names)
+        self.values: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*self.written)
         stored: dict[str, Any] = {"timestamp": int, "class_version": NotRequired[int]}
         for field in fields:
             kind = _stored_type(hints[field.name])

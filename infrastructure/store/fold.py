@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import pq
 
 from domain.base import Stream
+from domain.ids import from_bytes
 from infrastructure.store.errors import UnreadableEvent
 from infrastructure.store.mapper import EventMapper
 from infrastructure.store.statements import from_bigint
@@ -31,7 +32,7 @@ def rows_of(result: pq.abc.PGresult) -> list[Row]:
 
 
 def _row(stream: bytes | None, version: bytes | None, topic: bytes | None, state: bytes | None) -> Row:
-    return Row(None if stream is None else UUID(bytes=stream), from_bigint(version or b""), (topic or b"").decode(), state or b"")
+    return Row(None if stream is None else from_bytes(stream), from_bigint(version or b""), (topic or b"").decode(), state or b"")
 
 
 class Folder:

@@ -14,12 +14,12 @@ from infrastructure.store.cache import TimedCache
 from infrastructure.store.connection import Connections, connections_for
 from infrastructure.store.errors import SealingImpossible
 from infrastructure.store.sealing import DataKey, EventKey, Wrapping, erased, period_of
+from infrastructure.store.statements import DATA_KEY
 
 CACHE_SECONDS = 60.0
 
 _BEGIN = """INSERT INTO subjects (subject, account_id) SELECT %s, %s
 WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = %s) ON CONFLICT DO NOTHING"""
-_FIND = "SELECT kid, wrapped, kek_id FROM subject_keys WHERE subject = %s AND period = %s"
 _MAKE = """INSERT INTO subject_keys (kid, subject, period, wrapped, kek_id)
 SELECT %s, subject, %s, %s, %s FROM subjects WHERE subject = %s ON CONFLICT (subject, period) DO NOTHING"""
 _BY_KID = "SELECT kid, subject, wrapped, kek_id FROM subject_keys WHERE kid = ANY(%s)"
@@ -106,8 +106,11 @@ class Keyring:
         self._by_kid.drop_if(lambda _, __: True)
 
     def _found(self, subject: str, period: str) -> DataKey | None:
-        rows = self.connections.query(_FIND, (subject, period))
-        return self._unwrapped(subject, rows[0][0], bytes(rows[0][1]), rows[0][2]) if rows else None
+        found = self.connections.read(lambda kept: kept.run(DATA_KEY, (subject.encode(), period.encode())))
+        if not found.ntuples:
+            return None
+        kid, wrapped, kek_id = (found.get_value(0, column) or b"" for column in range(3))
+        return self._unwrapped(subject, kid.decode(), wrapped, kek_id.decode())
 
     def _made(self, subject: str, period: str) -> DataKey | None:
         """Make the period's key if the subject exists; whoever was first made the one that counts."""

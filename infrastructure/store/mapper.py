@@ -10,6 +10,7 @@ import msgspec
 from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 
 from domain.base import Personal, RecordedEvent
+from domain.ids import as_text
 from infrastructure.store.errors import UnknownTopic, UnreadableEvent
 from infrastructure.store.facts import Facts, micros, moment
 from infrastructure.store.keyring import Keyring
@@ -48,11 +49,10 @@ class EventMapper(Mapper[UUID]):
         """Topic and state of an event; seals its personal values (anew at each call)."""
         facts = self._by_class[type(event)]
         values = vars(event)
-        state: dict[str, Any] = {"timestamp": micros(event.timestamp)}
         if facts.class_version > 1:
-            state["class_version"] = facts.class_version
-        for name in facts.names:
-            state[name] = values[name]
+            values = {**values, "class_version": facts.class_version}
+        state: dict[str, Any] = dict(zip(facts.written, facts.values(values), strict=True))
+        state["timestamp"] = micros(event.timestamp)
         for name in facts.times:
             if state[name] is not None:
                 state[name] = micros(state[name])
@@ -97,7 +97,8 @@ class EventMapper(Mapper[UUID]):
             value = state[name]
             if not isinstance(value, Personal):
                 continue
-            if value.subject not in keys:
-                keys[value.subject] = self._keyring.event_key(value.subject, f"{event.originator_id}:{event.originator_version}", event.timestamp)
-            key = keys[value.subject]
-            state[name] = erased(value.subject) if key is None else key.seal(value.text)
+            subject, text = value
+            if subject not in keys:
+                keys[subject] = self._keyring.event_key(subject, f"{as_text(event.originator_id)}:{event.originator_version}", event.timestamp)
+            key = keys[subject]
+            state[name] = erased(subject) if key is None else key.seal(text)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from binascii import Error as Base64Error
+from binascii import b2a_base64
 from datetime import datetime
 
 from cryptography.exceptions import InvalidTag
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from domain.base import Sealed
 from domain.tokens import Mac, derive
+from infrastructure.randomness import random_bytes
 
 ACCOUNT_SUBJECT = "account:"
 _NO_SALT = bytes(32)
@@ -31,12 +32,12 @@ class EventKey:
         self._cipher = AESGCM(key)
         self._aad = f"gb1|{event_id}|{subject}|{kid}".encode()
         self._subject, self._kid = subject, kid
-        self._commitment = b64encode(hashlib.sha256(b"gbkc" + key).digest()).decode()
+        self._commitment = _base64(hashlib.sha256(b"gbkc" + key).digest())
 
     def seal(self, text: str) -> Sealed:
-        nonce = os.urandom(12)
+        nonce = random_bytes(12)
         sealed = self._cipher.encrypt(nonce, text.encode(), self._aad)
-        return Sealed(self._subject, self._kid, b64encode(nonce).decode(), b64encode(sealed).decode(), self._commitment)
+        return Sealed(self._subject, self._kid, _base64(nonce), _base64(sealed), self._commitment)
 
     def open(self, sealed: Sealed) -> str | None:
         """The text, or None if the blob was not made by this key for this event."""
@@ -96,6 +97,10 @@ def period_of(subject: str, at: datetime) -> str:
     if subject.startswith(ACCOUNT_SUBJECT):
         return at.date().isoformat()
     return f"{at.year}Q{(at.month + 2) // 3}"
+
+
+def _base64(raw: bytes) -> str:
+    return b2a_base64(raw, newline=False).decode()
 
 
 def erased(subject: str) -> Sealed:

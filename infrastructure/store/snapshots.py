@@ -41,7 +41,7 @@ def encode(grant: Grant) -> bytes:
         state[name] = micros(state[name])
     for name in ("issued", "previous"):
         issue = state[name]
-        state[name] = None if issue is None else {**asdict(issue), "at": micros(issue.at)}
+        state[name] = None if issue is None else {**issue._asdict(), "at": micros(issue.at)}
     state["pinned"] = asdict(grant.pinned)
     return msgspec.json.encode(state)
 

@@ -120,6 +120,8 @@ ON CONFLICT DO NOTHING RETURNING originator_id, xid"""
     return Statement(f"shared_{rows}", sql, _SHARED * rows)
 
 
+DATA_KEY = Statement("data_key", "SELECT kid, wrapped, kek_id FROM subject_keys WHERE subject = $1 AND period = $2", (TEXT_OID, TEXT_OID))
+
 STORED = Statement("stored", "SELECT state, xid FROM events WHERE originator_id = $1 AND originator_version = $2", _SINCE)
 
 SNAPSHOT = Statement(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -162,4 +162,4 @@ def a_session(**kwargs: Any) -> World:
 
 
 def with_policy(world: World, **changes: str) -> None:
-    world.account.change_session_policy(changes, replace(world.context))
+    world.account.change_session_policy(changes, world.context)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from domain.base import Personal
 from tests.domain.given import a_world
 
@@ -18,7 +16,7 @@ def _reason(stream: object) -> Personal:
 
 def test_a_reason_about_a_member_is_sealed_under_that_member() -> None:
     world = a_world()
-    context = replace(world.context, actor_id=ADMIN)
+    context = world.context._replace(actor_id=ADMIN)
     world.grant.revoke("admin", context, "Lost laptop")
     world.consent.withdraw(context, "Lost laptop")
     world.member.deactivate(context, "Left")
@@ -29,7 +27,7 @@ def test_a_reason_about_a_member_is_sealed_under_that_member() -> None:
 
 def test_a_reason_about_an_app_is_sealed_under_who_typed_it() -> None:
     world = a_world()
-    world.account.block_app(world.client.fingerprint, world.client.name, replace(world.context, actor_id=ADMIN), "Too greedy")
+    world.account.block_app(world.client.fingerprint, world.client.name, world.context._replace(actor_id=ADMIN), "Too greedy")
     assert _reason(world.account) == Personal(ADMIN, "Too greedy")
     world.client.remove("admin", world.context, "Not used")
     assert _reason(world.client) == Personal(f"account:{world.account.id}", "Not used")

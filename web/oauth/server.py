@@ -13,12 +13,23 @@ from web.oauth.errors import error_json
 from web.oauth.forms import Form, Headers
 
 
+class _Payload(BasicOAuth2Payload):
+    """A form's fields; Authlib would make a list of each at once, which is never asked for here."""
+
+    def __init__(self, form: Form) -> None:
+        self._data = form
+
+    @property
+    def datalist(self) -> dict[str, list[str]]:
+        return {name: [value] for name, value in self._data.items()}
+
+
 class TokenRequest(OAuth2Request):
     """A request at the token endpoint. Parameters come from the body alone, never from the query string (PROTOCOL 24)."""
 
     def __init__(self, services: Services, account_id: str, form: Form, resources: tuple[str, ...], headers: Headers, origin: Origin) -> None:
         # Authlib's own __init__ judges the URL's scheme, which a proxy may have changed; the settings forbid plain http.
-        self.method, self.headers, self.payload = "POST", headers, BasicOAuth2Payload(form)
+        self.method, self.headers, self.payload = "POST", headers, _Payload(form)
         self.services, self.account_id, self.resources, self.origin = services, account_id, resources, origin
         self.client = self.user = None
         self._form = form
