@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -50,19 +51,31 @@ class Ending:
         assert self.answered.is_set()
 
 
+def until(condition: Callable[[], object], patience_s: float = 30.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
-def sleeping(dsn: str, seconds: float) -> Iterator[None]:
-    """A statement that keeps its snapshot for a while."""
+def sleeping(dsn: str, superuser_dsn: str) -> Iterator[None]:
+    """A statement that keeps its snapshot until the end."""
+    with psycopg.connect(dsn, autocommit=True) as connection, psycopg.connect(superuser_dsn, autocommit=True) as watcher:
 
-    def sleep() -> None:
-        with psycopg.connect(dsn, autocommit=True) as connection, contextlib.suppress(psycopg.errors.QueryCanceled):
-            connection.execute("SELECT count(*) FROM events, pg_sleep(%s)", (seconds,))
+        def sleep() -> None:
+            with contextlib.suppress(psycopg.errors.QueryCanceled):
+                connection.execute("SELECT count(*) FROM events, pg_sleep(60)")
 
-    thread = threading.Thread(target=sleep)
-    thread.start()
-    time.sleep(0.15)
-    yield
-    thread.join()
+        thread = threading.Thread(target=sleep)
+        thread.start()
+        begun = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+        until(lambda: watcher.execute(begun, (connection.info.backend_pid,)).fetchall())
+        try:
+            yield
+        finally:
+            connection.cancel()
+            thread.join()
 
 
 def test_a_revocation_answers_at_once_when_nothing_is_under_way(store: PostgresStore) -> None:
@@ -71,16 +84,16 @@ def test_a_revocation_answers_at_once_when_nothing_is_under_way(store: PostgresS
 
 def test_a_revocation_waits_for_decisions_that_began_before_it(store: PostgresStore, database: Database) -> None:
     made = given.world(store)
-    with sleeping(decide_dsn(database.web_dsn), 0.8):
+    with sleeping(decide_dsn(database.web_dsn), database.superuser_dsn):
         ending = Ending(store, made)
         assert not ending.answered.wait(0.3)
-        ending.join()
+    ending.join()
 
 
 def test_a_report_or_a_dump_is_never_waited_for(store: PostgresStore, database: Database) -> None:
     made = given.world(store)
-    with sleeping(make_conninfo(database.web_dsn, application_name="report"), 1.5):
-        assert Ending(store, made).answered.wait(0.8)
+    with sleeping(make_conninfo(database.web_dsn, application_name="report"), database.superuser_dsn):
+        Ending(store, made).join()
 
 
 def test_decisions_that_began_after_it_are_not_waited_for(store: PostgresStore, database: Database) -> None:
@@ -99,7 +112,7 @@ def test_decisions_that_began_after_it_are_not_waited_for(store: PostgresStore, 
         for thread in threads:
             thread.start()
         time.sleep(0.1)
-        answered = Ending(store, made).answered.wait(1.0)
+        answered = Ending(store, made).answered.wait(10.0)
         stop.set()
         for thread in threads:
             thread.join()
@@ -118,7 +131,7 @@ def test_a_revocation_waits_for_an_append_that_waits_on_a_conflict(store: Postgr
         outcome: list[bool] = []
         waiting = threading.Thread(target=lambda: outcome.append(worker.append_rotation(grant, on, head=on.grant.version)))
         waiting.start()
-        time.sleep(0.2)
+        until(lambda: blocker.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())
         ending = Ending(store, made)
         assert not ending.answered.wait(0.3)
         blocker.rollback()
@@ -187,7 +200,7 @@ def test_no_rotation_commits_after_a_revocation_was_answered_even_by_a_worker_th
         assert worker.stdout is not None
         with worker.stdout:
             assert worker.stdout.readline() == "ready\n"
-            time.sleep(0.2)
+            until(partial(_rotated, store, made))
             if pause:
                 worker.send_signal(signal.SIGSTOP)
             Ending(store, made).join()
@@ -197,6 +210,10 @@ def test_no_rotation_commits_after_a_revocation_was_answered_even_by_a_worker_th
             worker.wait()
         assert versions(store, made) == before
         assert before > 3
+
+
+def _rotated(store: PostgresStore, made: given.World) -> bool:
+    return versions(store, made) > 3
 
 
 def versions(store: PostgresStore, made: given.World) -> int:
