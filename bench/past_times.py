@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from bench.audit import quantile
 from bench.pages_browser import Browser
 from bench.past_life import SCOPES
 from bench.place import Place
+from bench.projections import backend_cpu
 from infrastructure.database import connect
 from infrastructure.past.answers import Past
 from infrastructure.past.holders import Asked, Holders
@@ -28,7 +28,8 @@ _PEOPLE = "SELECT member_id::text FROM views.sessions WHERE account_id = %s GROU
 _CLIENTS = "SELECT client_stream::text FROM views.sessions WHERE account_id = %s GROUP BY 1 ORDER BY count(*) DESC, 1"
 _PAIR = "SELECT member_id::text, client_stream::text FROM views.sessions WHERE account_id = %s GROUP BY 1, 2 ORDER BY count(*) DESC, 1, 2 LIMIT 1"
 _READ = "SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint FROM pg_stat_xact_user_tables"
-_COLD_MOMENTS, _TIMES = 3, 3
+_COLD_MOMENTS, _TIMES = 3, 2
+_HEAD = f"{'p50 ms':>9}{'p95':>8}{'max':>8}{'CPU':>8}{'lines':>9}{'rows':>9}{'stat.':>7}"
 
 
 class Counted(psycopg.Cursor[Any]):
@@ -43,18 +44,18 @@ class Counted(psycopg.Cursor[Any]):
 
 @dataclass(slots=True)
 class Cost:
-    """Milliseconds warm and cold, and what the dearest answer took: lines, rows of the database, statements."""
+    """Milliseconds of each answer, of them the processor's (ours and the database's); of the largest its lines, rows read and statements."""
 
-    warm: list[float] = field(default_factory=list)
-    cold: list[float] = field(default_factory=list)
+    ms: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     lines: int = 0
     rows: int = 0
     statements: int = 0
 
     def __str__(self) -> str:
-        warm = f"{quantile(self.warm, 0.5):9,.0f}{quantile(self.warm, 0.95):8,.0f}{max(self.warm):8,.0f}"
-        cold = f"{statistics.median(self.cold):9,.0f}{max(self.cold):8,.0f}" if self.cold else " " * 17
-        return f"{warm}{cold}{self.lines:9,}{self.rows:10,}{self.statements:6}"
+        took = f"{quantile(self.ms, 0.5):9,.0f}{quantile(self.ms, 0.95):8,.0f}{max(self.ms):8,.0f}"
+        cpu = f"{sum(self.cpu) / len(self.cpu):8,.0f}" if self.cpu else " " * 8
+        return f"{took}{cpu}{self.lines or '':>9}{self.rows or '':>9}{self.statements or '':>7}"
 
 
 Ask = Callable[[Past, Moment], int]
@@ -62,24 +63,24 @@ Ask = Callable[[Past, Moment], int]
 
 
 def measured(place: Place, moments: int) -> None:
-    """Every question at the same moments, warm, then a few of them cold."""
+    """Every question at the same moments, warm, then at a few of them cold."""
     with asking(place) as past:
         sizes(past)
-        cases, now = dict(questions(past)), head(past.connection)
-        chance = random.Random(now)
-        positions = sorted(chance.randrange(now // 10, now) for _ in range(moments))
-        costs = {name: Cost() for name in cases}
+        cases, positions = dict(questions(past)), _positions(past.connection, moments)
+        print(f"{'warm':<32}{_HEAD}")
         for name, ask in cases.items():
+            cost = Cost()
             for position in positions:
-                _warm(past, position, ask, costs[name])
+                _warm(past, position, ask, cost)
+            print(f"{name:<32}{cost}", flush=True)
+    print(f"\n{'cold':<32}{_HEAD}")
     for name, ask in cases.items():
+        cost = Cost()
         for position in positions[:: max(1, len(positions) // _COLD_MOMENTS)][:_COLD_MOMENTS]:
             chill(place)
             with asking(place) as past:
-                costs[name].cold.append(_timed(past, _moment(past, position), ask)[0])
-    print(f"{'ms':<34}{'p50':>9}{'p95':>8}{'max':>8}{'cold p50':>9}{'max':>8}{'lines':>9}{'rows read':>10}{'stat.':>6}")
-    for name, cost in costs.items():
-        print(f"{name:<34}{cost}", flush=True)
+                _timed(past, _moment(past, position), ask, cost)
+        print(f"{name:<32}{cost}", flush=True)
 
 
 def page(place: Place, moments: int) -> None:
@@ -87,11 +88,10 @@ def page(place: Place, moments: int) -> None:
     browser = Browser(place.port)
     browser.sign_in()
     with place.superuser() as connection:
-        now = head(connection)
-    chance, cost = random.Random(now), Cost()
-    for position in sorted(chance.randrange(now // 10, now) for _ in range(moments)):
-        cost.warm += [browser.get(f"/settings/replay?position={position}").ms for _ in range(_TIMES)]
-    print(f"{'the page /settings/replay':<34}{cost}", flush=True)
+        positions, cost = _positions(connection, moments), Cost()
+    for position in positions:
+        cost.ms += [browser.get(f"/settings/replay?position={position}").ms for _ in range(_TIMES + 1)][1:]
+    print(f"\n{'the page /settings/replay':<32}{cost}", flush=True)
 
 
 def questions(past: Past) -> Iterator[tuple[str, Ask]]:
@@ -132,13 +132,26 @@ def _warm(past: Past, position: int, ask: Ask, cost: Cost) -> None:
         after = past.connection.execute(_READ).fetchone() or (0,)
         cost.statements = max(cost.statements, Counted.statements - before - 2)
     cost.lines, cost.rows = max(cost.lines, lines), max(cost.rows, after[0] - rows[0])
-    cost.warm += [_timed(past, moment, ask)[0] for _ in range(_TIMES)]
+    for _ in range(_TIMES):
+        _timed(past, moment, ask, cost)
 
 
-def _timed(past: Past, moment: Moment, ask: Ask) -> tuple[float, int]:
-    began = time.perf_counter()
-    lines = ask(past, moment)
-    return (time.perf_counter() - began) * 1000, lines
+def _timed(past: Past, moment: Moment, ask: Ask, cost: Cost) -> None:
+    began, cpu = time.perf_counter(), _cpu(past)
+    ask(past, moment)
+    cost.ms.append((time.perf_counter() - began) * 1000)
+    cost.cpu.append(_cpu(past) - cpu)
+
+
+def _cpu(past: Past) -> float:
+    """Milliseconds that this process and its connection's backend have used."""
+    return (time.process_time() + backend_cpu(past.connection)) * 1000
+
+
+def _positions(connection: psycopg.Connection[Any], moments: int) -> list[int]:
+    """The same at each run."""
+    now, chance = head(connection), random.Random(moments)
+    return sorted(int(now * (0.1 + 0.9 * chance.random())) for _ in range(moments))
 
 
 def _moment(past: Past, position: int) -> Moment:

@@ -188,19 +188,19 @@ def sequence(connection: psycopg.Connection[Any]) -> None:
 def rebuild_each(place: Place, connection: psycopg.Connection[Any]) -> None:
     for projection in PROJECTIONS:
         with place.app() as app:
-            began, own, database = time.perf_counter(), time.process_time(), _cpu(connection)
+            began, own, database = time.perf_counter(), time.process_time(), backend_cpu(connection)
             for progress in rebuild(connection, projection, PersonalReader(app.keyring.open, app.keyring.prefetch)):
                 if progress.phase == "indexing":
                     written = time.perf_counter()
             ended, events = time.perf_counter(), progress.head
-            own, database = (time.process_time() - own) * 1e6 / events, (_cpu(connection) - database) * 1e6 / events
+            own, database = (time.process_time() - own) * 1e6 / events, (backend_cpu(connection) - database) * 1e6 / events
             print(
                 f"{projection.name:14}{events / (ended - began):>10,.0f} events/s  (rows {written - began:.2f} s, indexes and switch "
                 f"{ended - written:.2f} s; µs of CPU an event: own {own:.1f}, database {database:.1f})"
             )
 
 
-def _cpu(connection: psycopg.Connection[Any]) -> float:
+def backend_cpu(connection: psycopg.Connection[Any]) -> float:
     """Seconds of CPU that the connection's backend has used."""
     numbers = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
     return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -207,6 +207,26 @@ def test_a_session_is_rebuilt_at_each_position_as_if_all_its_rotations_had_been_
     states = States(story.connection, mapper, whole[0].position - 1)
     states.read_grants([grant_id])
     assert states.get(Grant, grant_id) is None
+
+
+def test_a_session_is_in_the_answer_until_its_time_is_over(story: Story) -> None:
+    world, client = story.world, story.world.client_id()
+    tokens = world.tokens(client, scopes="account:read", keep_alive=True)
+    kept = str(world.grant_id(tokens))
+    short = str(world.grant_id(world.tokens(client, scopes="account:read", keep_alive=False)))
+    world.later(days=5)
+    world.refresh(client, tokens["refresh_token"])
+    story.note()
+    holders, (used, _) = story.holders(), story.told[-1]
+    for days, live in (
+        (0.1, {kept, short}),
+        (6.9, {kept, short}),
+        (7.1, {short}),
+        (84.9, {short}),
+        (85.1, set()),
+    ):
+        moment = Moment(used.position, used.at + timedelta(days=days))
+        assert {line.grant_id for line in holders.at(moment)} == live, days
 
 
 def test_each_line_cites_the_events_without_which_it_would_not_stand(story: Story) -> None:
