@@ -20,7 +20,7 @@ _KEPT = (
     "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
 )  # fmt: skip
 _WHO = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in (("NAME", "Grantbook"), ("EMAIL", "ledger@localhost"))}
-_QUIETLY = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.hooksPath=/dev/null")
+_QUIETLY = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.hooksPath=/dev/null", "-c", "http.followRedirects=false")
 _ANSWERS = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$LEDGER_USER" "$LEDGER_PASSWORD"; }; f'
 _WHO_ASKS = re.compile(r"(?<=://)[^/@\s]+@")
 _FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/'\":]+/)+")
@@ -83,7 +83,11 @@ class Git:
         return printed
 
     def _credentials(self) -> list[str]:
-        return ["-c", "credential.helper=", "-c", f"credential.helper={_ANSWERS}"] if self._repository.user else []
+        """For this very server: whatever asks for another one is told nothing."""
+        if not self._repository.user:
+            return []
+        parts = urlsplit(self._repository.address)
+        return ["-c", "credential.helper=", "-c", f"credential.{parts.scheme}://{parts.netloc}.helper={_ANSWERS}"]
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name in _KEPT if (value := environment(name))}

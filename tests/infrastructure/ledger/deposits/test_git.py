@@ -245,6 +245,25 @@ def test_over_http_the_password_is_given_to_nobody_but_the_server(served: tuple[
     assert "pa:ss" not in repr(read_repository(url.replace("://", "://log%40book:pa%3Ass%2Fword@"))), "not where an object is printed"
 
 
+def test_a_server_that_sends_elsewhere_sends_no_password_there(log: Log) -> None:
+    asked: list[Request] = []
+
+    def ask_who(request: Request) -> bytes:
+        asked.append(request)
+        return reply(b"", "401 Unauthorized", "text/plain", 'WWW-Authenticate: Basic realm="elsewhere"')
+
+    with answering(ask_who) as other, answering(lambda it: reply(b"", "302 Found", "text/plain", f"Location: {other}{it.path}")) as url:
+        with pytest.raises(PlaceFailed, match=r"^git ls-remote failed: .*302"):
+            GitRepository(url.replace("://", "://me:secret@") + "/audit.git").holds(log.signer)
+    assert asked == []
+
+
+@pytest.mark.parametrize(("server", "told"), [("git.example:8443", True), ("git.example", False), ("other.example:8443", False)])
+def test_who_asks_for_the_password_of_another_server_is_told_none(bare: Path, server: str, told: bool) -> None:
+    git = Git(read_repository("https://me:secret@git.example:8443/audit.git"), str(bare), time.monotonic() + 60)
+    assert (b"secret" in git("credential", "fill", given=f"protocol=https\nhost={server}\npath=audit.git\n\n".encode())) is told
+
+
 def test_a_wrong_password_is_said_without_the_password(served: tuple[str, list[Request]], log: Log) -> None:
     with pytest.raises(PlaceFailed, match=r"^git ls-remote failed: .*Authentication failed") as why:
         GitRepository(served[0].replace("://", "://log%40book:guessed@") + "/audit.git").deposit(log.at(9), 0)
