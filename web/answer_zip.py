@@ -18,7 +18,7 @@ ZIP = "application/zip"
 MOST_PROVED = 2_000
 
 
-def answer_zip(settings: Settings, connection: Connection, answer: Answer) -> Response:
+def answer_zip(settings: Settings, connection: Connection, account_id: str, answer: Answer) -> Response:
     """A download; `Grantbook-Unproved` counts the events that no checkpoint holds yet. `Refused`: nothing is signed, or it cites too many."""
     signed = newest(settings, connection)
     if signed is None:
@@ -26,6 +26,6 @@ def answer_zip(settings: Settings, connection: Connection, answer: Answer) -> Re
     if len(answer.cited) > MOST_PROVED:
         raise Refused(f"The answer cites {len(answer.cited):,} events: ask for less, or export the ledger.")
     out = io.BytesIO()
-    waiting = write_evidence(connection, signed, answer.cited, {"answer.json": as_json(answer)}, out)
+    waiting = write_evidence(connection, signed, account_id, answer.cited, {"answer.json": as_json(answer)}, out)
     name = f'attachment; filename="{answer.question}-{answer.position}.zip"'
     return Response(out.getvalue(), content_type=ZIP, headers={"Content-Disposition": name, "Grantbook-Unproved": str(len(waiting))})

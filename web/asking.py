@@ -26,6 +26,9 @@ def asking_of(services: Services, account_id: str, connection: Connection, quest
     if missing:
         either = " or " if missing == question.needed else " and "
         raise InvalidInput(f"This question needs {either.join(missing)}.", field=missing[0])
+    since, until = _clamped(given.get("since")), _clamped(given.get("until"))
+    if since is not None and until is not None and until < since:
+        raise InvalidInput("The end (until) comes before the beginning (since).", field="until")
     now = Moment(head(connection), services.clock())
     client, user, grant, project = given.get("client"), given.get("user"), given.get("grant"), given.get("project")
     return Asking(
@@ -36,8 +39,8 @@ def asking_of(services: Services, account_id: str, connection: Connection, quest
         grant_id=_session(grant) if grant else None,
         project_id=project_asked(services, account_id, project) if project else None,
         scope=given.get("scope") or None,
-        since=_clamped(given.get("since")),
-        until=_clamped(given.get("until")),
+        since=since,
+        until=until,
         sample=given.get("sample"),
         seed=given.get("seed") or "",
         event=_event(now, given.get("event")),

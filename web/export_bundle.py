@@ -69,7 +69,7 @@ def write_proved(
         signed = newest(app.settings, connection)
         said = manifest(app, connection, counter, signed, account_id=account_id, kind=kind, filters=taken.filters, event=None)
         bundle.writestr("manifest.json", said)
-        return add_proofs(bundle, connection, signed, positions)
+        return add_proofs(bundle, connection, signed, account_id, positions)
 
 
 class _Pipe(io.RawIOBase):

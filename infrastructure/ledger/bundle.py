@@ -29,17 +29,20 @@ Check it with the verifier, one file that needs only Python and the package `cry
 """
 
 
-def proof_of(connection: Connection, signed: Signed, position: int) -> tuple[bytes, str]:
-    """Leaf bytes and proof file (c2sp.org/tlog-proof) of the event at a position up to the checkpoint's size."""
-    ((_, leaf, proof),) = proofs_of(connection, signed, (position,))
+def proof_of(connection: Connection, signed: Signed, position: int, account_id: str | None = None) -> tuple[bytes, str]:
+    """Leaf bytes and proof file (c2sp.org/tlog-proof) of the event (of the account, if one is given) at a position up to the checkpoint's size."""
+    ((_, leaf, proof),) = proofs_of(connection, signed, (position,), account_id)
     return leaf, proof
 
 
-def proofs_of(connection: Connection, signed: Signed, positions: Iterable[int]) -> Iterator[tuple[int, bytes, str]]:
-    """The same for several events, with their positions: what their paths share of the tree is read once."""
+def proofs_of(connection: Connection, signed: Signed, positions: Iterable[int], account_id: str | None) -> Iterator[tuple[int, bytes, str]]:
+    """The same for several events, with their positions: what their paths share of the tree is read once. If an account is given,
+    events of others are left out."""
     tree = store.tree(connection, signed.size)
     for position in positions:
-        ((_, leaf),) = store.entries(connection, position - 1, position)
+        leaf = next((found for _, found in store.entries(connection, position - 1, position, account_id)), None)
+        if leaf is None:
+            continue
         path = tree.inclusion(position - 1)
         lines = [PROOF_HEADER, f"index {position - 1}", *(base64.b64encode(step).decode() for step in path)]
         yield position, leaf, "\n".join(lines) + "\n\n" + signed.note

@@ -25,21 +25,26 @@ Unpack it and check each event with the verifier, one file that needs only Pytho
 """
 
 
-def write_evidence(connection: Connection, signed: Signed, positions: Iterable[int], files: Mapping[str, object], out: IO[bytes] | Path) -> list[int]:
-    """Write a zip of `files` (as JSON) with the events at these positions. Returns those that the checkpoint doesn't hold yet: they are left out."""
+def write_evidence(
+    connection: Connection, signed: Signed, account_id: str, positions: Iterable[int], files: Mapping[str, object], out: IO[bytes] | Path
+) -> list[int]:
+    """Write a zip of `files` (as JSON) with the account's events at these positions.
+
+    Returns those that no checkpoint holds yet: they are left out.
+    """
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("README.txt", _READ_ME)
         for name, content in files.items():
             bundle.writestr(name, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False))
         bundle.writestr("checkpoint", signed.note)
-        return add_proofs(bundle, connection, signed, positions)
+        return add_proofs(bundle, connection, signed, account_id, positions)
 
 
-def add_proofs(bundle: zipfile.ZipFile, connection: Connection, signed: Signed | None, positions: Iterable[int]) -> list[int]:
-    """Add each event and its proof. Returns the positions that the checkpoint, if there is one, doesn't hold yet: they are left out."""
+def add_proofs(bundle: zipfile.ZipFile, connection: Connection, signed: Signed | None, account_id: str, positions: Iterable[int]) -> list[int]:
+    """Add each event of the account and its proof. Returns the positions that it does not hold yet: they are left out."""
     wanted, size = sorted(set(positions)), 0 if signed is None else signed.size
     if signed is not None:
-        for position, leaf, proof in proofs_of(connection, signed, (p for p in wanted if p <= size)):
+        for position, leaf, proof in proofs_of(connection, signed, (p for p in wanted if p <= size), account_id):
             bundle.writestr(f"events/{position}.leaf", leaf)
             bundle.writestr(f"events/{position}.tlog-proof", proof)
     return [p for p in wanted if p > size]

@@ -19,6 +19,10 @@ class Moment:
     position: int
     at: datetime
 
+    def precedes(self, other: Moment) -> bool:
+        """Whether less had happened, or it was earlier."""
+        return self.position < other.position or self.at < other.at
+
 
 def head(connection: Connection) -> int:
     """The last position."""

@@ -90,7 +90,7 @@ def export_to(app: App, services: Services, account_id: str, member_id: UUID, pa
         bundle.add_json("events.json", events)
         proven = [event["position"] for event in events if signed is not None and event["position"] <= signed.size]
         if signed is not None:
-            _prove(bundle, connection, signed, proven)
+            _prove(bundle, connection, signed, account_id, proven)
         facts = {"format": FORMAT, "account": account_id, "member": str(member_id), "made_at": services.clock(), "events": len(events)}
         manifest = json.dumps(
             {**facts, "proven": len(proven), "size": signed.size if signed else 0, "files": bundle.sums}, default=_plain, indent=1, sort_keys=True
@@ -147,9 +147,9 @@ def _told(app: App, found: PositionedEvent, member_id: str) -> dict[str, Any]:
     return {**head, "facts": facts, "event_key": base64.b64encode(key.key).decode() if key else None}
 
 
-def _prove(bundle: _Bundle, connection: Connection, signed: Signed, positions: list[int]) -> None:
+def _prove(bundle: _Bundle, connection: Connection, signed: Signed, account_id: str, positions: list[int]) -> None:
     bundle.add("checkpoint", signed.note)
-    for position, leaf, proof in proofs_of(connection, signed, positions):
+    for position, leaf, proof in proofs_of(connection, signed, positions, account_id):
         bundle.add(f"proofs/{position}.leaf", leaf)
         bundle.add(f"proofs/{position}.tlog-proof", proof)
 

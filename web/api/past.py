@@ -45,7 +45,7 @@ def show_difference(query: dict[str, Any]) -> Any:
     with context.views() as conn:
         earlier = _moment(conn, query)
         later = _moment(conn, {"at": query.get("until"), "position": query.get("until_position")}, "until_position")
-        if later.position < earlier.position:
+        if later.precedes(earlier):
             raise InvalidInput("The later moment comes before the earlier one.", field="until")
         app = context.grantbook()
         found = differences(compare(Past(conn, app.store.mapper, app.keyring, context.account_id()), earlier, later, asked))

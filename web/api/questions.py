@@ -48,7 +48,7 @@ def prove_answer(query: dict[str, Any], question: str) -> Any:
     """Ask one, and get the answer with the events that it cites and their proofs, to be checked offline with the verifier."""
     with context.views() as connection:
         answer = _answered(connection, question, query)
-        return answer_zip(context.grantbook().settings, connection, answer)
+        return answer_zip(context.grantbook().settings, connection, context.account_id(), answer)
 
 
 def _answered(connection: Connection, question: str, query: dict[str, Any]) -> Answer:

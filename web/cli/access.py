@@ -85,7 +85,7 @@ def difference(
         earlier = moment_given(connection, time, position)
         is_now = until is None and until_position is None
         later = Moment(head(connection), cli.services.clock()) if is_now else moment_given(connection, until, until_position)
-        if later.position < earlier.position:
+        if later.precedes(earlier):
             raise click.UsageError(f"The later moment (event {later.position:,}) comes before the earlier one (event {earlier.position:,}).")
         found = differences(compare(Past(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id), earlier, later, asked))
     if cli.out.as_json:

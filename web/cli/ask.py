@@ -120,7 +120,7 @@ def _prove(cli: Cli, connection: Any, answer: Answer, path: Path) -> None:
     signed = newest(cli.app.settings, connection)
     if signed is None:
         raise Refused("Nothing is signed yet, so nothing can be proved: a running server's projector signs.")
-    waiting = write_evidence(connection, signed, answer.cited, {"answer.json": as_json(answer)}, path)
+    waiting = write_evidence(connection, signed, cli.account_id, answer.cited, {"answer.json": as_json(answer)}, path)
     if waiting:
         cli.out.warn(f"Not in a checkpoint yet, so without a proof: events {', '.join(map(str, waiting))}. Ask again in two seconds.")
     proved = counted(len(answer.cited) - len(waiting), "event")

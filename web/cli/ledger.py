@@ -54,7 +54,7 @@ def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
             if position > signed.size:
                 raise Refused(f"Event {position} is in the log, but not yet in a checkpoint: try again in two seconds.")
         folder.mkdir(parents=True, exist_ok=True)
-        for position, leaf, proof in proofs_of(connection, signed, positions):
+        for position, leaf, proof in proofs_of(connection, signed, positions, cli.account_id):
             (folder / f"{position}.leaf").write_bytes(leaf)
             (folder / f"{position}.tlog-proof").write_text(proof, encoding="utf-8")
     names = [f"{position}{suffix}" for position in positions for suffix in (".leaf", ".tlog-proof")]

@@ -27,7 +27,10 @@ class PointInTime(click.ParamType[datetime]):
             return value
         ago = _AGO.match(value.strip())
         if ago:
-            return now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            try:
+                return now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            except OverflowError:
+                self.fail(f"{value!r} is before the year 1: give a later time.", param, ctx)
         try:
             found = datetime.fromisoformat(value.strip())
         except ValueError:

@@ -48,7 +48,7 @@ def file(conn: Any, account_id: str, position: int, kind: str) -> Response:
         raise NotFound("There is no such event.")
     if signed is None or signed.size < position:
         raise NotFound("The event is in the log, not yet in a checkpoint: come back in two seconds.")
-    leaf, proved = proof_of(conn, signed, position)
+    leaf, proved = proof_of(conn, signed, position, account_id)
     body, media = (leaf, _STREAM) if kind == "leaf" else (proved.encode(), "text/plain; charset=utf-8")
     return Response(
         body, content_type=media, headers={"Content-Disposition": f'attachment; filename="{position}.{kind}"', "Cache-Control": "no-store"}

@@ -44,4 +44,5 @@ def proof() -> Response:
         found = explain_asking.read(conn, explain_asking.given(request.args))
         if found.asking is None:
             raise InvalidInput(" ".join(found.errors.values()))
-        return answer_zip(context.grantbook().settings, conn, explain_views.answered(context.past(conn), found.asking))
+        answer = explain_views.answered(context.past(conn), found.asking)
+        return answer_zip(context.grantbook().settings, conn, str(context.account().id), answer)

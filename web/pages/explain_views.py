@@ -34,11 +34,10 @@ def address(query: Mapping[str, str | int], *, proof: bool = False) -> str:
     return f"{url_for('settings.explain.proof' if proof else 'settings.explain.show')}?{urlencode(query)}"
 
 
-def why(member_id: str, client_stream: str, scopes: Iterable[str], position: int | None = None) -> str:
-    """Why an app may do the first of these things for a person, right after an event or now; empty where there is nothing to ask about."""
+def why(member_id: str, client_stream: str, scopes: Iterable[str], **moment: str) -> str:
+    """Why an app may do the first of these things for a person, now or at the `moment` (`position` or `at`); empty where there is nothing to ask."""
     scope = next((code for code in in_order(scopes) if code != OFFLINE_ACCESS), None)
-    after = {"position": str(position)} if position else {}
-    return address({"user": member_id, "client": client_stream, "scope": scope, **after}) if scope else ""
+    return address({"user": member_id, "client": client_stream, "scope": scope, **moment}) if scope else ""
 
 
 def replay_url(position: int | None = None) -> str:

@@ -124,14 +124,18 @@ def _figures(then: Sequence[Held], later: Sequence[Held]) -> tuple[Figure, ...]:
 
 def _row(pair: Pair, cause: Causes, span: Span) -> Row:
     changed, ids = pair.change != "same", (pair.member_id, pair.client_stream)
-    place = span.later.position if span.until else None
-    later = explain_views.why(*ids, pair.gone or pair.new or pair.now or pair.then, place) if changed else ""
+    later = explain_views.why(*ids, pair.gone or pair.new or pair.now or pair.then, **(_asked(span.later, span) if span.until else {}))
     return Row(
         member_id=pair.member_id, person=pair.member_name or "Erased", app=pair.client_name, client_id=pair.client_stream, then=_reach(pair.then),
         change=pair.change, words=_words(pair, cause, span), gone=pair.gone if pair.now else (), new=pair.new if changed else (), by=cause.by,
-        because=tuple(sorted({*pair.because, *cause.by})), why_then=explain_views.why(*ids, pair.then or pair.now, span.moment.position),
-        why_later=later,
+        because=tuple(sorted({*pair.because, *cause.by})), why_then=explain_views.why(*ids, pair.then or pair.now, **_asked(span.moment, span)),
+        why_later=later if changed else "",
     )  # fmt: skip
+
+
+def _asked(moment: Moment, span: Span) -> dict[str, str]:
+    """The moment in a link: after the last event it is the clock that counts, as time alone ends sessions too."""
+    return {"at": moment.at.isoformat()} if moment.position == span.now.position else {"position": str(moment.position)}
 
 
 def _reach(scopes: Scopes) -> tuple[Reach, ...]:

@@ -42,7 +42,7 @@ def reading(past: Past, asking: Asking) -> Answer:
     """Who took parts of the audit log, what happened to the log's signing, and each event that waited for a checkpoint longer than it may."""
     answer = _entries(past, asking, "reading", _is_no_deposit, "Nobody exported anything", event_type=READING)
     late = [
-        Line({"what": "signed late", "at": at, "seconds": seconds_between(at - waited, at)}, {"checkpoint": (size,)})
+        Line({"what": "signed late", "at": at, "seconds": seconds_between(at - waited, at), "checkpoint_size": size})
         for size, at, waited in past.connection.execute(_LATE, (asking.moment.position, LATE_S, MOST)).fetchall()
         if (asking.since is None or at >= asking.since) and (asking.until is None or at < asking.until)
     ]

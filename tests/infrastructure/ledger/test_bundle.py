@@ -7,11 +7,13 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from infrastructure.ledger import store, verifier
 from infrastructure.ledger.bundle import proof_of, write_bundle
+from infrastructure.ledger.evidence import write_evidence
 from infrastructure.ledger.verifier import NotProven, check_bundle, check_proof, leaf_hash
 from tests.infrastructure.ledger.given import ORIGIN, VKEY, Book, book
 from tests.infrastructure.store import given
@@ -113,6 +115,13 @@ def test_an_event_of_the_middle_is_proved_by_itself(ours: Book) -> None:
         check_proof(leaf + b" ", proof, VKEY)
     with pytest.raises(NotProven):
         check_proof(leaf, proof.replace("index 6", "index 7"), VKEY)
+
+
+def test_what_another_account_did_stands_in_no_zip(ours: Book, tmp_path: Path) -> None:
+    for account_id, proved in ((str(ours.world.account), ["events/3.leaf", "events/3.tlog-proof"]), (str(uuid4()), [])):
+        write_evidence(ours.connection, newest(ours), account_id, [3], {}, tmp_path / "answer.zip")
+        with zipfile.ZipFile(tmp_path / "answer.zip") as found:
+            assert [name for name in found.namelist() if name.startswith("events/")] == proved
 
 
 def test_the_verifier_runs_alone_with_nothing_of_ours(ours: Book, bundle: Path, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_9_a_late_checkpoint_is_told(own_history: History) -> None:
     )
     history.connection.execute(sql, (size, bytes(32)))
     (line,) = history.ask("reading").lines
-    assert (line.facts["seconds"], line.because) == (9.0, {"checkpoint": (size,)})
+    assert (line.facts["seconds"], line.facts["checkpoint_size"], line.because) == (9.0, size, {})
 
 
 def test_10_an_entry_has_all_that_it_must_and_is_unaltered(history: History) -> None:

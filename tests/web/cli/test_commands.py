@@ -252,13 +252,16 @@ def test_two_moments_are_compared(grantbook: Grantbook) -> None:
     assert "not both" in grantbook.refused("access", "difference", "7d", "--until", "1d", "--until-position", "2", code=2)
     assert "comes before" in grantbook.refused("access", "difference", "--position", "2", "--until-position", "1", code=2)
     assert "no event 999999" in grantbook.refused("access", "difference", "--position", "999999")
+    assert "comes before" in grantbook.refused("access", "difference", "2999-01-01", code=2)
+    assert "before the year 1" in grantbook.refused("access", "difference", "999999w", code=2)
+    assert "comes before the beginning" in grantbook.refused("ask", "difference", "--since", "1d", "--until", "2d", code=2)
 
 
 def test_a_question_is_asked_and_its_wrong_values_are_told(grantbook: Grantbook) -> None:
     found = grantbook("ask", "kept")
     assert found["lines"][0]["because"] == {"first": [1]}
     assert "kept and ready" in grantbook.run("ask", "kept").stdout
-    (member,) = grantbook("member", "list")
+    member = next(m for m in grantbook("member", "list") if m["email"] == "admin@acme.example")
     deeds = grantbook("ask", "deeds", "--user", "admin@acme.example")
     assert deeds == grantbook("ask", "deeds", "--user", member["member_id"]) | {"at": deeds["at"], "position": deeds["position"]}
     assert "Give --session or --user or --client" in grantbook.refused("ask", "ending", code=2)

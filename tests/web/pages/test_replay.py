@@ -128,6 +128,15 @@ def test_now_is_the_same_as_now(admin: Person) -> None:
     assert "Nothing has changed since." in text_of(only)
 
 
+def test_what_is_explained_is_the_moment_that_was_judged(past: Past, admin: Person) -> None:
+    """Now is a time, as sessions end by time alone; an earlier moment is an event's."""
+    now = admin.http.get("/settings/replay").text
+    assert re.search(r'href="/settings/explain\?[^"]*&amp;at=20', now)
+    assert not re.search(r'href="/settings/explain\?[^"]*position=', now)
+    then = admin.http.get("/settings/replay", params={"position": past.before}).text
+    assert re.search(rf'href="/settings/explain\?[^"]*position={past.before}', then)
+
+
 def test_a_person_and_a_project_narrow_the_question(past: Past, admin: Person) -> None:
     assert set(rows(admin.http.get("/settings/replay", params={"position": past.before, "user": "castillo"}).text)) == {"Old Tool"}
     sales = admin.http.get("/settings/replay", params={"position": past.before, "project": past.site.projects["Sales"]}).text
