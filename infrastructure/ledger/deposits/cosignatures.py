@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,14 +20,27 @@ class WitnessKey:
     vkey: str
 
     def line_in(self, answer: str, note: str) -> tuple[str, datetime] | None:
-        """The signature line of this witness over the note, and when it signed (UTC); None where there is none that holds."""
+        """The signature line of this witness over the note, and when it signed (UTC); None where there is none that holds.
+
+        Made anew from what was checked: nothing else of the answer is kept."""
         text = note.partition("\n\n")[0]
-        for line in answer.split("\n"):
+        for line in map(self._made_anew, answer.split("\n")):
             try:
-                return f"{line}\n", cosigned_at(f"{text}\n\n{line}\n", self.vkey)
+                return line, cosigned_at(f"{text}\n\n{line}", self.vkey)
             except NotProven:
                 continue
         return None
+
+    def _made_anew(self, line: str) -> str:
+        """Name, key id, time and signature of a line, and nothing more; empty where it is not one of this witness."""
+        beginning = f"\u2014 {self.name} "
+        if not line.startswith(beginning):
+            return ""
+        try:
+            blob = base64.b64decode(line.removeprefix(beginning), validate=True)
+        except ValueError:
+            return ""
+        return f"{beginning}{base64.b64encode(blob).decode()}\n"
 
 
 def read_witness_key(vkey: str) -> WitnessKey:

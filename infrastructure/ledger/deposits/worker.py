@@ -131,6 +131,13 @@ class _PlaceThread(threading.Thread):
             return self._keep(connection, self._trouble(signer, known, str(error), self._pauses.ahead, error))
         except PlaceFailed as error:
             return self._keep(connection, self._trouble(signer, known, str(error), self._back_off(known)))
+        except (*LOST, Busy):
+            raise
+        except Exception as error:
+            if self._demoted.is_set():
+                raise
+            log.exception("ledger.deposit_broke", place=self._place.name)
+            return self._keep(connection, self._trouble(signer, known, _unforeseen(error), self._back_off(known)))
         finally:
             self._depositing.has_spoken(self._place)
         self._depositing.object(self._place, None)
@@ -188,8 +195,9 @@ class _PlaceThread(threading.Thread):
             return
         place = self._place.kind, self._place.name
         told = {"kind": place[0], "place": place[1], "size": signed.size, "root": signed.root.hex(), "receipt": receipt.told}
-        checkpoint_deposited(self._services, record.whose_news(connection, before, signed.size), log=signer.origin, **told)
-        record.keep(connection, signer.origin, *place, signed.size, signed.root, receipt)
+        with connection.transaction():  # kept first: what can't be kept is not told, each time anew
+            record.keep(connection, signer.origin, *place, signed.size, signed.root, receipt)
+            checkpoint_deposited(self._services, record.whose_news(connection, before, signed.size), log=signer.origin, **told)
         log.info("ledger.deposited", kind=place[0], place=place[1], size=signed.size)
 
     def _asked(self, ask: Callable[[], _T]) -> _T:
@@ -200,7 +208,7 @@ class _PlaceThread(threading.Thread):
             raise
         except Exception as error:
             log.exception("ledger.deposit_broke", place=self._place.name)
-            raise PlaceFailed(f"It failed in a way that was not foreseen ({type(error).__name__}): see the projector's log.") from error
+            raise PlaceFailed(_unforeseen(error)) from error
 
     def _trouble(self, signer: LogSigner, known: Trouble | None, why: str, pause: float, ahead: PlaceAhead | None = None) -> Trouble:
         at, stopping = now(), ahead is not None or (known is not None and known.ahead)
@@ -220,3 +228,7 @@ class _PlaceThread(threading.Thread):
         log.warning("ledger.deposit_failed", kind=self._place.kind, place=self._place.name, why=found.why, times=found.times)
         record.set_trouble(connection, self._place.kind, self._place.name, found)
         return max(0.0, (found.next_try - now()).total_seconds())
+
+
+def _unforeseen(error: Exception) -> str:
+    return f"It failed in a way that was not foreseen ({type(error).__name__}): see the projector's log."

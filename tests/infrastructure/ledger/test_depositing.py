@@ -21,7 +21,7 @@ from infrastructure.database import connect
 from infrastructure.ledger import adoption, store, verifier
 from infrastructure.ledger.bundle import proof_of
 from infrastructure.ledger.deposits import record
-from infrastructure.ledger.deposits.places import Kind
+from infrastructure.ledger.deposits.places import Kind, Receipt
 from infrastructure.ledger.deposits.state import PlaceState, places
 from infrastructure.ledger.deposits.worker import Depositing, Pauses
 from infrastructure.ledger.notes import LogSigner
@@ -267,6 +267,23 @@ def test_a_place_that_fails_is_told_and_stops_no_signing_until_it_works_again(wo
         goes_on_until(lambda: leading.sizes() == [leading.newest().size] or leading.sizes() > [0])
         until(lambda: leading.places()[0].failing_since is None)
         assert not [said for said in leading.app.status().warnings if "deposited" in said]
+
+
+def test_what_can_not_be_kept_is_not_told_and_is_the_place_s_trouble(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep, broken = record.keep, threading.Event()
+    broken.set()
+
+    def unkept(connection: Any, origin: str, kind: Kind, place: str, size: int, root: bytes, receipt: Receipt) -> None:
+        keep(connection, origin, kind, place, size, root, replace(receipt, told="\x00") if broken.is_set() else receipt)
+
+    monkeypatch.setattr("infrastructure.ledger.deposits.worker.record.keep", unkept)
+    with leader(world, Deposits(folder=folder)) as leading, leading.term() as goes_on_until:
+        goes_on_until(lambda: leading.places()[0].failures > 2)
+        assert leading.places()[0].why == "It failed in a way that was not foreseen (DataError): see the projector's log."
+        assert "ledger.checkpoint_deposited" not in topics(world)
+        broken.clear()
+        goes_on_until(lambda: leading.sizes() > [0] and leading.places()[0].failing_since is None)
+        assert topics(world).count("ledger.checkpoint_deposited") == 1
 
 
 # ---- a database that was set back

@@ -252,9 +252,12 @@ def test_a_server_that_sends_elsewhere_sends_no_password_there(log: Log) -> None
         asked.append(request)
         return reply(b"", "401 Unauthorized", "text/plain", 'WWW-Authenticate: Basic realm="elsewhere"')
 
-    with answering(ask_who) as other, answering(lambda it: reply(b"", "302 Found", "text/plain", f"Location: {other}{it.path}")) as url:
-        with pytest.raises(PlaceFailed, match=r"^git ls-remote failed: .*302"):
-            GitRepository(url.replace("://", "://me:secret@") + "/audit.git").holds(log.signer)
+    with (
+        answering(ask_who) as other,
+        answering(lambda it: reply(b"", "302 Found", "text/plain", f"Location: {other}{it.path}")) as url,
+        pytest.raises(PlaceFailed, match=r"^git ls-remote failed: .*302"),
+    ):
+        GitRepository(url.replace("://", "://me:secret@") + "/audit.git").holds(log.signer)
     assert asked == []
 
 

@@ -156,6 +156,17 @@ def test_a_cosignature_that_is_not_the_configured_witness_s_over_this_checkpoint
         deposit(reply(answers[what].encode("utf-8", "surrogatepass")), log.at(9))
 
 
+@pytest.mark.parametrize("tail", ["\x0bgarbage \x00", "\r", "\u2028\u2014 somebody AAAA", "\x0b" + "A" * 100_000, " ", "AAAA"])
+def test_what_follows_a_good_cosignature_in_its_line_is_not_taken_with_it(tail: str) -> None:
+    """Lines end with a line feed only, whatever else Python takes for an end; the same witness's next line counts."""
+    given = Log().at(9)
+    good = OURS.line(given.note)
+    spoiled = good.removesuffix("\n") + tail + "\n"
+    with pytest.raises(PlaceFailed, match=r"^It answered without a cosignature"):
+        deposit(reply(spoiled.encode()), given)
+    assert deposit(reply((spoiled + good).encode()), given) == good
+
+
 @pytest.mark.parametrize("late", [timedelta(minutes=30), timedelta(days=-1), timedelta(days=9_000)])
 def test_a_cosignature_of_another_time_is_none(late: timedelta) -> None:
     given = Log().at(9)
