@@ -11,12 +11,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from infrastructure.ledger.deposits.agreement import held_already
-from infrastructure.ledger.deposits.places import Deposit, Kind, PlaceFailed, Receipt, signed_by
+from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceFailed, Receipt, signed_by
 from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.verifier import Checkpoint
 
 _FILE = re.compile(r"[0-9]{12,19}\.checkpoint")
-_LARGEST = 64 * 1024
 
 
 class Folder:
@@ -68,7 +67,7 @@ class Folder:
 
 def _read(path: Path, signer: LogSigner) -> Checkpoint | None:
     with path.open("rb") as file:
-        return signed_by(file.read(_LARGEST).decode("utf-8", "replace"), signer)
+        return signed_by(file.read(LARGEST).decode("utf-8", "replace"), signer)
 
 
 def _write(path: Path, text: str) -> None:

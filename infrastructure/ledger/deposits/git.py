@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from infrastructure.ledger.deposits.agreement import held_already
 from infrastructure.ledger.deposits.git_program import Git, read_repository
-from infrastructure.ledger.deposits.places import Deposit, Kind, PlaceFailed, Receipt, signed_by
+from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceFailed, Receipt, signed_by
 from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.verifier import Checkpoint
 
@@ -64,7 +64,10 @@ def _newest(git: Git, entries: list[bytes], signer: LogSigner) -> Checkpoint | N
     found = next((entry for entry in entries if _name(entry) == _file_of(signer)), None)
     if found is None:
         return None
-    return signed_by(git("cat-file", "-p", found.partition(b"\t")[0].split()[2].decode()).decode("utf-8", "replace"), signer)
+    blob = found.partition(b"\t")[0].split()[2].decode()
+    if int(git("cat-file", "-s", blob)) > LARGEST:
+        return None
+    return signed_by(git("cat-file", "-p", blob).decode("utf-8", "replace"), signer)
 
 
 def _commit(git: Git, given: Deposit, parent: str | None, entries: list[bytes]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import selectors
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from infrastructure.ledger.deposits.places import PlaceFailed
@@ -22,6 +25,9 @@ _KEPT = (
 _WHO = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in (("NAME", "Grantbook"), ("EMAIL", "ledger@localhost"))}
 _QUIETLY = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.hooksPath=/dev/null", "-c", "http.followRedirects=false")
 _ANSWERS = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$LEDGER_USER" "$LEDGER_PASSWORD"; }; f'
+LARGEST = 4 * 1024**2
+"""Bytes of what one program may print: names of some ten thousand files."""
+_SAID = 64 * 1024
 _WHO_ASKS = re.compile(r"(?<=://)[^/@\s]+@")
 _FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/'\":]+/)+")
 
@@ -64,23 +70,32 @@ class Git:
 
     def __call__(self, *arguments: str, given: bytes = b"") -> bytes:
         """What it printed. It has a group of its own, so that what it started ends with it."""
-        try:
-            process = subprocess.Popen(
-                ["git", *_QUIETLY, *self._credentials(), *arguments], cwd=self._folder, env=self._environment(),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            )  # fmt: skip
-        except OSError:
-            raise PlaceFailed("The program `git` can't be run: install it on the machine that runs Grantbook.") from None
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            file.write(given)
+            file.seek(0)
+            process = self._started(arguments, file)
         with process:
             try:
-                printed, said = process.communicate(given, timeout=max(0.0, self._until - time.monotonic()))
+                printed, said = _read(process, self._until)
+                process.wait(max(0.0, self._until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 raise PlaceFailed(f"git {arguments[0]} did not end in time.") from None
+            except _TooLong:
+                raise PlaceFailed(f"git {arguments[0]} printed more than {LARGEST // 1024**2} MiB: the repository is none of checkpoints.") from None
             finally:
                 _end(process)
         if process.returncode:
             raise PlaceFailed(f"git {arguments[0]} failed: {self._plainly(said + _refusals(printed))}.")
         return printed
+
+    def _started(self, arguments: tuple[str, ...], given: IO[bytes]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                ["git", *_QUIETLY, *self._credentials(), *arguments], cwd=self._folder, env=self._environment(),
+                stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            )  # fmt: skip
+        except OSError:
+            raise PlaceFailed("The program `git` can't be run: install it on the machine that runs Grantbook.") from None
 
     def _credentials(self) -> list[str]:
         """For this very server: whatever asks for another one is told nothing."""
@@ -106,6 +121,35 @@ class Git:
             text = text.replace(secret, "…") if secret else text
         text = _FOLDERS.sub("", _WHO_ASKS.sub("", text))
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200].rstrip(".") or "it said nothing"
+
+
+class _TooLong(Exception):
+    pass
+
+
+def _read(process: subprocess.Popen[bytes], until: float) -> tuple[bytes, bytes]:
+    """What it printed, and the beginning of what it said besides; `TimeoutExpired` where it goes on beyond `until`."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    found = {process.stdout: bytearray(), process.stderr: bytearray()}
+    with selectors.DefaultSelector() as open_ones:
+        for each in found:
+            open_ones.register(each, selectors.EVENT_READ)
+        while open_ones.get_map():
+            left = until - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, left)
+            for key, _ in open_ones.select(left):
+                part = os.read(key.fd, 65_536)
+                if not part:
+                    open_ones.unregister(key.fileobj)
+                elif key.fileobj is process.stderr:
+                    found[process.stderr] += part[: _SAID - len(found[process.stderr])]
+                else:
+                    found[process.stdout] += part
+                if len(found[process.stdout]) > LARGEST:
+                    raise _TooLong
+    return bytes(found[process.stdout]), bytes(found[process.stderr])
 
 
 def _refusals(printed: bytes) -> bytes:

@@ -10,6 +10,8 @@ from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.verifier import Checkpoint, NotProven, open_checkpoint
 
 Kind = Literal["folder", "witness", "timestamp", "git"]
+LARGEST = 64 * 1024
+"""Bytes of a checkpoint: what is longer is none."""
 
 
 class PlaceFailed(Exception):
