@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from infrastructure.settings_source import Source, a_folder, a_number, an_http_url
 
@@ -87,7 +87,21 @@ def _certificates(path: Path) -> str:
 def _a_repository(text: str, folder: Path) -> str:
     """An address, or the path of a repository on this machine: as git takes them, but none that runs a program."""
     if _REMOTE.fullmatch(text):
+        if not _readable(text):
+            raise ValueError("is no address that can be read: it must name a server, as https://git.example/audit.git does")
         return text
     if "://" in text or "::" in text or text.startswith("-") or "\n" in text:
         raise ValueError("must be a path, or an address that begins with https://, ssh://, file:// or user@host:")
     return str(folder / a_folder(text))
+
+
+def _readable(address: str) -> bool:
+    """Whether it names a server (of a file none is needed), and nothing in it can't be told to a program."""
+    if "://" not in address:
+        return True
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return (bool(host) or parts.scheme == "file") and unquote(parts.netloc).isprintable()

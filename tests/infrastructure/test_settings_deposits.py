@@ -60,7 +60,8 @@ def test_each_place_is_read_and_named_without_a_path_or_password(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "given", ["audit.git", "~/audit.git", "/srv/audit.git", "git@git.example:audit/ledger.git", "ssh://git.example/a", "file:///a"]
+    "given",
+    ["audit.git", "~/audit.git", "/srv/audit.git", "git@git.example:audit/ledger.git", "ssh://git.example/a", "file:///a", "https://[::1]:8443/a"],
 )
 def test_a_repository_is_a_path_or_an_address(tmp_path: Path, given: str) -> None:
     git = read(tmp_path, GIT=given).deposits.git
@@ -96,6 +97,11 @@ def test_all_wrong_ones_are_reported_together(tmp_path: Path) -> None:
         ({"TIMESTAMP_CA": "away.pem"}, "can't be read"),
         ({"GIT": "--upload-pack=id"}, "must be a path, or an address"),
         ({"GIT": "git://git.example/a"}, "must be a path, or an address"),
+        ({"GIT": "https://[::1/x"}, "is no address that can be read: it must name a server"),
+        ({"GIT": "ssh://git@[git.example]/x"}, "is no address that can be read: it must name a server"),
+        ({"GIT": "https://git.example:port/x"}, "is no address that can be read: it must name a server"),
+        ({"GIT": "https:///x"}, "is no address that can be read: it must name a server"),
+        ({"GIT": "https://me:pass%00word@git.example/x"}, "is no address that can be read: it must name a server"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, settings: dict[str, str], said: str) -> None:
