@@ -198,6 +198,14 @@ def test_another_past_of_the_same_size_is_understood_in_the_protocol_s_first_ver
         deposit([of_size(9), of_size(9)], Log().at(9))
 
 
+def test_a_first_checkpoint_that_is_refused_is_no_other_past() -> None:
+    refused = reply(b"no proof", "422 Unprocessable Entity")
+    with pytest.raises(PlaceFailed, match=r"^It answered 422: no proof\.$"):
+        deposit(refused, Log().at(9))
+    with pytest.raises(PlaceAhead, match=r"^It has signed for 4 entries of this log which are not the first 4"):
+        deposit(refused, Log().at(9), last=4)
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
