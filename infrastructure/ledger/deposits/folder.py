@@ -66,6 +66,8 @@ class Folder:
 
 
 def _read(path: Path, signer: LogSigner) -> Checkpoint | None:
+    if not path.is_file():  # to open a pipe would wait for who writes to it
+        return None
     with path.open("rb") as file:
         return signed_by(file.read(LARGEST).decode("utf-8", "replace"), signer)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from infrastructure.ledger.deposits.folder import Folder
 from infrastructure.ledger.deposits.places import PlaceAhead, PlaceFailed
 from infrastructure.ledger.notes import LogSigner
+from infrastructure.ledger.verifier import Checkpoint
 from tests.infrastructure.ledger.deposits.given import Log
 
 
@@ -81,6 +84,19 @@ def test_logs_of_other_names_and_files_of_others_don_t_count(folder: Path, log: 
         place.deposit(log.at(99), 9)
     assert (inside / "000000000099.checkpoint").read_bytes() == b"\xff\x00 not ours"
     place.deposit(log.at(100), 9)
+
+
+def test_what_is_no_file_is_no_checkpoint_and_is_not_waited_for(folder: Path, log: Log) -> None:
+    place = Folder(folder)
+    inside = (folder / place.deposit(log.at(9), 0).kept).parent
+    os.mkfifo(inside / "000000000098.checkpoint")
+    (inside / "000000000097.checkpoint").mkdir()
+    found: list[Checkpoint | None] = []
+    asking = threading.Thread(target=lambda: found.append(place.holds(log.signer)), daemon=True)
+    asking.start()
+    asking.join(30)
+    assert [each.size for each in found if each] == [9]
+    place.deposit(log.at(10), 9)
 
 
 @contextmanager
