@@ -94,3 +94,4 @@ class Replay:
     toggle: str
     given: dict[str, str]
     projects: dict[str, str] = field(default_factory=dict)
+    nothing: str = "No app could do anything for anybody, then or now."

@@ -15,11 +15,12 @@ from domain.account import Account
 from infrastructure.past import changes
 from infrastructure.past.answers import Past
 from infrastructure.past.comparison import Change, Pair, Scopes
-from infrastructure.past.holders import Asked, Held
+from infrastructure.past.holders import Held
 from infrastructure.past.moments import Moment, head, moment_of
 from web.differences import Causes, causes, compare, key
 from web.pages import explain_views
 from web.pages.formatting import counted, listed, short_date
+from web.pages.replay_asking import Narrowed
 from web.pages.replay_models import Bar, Figure, Later, Reach, Replay, Row
 
 BARS: Final = 96
@@ -47,11 +48,12 @@ class Span:
         return self.later.position == self.now.position
 
 
-def replay(past: Past, account: Account, span: Span, given: Mapping[str, str], *, only_changes: bool) -> Replay:
+def replay(past: Past, account: Account, span: Span, narrowed: Narrowed) -> Replay:
     """The page at a moment, compared with a later one."""
+    given, only_changes = narrowed.given, narrowed.given.get("changes") == "only"
     connection, account_id, moment = past.connection, past.account_id, span.moment
     begun = time.perf_counter()
-    found = compare(past, moment, span.later, Asked(project_id=given.get("project") or None), person=given.get("user", ""))
+    found = compare(past, moment, span.later, narrowed.asked, person=narrowed.person)
     wanted = [pair for pair in found.pairs if not only_changes or pair.change != "same"]
     told = causes(found, [pair for pair in wanted[:MOST_ROWS] if pair.change != "same"])
     seconds = time.perf_counter() - begun
@@ -68,7 +70,14 @@ def replay(past: Past, account: Account, span: Span, given: Mapping[str, str], *
         before=_link(changes.change_before(connection, account_id, moment.position), kept),
         after=_link(following if following and (not span.until or following <= span.later.position) else None, kept), only_changes=only_changes,
         toggle=_toggle(moment.position, kept, only_changes=only_changes), given=dict(given), projects=dict(account.projects),
+        nothing=_nothing(narrowed, span),
     )  # fmt: skip
+
+
+def _nothing(narrowed: Narrowed, span: Span) -> str:
+    if narrowed.problems:
+        return "There is nothing to compare: what it was narrowed to was not found."
+    return f"No app could do anything {narrowed.words}, then or {'now' if span.with_now else 'later'}."
 
 
 def _later(past: Past, span: Span, moment: Moment, given: Mapping[str, str]) -> Later:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from uuid import UUID
 
 import pytest
@@ -144,19 +145,56 @@ def test_a_person_and_a_project_narrow_the_question(past: Past, admin: Person) -
 
 
 def test_date_and_time_lead_to_a_position_that_keeps_its_meaning(admin: Person) -> None:
-    now = datetime.now(UTC)
-    answer = admin.http.get("/settings/replay", params={"date": f"{now:%Y-%m-%d}", "time": "23:59:59", "user": "castillo"})
+    now = datetime.now(UTC) - timedelta(seconds=1)
+    answer = admin.http.get("/settings/replay", params={"date": f"{now:%Y-%m-%d}", "time": f"{now:%H:%M:%S}", "user": "castillo"})
     assert answer.status_code == 303
     assert re.fullmatch(r"/settings/replay\?position=\d+&user=castillo", answer.headers["location"])
     long_ago = admin.http.get("/settings/replay", params={"date": "2020-01-01"})
     assert long_ago.headers["location"] == "/settings/replay?position=0"
     assert "first moment" in text_of(admin.http.get(long_ago.headers["location"]))
     both = admin.http.get(
-        "/settings/replay", params={"date": "2020-01-01", "until_date": f"{now:%Y-%m-%d}", "until_time": "23:59", "project": "prj_x"}
+        "/settings/replay", params={"date": "2020-01-01", "until_date": f"{now:%Y-%m-%d}", "until_time": f"{now:%H:%M:%S}", "project": "prj_x"}
     )
     assert re.fullmatch(r"/settings/replay\?position=0&until=\d+&project=prj_x", both.headers["location"])
-    wrong = admin.http.get("/settings/replay", params={"date": "yesterday"})
-    assert "so this is now" in text_of(admin.http.get(wrong.headers["location"]))
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("position=abc", "“abc” is no event's number, so this is now."),
+        ("position=-5", "“-5” is no event's number, so this is now."),
+        ("date=banana", "“banana” is no date, so this is now. Write it as 2026-11-24."),
+        ("date=2020-01-01&time=25:99", "“25:99” is no time, so this is now. Write it as 15:00, in UTC."),
+        ("date=2020-01-01&time=10:00%2B05:00", "“10:00+05:00” is no time, so this is now."),
+        ("time=10:00", "The time “10:00” has no date, so it was left out: give a date with it."),
+        ("date=2199-01-01", "This is still to come: 2199-01-01 00:00 UTC, so this is now."),
+        ("until_date=banana", "“banana” is no date, so it is compared with now."),
+        ("until_date=2199-01-01", "This is still to come: 2199-01-01 00:00 UTC, so it is compared with now."),
+        ("user=nobody%20at%20all", "Nobody's name holds “nobody at all”: type part of a name, a whole email address, or a member ID."),
+        ("user=nobody@jaffle.example", "Nobody here has the email address “nobody@jaffle.example”"),
+        (f"user={UUID(int=1)}", f"There is no member “{UUID(int=1)}” in this account."),
+        ("project=banana", "There is no project “banana”; one that was removed is asked for by its ID."),
+        ("project=prj_banana", "There is no project “prj_banana” today, and nothing was found under this ID at these moments."),
+    ],
+)
+def test_what_was_wrong_is_said_on_the_page(admin: Person, query: str, words: str) -> None:
+    answer = admin.http.get(f"/settings/replay?{query}")
+    assert answer.status_code == 200
+    assert words in unescape(text_of(answer))
+    assert "for anybody, then or" not in text_of(answer)
+
+
+def test_a_person_is_named_by_address_and_id_too(past: Past, admin: Person) -> None:
+    for user in (past.site.people["analyst"], "ANALYST@jaffle.example"):
+        answer = admin.http.get("/settings/replay", params={"position": past.before, "user": user})
+        assert set(rows(answer.text)) == {"Old Tool"}
+        assert f'value="{user}"' in answer.text
+    assert set(rows(admin.http.get("/settings/replay", params={"position": past.before, "project": "Sales"}).text)) == {"Old Tool", "Blocked Tool"}
+
+
+def test_somebody_without_apps_is_told_from_everybody(past: Past, admin: Person) -> None:
+    words = unescape(text_of(admin.http.get("/settings/replay", params={"position": past.before, "user": past.site.people["viewer"]})))
+    assert re.search(r"No app could do anything for [A-Z][a-z]+ [A-Z][a-z]+, then or now\.", words)
 
 
 def test_the_form_keeps_a_moment_that_it_shows_in_whole_seconds(past: Past, admin: Person) -> None:
