@@ -10,8 +10,8 @@ from infrastructure.past.answers import Past
 from infrastructure.past.changes import Ending, endings
 from infrastructure.past.comparison import Pair, Scopes, compared
 from infrastructure.past.holders import Asked, Held, Holders
+from infrastructure.past.judging import Wanted, judged
 from infrastructure.past.moments import Moment
-from infrastructure.past.questions import QUESTIONS, Asking
 
 Where = tuple[str, str | None]
 """A scope and a project, None for a scope that knows no projects."""
@@ -95,11 +95,16 @@ def key(pair: Pair | Held) -> Key:
 
 
 def causes(found: Comparison, pairs: Iterable[Pair]) -> dict[Key, Causes]:
-    """For each pair the events that changed it. The end of a session and what a new line stands on say it at once; anything else is explained."""
+    """For each the events that changed it. The end of a session and what a new line stands on say it at once; the rest is explained together."""
     wanted = list(pairs)
     ended = _ended(found, wanted)
     then, now = _reach(found.then, wanted), _reach(found.now, wanted)
-    return {key(pair): _causes(found, pair, ended, then.get(key(pair), {}), now.get(key(pair), {})) for pair in wanted}
+    told = [(key(pair), _told(found, pair, ended, then.get(key(pair), {}), now.get(key(pair), {}))) for pair in wanted]
+    asked = [(pair_key, one) for pair_key, (_, unclear) in told for one in unclear]
+    by = {pair_key: {*clear.by} for pair_key, (clear, _) in told}
+    for (pair_key, _), positions in zip(asked, _explained(found, [one for _, one in asked]), strict=True):
+        by[pair_key] |= positions
+    return {pair_key: Causes(tuple(sorted(by[pair_key])), clear.ends) for pair_key, (clear, _) in told}
 
 
 def _ended(found: Comparison, pairs: Sequence[Pair]) -> dict[str, Ending]:
@@ -122,25 +127,27 @@ def _reach(lines: Iterable[Held], pairs: Iterable[Pair]) -> dict[Key, Reach]:
     return found
 
 
-def _causes(found: Comparison, pair: Pair, ended: Mapping[str, Ending], then: Reach, now: Reach) -> Causes:
+def _told(found: Comparison, pair: Pair, ended: Mapping[str, Ending], then: Reach, now: Reach) -> tuple[Causes, list[Wanted]]:
+    """What says at once why a pair changed, and what has to be explained."""
     lost, gained = sorted(then.keys() - now.keys(), key=str), sorted(now.keys() - then.keys(), key=str)
     gone = {line.grant_id for where in lost for line in then[where]}
     ends = sorted((ended[grant] for grant in gone & ended.keys()), key=lambda end: end.position or 0)
-    by = {end.position for end in ends if end.position is not None}
+    by, unclear = {end.position for end in ends if end.position is not None}, list[Wanted]()
     lives_on = next((where for where in lost if any(line.grant_id not in ended for line in then[where])), None)
     if lives_on is not None:
-        by |= _explained(found, pair, lives_on, holds=False)
+        unclear.append(Wanted(pair.member_id, pair.client_stream, *lives_on, grants=frozenset(pair.grants)))
     if gained:
         new = {position for where in gained for line in now[where] for position in line.cited if position > found.earlier.position}
-        by |= new or _explained(found, pair, gained[0], holds=True)
-    return Causes(tuple(sorted(by)), tuple(ends))
+        by |= new
+        if not new:
+            unclear.append(Wanted(pair.member_id, pair.client_stream, *gained[0]))
+    return Causes(tuple(sorted(by)), tuple(ends)), unclear
 
 
-def _explained(found: Comparison, pair: Pair, where: Where, *, holds: bool) -> set[int]:
-    """The events since the earlier moment that conditions hold for, or fail for, at the later one: of the session that comes closest."""
-    scope, project = where
-    asking = Asking(found.later, found.later, client_stream=pair.client_stream, member_id=pair.member_id, project_id=project, scope=scope)
-    lines = QUESTIONS["explain"].answer(found.past, asking).lines
-    closest = next((line.facts["grant_id"] for line in lines if holds or line.facts["grant_id"] in pair.grants), None)
-    told = [line for line in lines if line.facts["grant_id"] == closest and line.facts["holds"] is holds]
-    return {position for line in told for position in line.because.get("changed by", ()) if position > found.earlier.position}
+def _explained(found: Comparison, asked: Sequence[Wanted]) -> Iterator[set[int]]:
+    """For each the events since the earlier moment that conditions fail for (of the sessions that held then), or hold for, at the later one:
+    of the session that comes closest."""
+    for wanted, sessions in zip(asked, judged(found.past, asked, found.later, found.earlier.position), strict=True):
+        closest = next((session for session in sessions if session.found), None)
+        told = () if closest is None else closest.found.values()
+        yield {c.position for c in told if c.holds is (wanted.grants is None) and c.position is not None and c.position > found.earlier.position}
