@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import quote
 
+from infrastructure.clock import now
 from infrastructure.ledger.deposits.agreement import held_already
 from infrastructure.ledger.deposits.git_program import Git, read_repository
 from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceFailed, Receipt, signed_by
@@ -16,6 +20,9 @@ from infrastructure.ledger.verifier import Checkpoint
 
 BRANCH = "refs/heads/ledger"
 _HERE = "refs/heads/fetched"
+_PREFIX = "grantbook-git-"
+_LEFT_S = 3600.0
+"""Nothing works in a folder for so long: who made it was killed."""
 
 
 class GitRepository:
@@ -44,7 +51,8 @@ class GitRepository:
     @contextmanager
     def _working(self) -> Iterator[Git]:
         try:
-            with tempfile.TemporaryDirectory(prefix="grantbook-git-", ignore_cleanup_errors=True) as folder:
+            _clear_up(Path(tempfile.gettempdir()))
+            with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder:
                 git = Git(self._repository, folder, time.monotonic() + self._seconds)
                 git("init", "--quiet", "--bare", "--template=", ".")
                 yield git
@@ -58,6 +66,15 @@ class GitRepository:
             return None
         git("fetch", "--quiet", "--no-tags", "--depth=1", "--", self._repository.address, f"{BRANCH}:{_HERE}")
         return git("rev-parse", "--verify", _HERE).decode().strip()
+
+
+def _clear_up(among: Path) -> None:
+    """Take away our own folders that were left behind."""
+    for folder in among.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # somebody else takes it away at the same moment
+            found = folder.lstat()
+            if found.st_uid == os.geteuid() and found.st_mtime < now().timestamp() - _LEFT_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _newest(git: Git, entries: list[bytes], signer: LogSigner) -> Checkpoint | None:

@@ -200,49 +200,6 @@ def test_without_the_program_one_sentence_says_so(bare: Path, log: Log, monkeypa
         GitRepository(str(bare)).deposit(log.at(9), 0)
 
 
-def test_a_file_of_the_checkpoint_s_name_that_is_too_long_is_not_read(bare: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint of many signatures still counts, and its own size is asked first."""
-    place, short = GitRepository(str(bare)), log.at(9).note + "\u2014 somebody AAAA\n" * 100
-    printed: list[bytes] = []
-    called = Git.__call__
-
-    def seen(git: Git, *arguments: str, given: bytes = b"") -> bytes:
-        printed.append(called(git, *arguments, given=given))
-        return printed[-1]
-
-    monkeypatch.setattr(Git, "__call__", seen)
-    for text in (short, short + "\u2014 somebody AAAA\n" * 200_000):
-        (bare / "file").write_text(text, encoding="utf-8")
-        (bare / "tree").write_text(f"100644 blob {git(bare, 'hash-object', '-w', 'file').strip()}\t{FILE}\n", encoding="utf-8")
-        with (bare / "tree").open("rb") as given:
-            tree = subprocess.run(["git", "mktree"], cwd=bare, stdin=given, capture_output=True, check=True, timeout=60).stdout.decode().strip()
-        made = git(bare, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit-tree", tree, "-m", "x").strip()
-        git(bare, "update-ref", "refs/heads/ledger", made)
-        found = place.holds(log.signer)
-        assert (found.size if found else None) == (9 if text is short else None)
-    assert max(map(len, printed)) < 65_536
-    place.deposit(log.at(10), 9)
-    assert git(bare, "show", f"ledger:{FILE}") == log.at(10).note
-
-
-def test_what_git_prints_is_read_up_to_a_limit(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what it says about its errors the first words are enough."""
-    program = tmp_path / "bin" / "git"
-    program.parent.mkdir()
-    monkeypatch.setenv("PATH", f"{program.parent}:{environment('PATH')}")
-    run = Git(read_repository(str(bare)), str(bare), time.monotonic() + 60)
-    for lines, said in (
-        ("yes | head -c 9000000", "printed more than 4 MiB"),
-        ("echo alas >&2; yes no | head -c 9000000 >&2; exit 1", "failed: alas no no"),
-    ):
-        program.write_text(f"#!/bin/sh\n{lines}\n", encoding="utf-8")
-        program.chmod(0o755)
-        with pytest.raises(PlaceFailed, match=f"^git version {said}"):
-            run("version")
-    program.write_text("#!/bin/sh\nexec cat\n", encoding="utf-8")
-    assert run("version", given=b"x" * 300_000) == b"x" * 300_000
-
-
 def test_what_is_no_repository_is_said_so_without_its_folder(tmp_path: Path, log: Log) -> None:
     with pytest.raises(PlaceFailed, match=r"^git ls-remote failed: .*audit\.git") as why:
         GitRepository(str(tmp_path / "secret-folder" / "audit.git")).holds(log.signer)
@@ -286,28 +243,6 @@ def test_over_http_the_password_is_given_to_nobody_but_the_server(served: tuple[
     assert place.name == f"{url.partition('://')[2]}/audit.git"
     assert len(asked) > 3
     assert "pa:ss" not in repr(read_repository(url.replace("://", "://log%40book:pa%3Ass%2Fword@"))), "not where an object is printed"
-
-
-def test_a_server_that_sends_elsewhere_sends_no_password_there(log: Log) -> None:
-    asked: list[Request] = []
-
-    def ask_who(request: Request) -> bytes:
-        asked.append(request)
-        return reply(b"", "401 Unauthorized", "text/plain", 'WWW-Authenticate: Basic realm="elsewhere"')
-
-    with (
-        answering(ask_who) as other,
-        answering(lambda it: reply(b"", "302 Found", "text/plain", f"Location: {other}{it.path}")) as url,
-        pytest.raises(PlaceFailed, match=r"^git ls-remote failed: .*302"),
-    ):
-        GitRepository(url.replace("://", "://me:secret@") + "/audit.git").holds(log.signer)
-    assert asked == []
-
-
-@pytest.mark.parametrize(("server", "told"), [("git.example:8443", True), ("git.example", False), ("other.example:8443", False)])
-def test_who_asks_for_the_password_of_another_server_is_told_none(bare: Path, server: str, told: bool) -> None:
-    git = Git(read_repository("https://me:secret@git.example:8443/audit.git"), str(bare), time.monotonic() + 60)
-    assert (b"secret" in git("credential", "fill", given=f"protocol=https\nhost={server}\npath=audit.git\n\n".encode())) is told
 
 
 def test_a_wrong_password_is_said_without_the_password(served: tuple[str, list[Request]], log: Log) -> None:
