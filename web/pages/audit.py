@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request, url_for
 
-from domain.errors import NotFound
+from domain.errors import InvalidInput, NotFound
 from infrastructure.past.reuse import reuses_of
 from infrastructure.store.reader import read_rows
 from projections.audit_log import queries
@@ -68,6 +68,8 @@ def export(kind: str) -> Response:
     """Exactly what the filters find, as a file; a range longer than the page shows is exported whole. `csv.zip`: the table with a signed manifest."""
     now = context.services().clock()
     found = audit_views.asked(request.args, now, longest=None)
+    if found.unread:
+        raise InvalidInput(f"Nothing was exported. {' '.join(found.unread)}")
     with context.views() as conn:
         members = _members(conn, context.account_id(), found)[:_PEOPLE]
     person = signed_in()
@@ -118,6 +120,7 @@ def _page(*, before: int | None, after: int | None = None, open_at: int | None =
         view = AuditView(
             filters=audit_views.filters(found, _apps(conn, account_id, found.client)),
             filtered=bool(found.given),
+            problems=tuple(f"{words} Until then this filter is left out." for words in found.unread),
             range_words=audit_views.range_words(found, now) + _left_out(found, people),
             rows=tuple(audit_views.row(entry, known, found) for entry in shown),
             pager=_pager(found, shown, more=len(entries) > len(shown), before=before, after=after),

@@ -61,6 +61,7 @@ class AuditView:
     range_words: str
     rows: tuple[AuditRow, ...]
     pager: Pager
+    problems: tuple[str, ...] = ()
     opened: OpenedEvent | None = None
     exports: tuple[tuple[str, str], ...] = ()
     with_manifest: tuple[tuple[str, str], ...] = ()

@@ -36,7 +36,7 @@ _SEALED: Final = frozenset({"sub", "kid", "n", "ct", "kc"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The filters as typed, and the stretch of time that they mean (UTC)."""
+    """The filters as typed, and the stretch of time that they mean (UTC). `unread`: what was given and can't be understood, so isn't among them."""
 
     since: datetime
     until: datetime
@@ -44,20 +44,22 @@ class Asked:
     user: str
     client: str
     given: Mapping[str, str]
+    unread: tuple[str, ...] = ()
 
     def query(self, **more: object) -> str:
         return urlencode({**self.given, **{name: value for name, value in more.items() if value}})
 
 
 def asked(args: Mapping[str, str], now: datetime, *, longest: timedelta | None = LONGEST) -> Asked:
-    """Filters from the URL; what can't be read counts as not given. A page covers `longest` at once, without a beginning 90 days."""
+    """Filters from the URL; what can't be read is `unread`, and not among them. A page covers `longest` at once, without a beginning 90 days."""
     until_day, since_day = _day(args.get("to", "")), _day(args.get("from", ""))
     until = datetime.combine(until_day + timedelta(days=1), time(), UTC) if until_day else now + timedelta(days=1)
     since = datetime.combine(since_day, time(), UTC) if since_day else until - LONGEST
     if longest is not None and until - since > longest:
         since = until - longest
     event_type = args.get("type", "")
-    given = {name: args[name][:200] for name in ("from", "to", "type", "user", "client") if args.get(name)}
+    unread = _unread(args, since_day, until_day)
+    given = {name: args[name][:200] for name in ("from", "to", "type", "user", "client") if args.get(name) and name not in unread}
     return Asked(
         since=since,
         until=until,
@@ -65,7 +67,17 @@ def asked(args: Mapping[str, str], now: datetime, *, longest: timedelta | None =
         user=args.get("user", "").strip()[:200],
         client=args.get("client", "").strip()[:300],
         given=given,
+        unread=tuple(unread.values()),
     )
+
+
+def _unread(args: Mapping[str, str], since: date | None, until: date | None) -> dict[str, str]:
+    """What is wrong with the filters, by name."""
+    days = (("from", "From", since), ("to", "To", until))
+    unread = {name: f"{label}: “{args[name][:40]}” is no date, write it as 2026-11-24." for name, label, day in days if args.get(name) and not day}
+    if args.get("type") and args["type"] not in EVENT_TYPES:
+        unread["type"] = f"Event type: there is no “{args['type'][:60]}”, choose one from the list."
+    return unread
 
 
 def first_page(entries: list[AuditEntry], *, from_end: bool = False) -> list[AuditEntry]:

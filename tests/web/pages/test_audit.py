@@ -236,6 +236,26 @@ def test_an_odd_filter_never_fails(site: Site, admin: Person, query: str) -> Non
     assert admin.http.get(f"/settings/audit?{query}").status_code == (400 if "%00" in query else 200)
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("from=banana", "From: “banana” is no date, write it as 2026-11-24."),
+        ("to=9999-99-99", "To: “9999-99-99” is no date, write it as 2026-11-24."),
+        ("type=banana", "Event type: there is no “banana”, choose one from the list."),
+    ],
+)
+def test_a_filter_that_is_not_understood_is_told_and_never_exported_without(site: Site, admin: Person, query: str, words: str) -> None:
+    page = admin.http.get(f"/settings/audit?{query}&user=maya")
+    assert f"{words} Until then this filter is left out." in text_of(page)
+    assert 'href="/settings/audit/export.csv?user=maya"' in page.text
+    for kind in ("csv", "csv.zip", "zip"):
+        refused = admin.http.get(f"/settings/audit/export.{kind}?{query}&user=maya")
+        assert refused.status_code == 400
+        assert f"Nothing was exported. {words}" in text_of(refused)
+        assert "content-disposition" not in refused.headers
+    assert "is left out" not in text_of(admin.http.get("/settings/audit?from=2026-11-01&to=&type=project.added"))
+
+
 def test_a_page_covers_ninety_days_at_most() -> None:
     now = datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
     found = asked({"from": "2020-01-01"}, now)
