@@ -20,10 +20,12 @@ from domain.grant import Grant
 from domain.ids import consent_stream
 from infrastructure.past.answers import Past
 from infrastructure.past.holders import Asked, Held, Holders
+from infrastructure.past.judging import Wanted
 from infrastructure.past.moments import Moment, head, moment_at, moment_of
 from infrastructure.past.states import Folded, States
 from infrastructure.store.sequencer import Sequencer
 from projections.events import PersonalReader
+from tests.infrastructure.past.judged_since import together_as_one_by_one
 from tests.projections.support import run_all
 from tests.support.oauth_world import ALL_SCOPES, CLI, REAL_SCOPES, World, oauth_world
 from tests.support.postgres import Database
@@ -176,6 +178,11 @@ def test_the_past_is_told_as_the_write_side_saw_it_at_every_step(story: Story, s
     assert sum(bool(truth) for _, truth in story.told) > 10
     for moment, truth in story.told:
         assert as_truth(holders.at(moment)) == truth, moment
+    past = Past(story.connection, story.world.app.store.mapper, story.world.app.keyring, story.world.account_id)
+    pairs = sorted({(member, client.removeprefix("app_")) for member, client in story.grants.values()})
+    wanted = [Wanted(member, client, story.chance.choice(SCOPES), None) for member, client in pairs]
+    for since, _ in story.chance.sample(story.told, 3):
+        together_as_one_by_one(past, wanted, since, story.told[-1][0])
 
 
 def test_a_session_is_rebuilt_at_each_position_as_if_all_its_rotations_had_been_read(story: Story) -> None:
