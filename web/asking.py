@@ -13,11 +13,12 @@ from application.manage_members import find_member
 from application.services import Services
 from domain.errors import InvalidInput, NotFound
 from infrastructure.past.answers import Answer
-from infrastructure.past.moments import Connection, Moment, head, moment_at, moment_of
+from infrastructure.past.moments import Connection, Moment, head, is_to_come, moment_at, moment_of
 from infrastructure.past.questions import Asking, Question
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 Given = dict[str, Any]
+TO_COME = "This is still to come: ask about a time that has passed."
 
 
 def asking_of(services: Services, account_id: str, connection: Connection, question: Question, given: Given) -> Asking:
@@ -51,6 +52,8 @@ def _moment(connection: Connection, now: Moment, at: datetime | None) -> Moment:
     """The moment asked about. Before the first event nothing is known, which is no answer."""
     if at is None:
         return now
+    if is_to_come(at, now.at):
+        raise InvalidInput(TO_COME, field="at")
     found = moment_at(connection, max(at, _EARLIEST))
     if found.position == 0:
         first = moment_of(connection, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -22,6 +22,11 @@ class Moment:
     def precedes(self, other: Moment) -> bool:
         """Whether less had happened, or it was earlier."""
         return self.position < other.position or self.at < other.at
+
+
+def is_to_come(at: datetime, now: datetime) -> bool:
+    """Whether nobody can know yet what will have happened by then. Clocks that differ by less than a minute are no reason to refuse."""
+    return at > now + timedelta(minutes=1)
 
 
 def head(connection: Connection) -> int:

@@ -8,11 +8,11 @@ from typing import Any
 from domain.errors import InvalidInput
 from infrastructure.past.answers import Past
 from infrastructure.past.holders import Asked, Holders
-from infrastructure.past.moments import Connection, Moment, head, moment_at, moment_of
+from infrastructure.past.moments import Connection, Moment, head, is_to_come, moment_at, moment_of
 from web.api import context
 from web.api.blueprints import new_blueprint
 from web.api.guard import reads
-from web.asking import client_asked
+from web.asking import TO_COME, client_asked
 from web.differences import compare, differences
 from web.schemas import past as shapes
 
@@ -66,6 +66,8 @@ def _moment(conn: Connection, query: Mapping[str, Any], field: str = "position")
     if at is not None and position is not None:
         raise InvalidInput("Ask for a time or for a position, not for both.", field=field)
     if at is not None:
+        if is_to_come(at, context.services().clock()):
+            raise InvalidInput(TO_COME, field="at" if field == "position" else "until")
         return moment_at(conn, at)
     if position is None:
         return Moment(head(conn), context.services().clock())

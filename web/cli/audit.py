@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -95,6 +96,8 @@ def check(*, file: Path, manifest_file: Path | None, vkey: str, as_json: bool) -
     from web.cli.output import Output
     from web.export_manifest import check as check_file
 
+    if zipfile.is_zipfile(file):
+        raise click.ClickException("This is a zip: unpack it, then check its file of entries with `--manifest manifest.json`.")
     try:
         said = check_file(file, manifest_file or file.with_name(f"{file.name}.manifest.json"), vkey_given(vkey))
     except (NotProven, OSError) as error:

@@ -85,6 +85,8 @@ def _explained(error: Exception) -> tuple[int, str]:
         return USAGE, f"Error: {error.message}"
     if isinstance(error, DomainError):
         return REFUSED, f"Refused: {error.message}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return REFUSED, f"Error: {error.filename} can't be read or written ({error.strerror})."
     if isinstance(error, SettingsError):
         return USAGE, "\n".join(f"Error: {problem}" for problem in error.problems)
     if isinstance(error, (AlreadyRunning, EmbeddedError, DatabaseUnavailable, LoginKeyLost, MigrationError, PortInUse, NoStore, Busy)):

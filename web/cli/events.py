@@ -99,7 +99,9 @@ def _described(cli: Cli, event: Any, position: int | None) -> dict[str, Any]:
     place = {} if position is None else {"position": position}
     facts = {name: opened(value) for name, value in vars(event).items() if name not in _HIDDEN}
     head = {"stream": str(event.originator_id), "version": event.originator_version, "topic": event.TOPIC, "at": event.timestamp}
-    return {**place, **head, **facts}
+    # A sum and an export tell of another position than their own.
+    told = {"up_to_position" if name == "position" else name: value for name, value in facts.items()}
+    return {**place, **head, **told}
 
 
 def _line(event: dict[str, Any]) -> str:

@@ -169,7 +169,7 @@ def _verify_bundle(out: Any, file: Path, vkey: str, since: Path | None) -> None:
 
 def _verify_store(cli: Cli) -> None:
     from infrastructure.ledger.live import findings
-    from infrastructure.ledger.sealing import signer_of
+    from infrastructure.ledger.sealing import refusal, signer_of
     from infrastructure.store.verify import Progress, verify_ledger
 
     done = Progress()
@@ -181,12 +181,15 @@ def _verify_store(cli: Cli) -> None:
 
     with _reading(cli) as connection:
         found = [*verify_ledger(connection, tell), *findings(connection, signer_of(cli.app.settings, connection))]
+        unsigned = refusal(connection)
     if sys.stderr.isatty():
         sys.stderr.write("\r")
     for finding in found:
         cli.out.note(finding.message)
     verdict = "Every event is what was recorded and signed." if not found else f"{len(found):,} findings."
     cli.out.say(f"{done.events:,} events up to position {done.position:,}. {verdict}", events=done.events, position=done.position, findings=found)
+    if unsigned is not None:
+        cli.out.warn(f"What came since the newest checkpoint is not signed: {unsigned}")
     if found:
         raise click.exceptions.Exit(REFUSED)
 
@@ -205,7 +208,9 @@ def _newest(cli: Cli, connection: Connection, *, witnessed: bool = False, holdin
     if witnessed:
         signed = sealing.witnessed(cli.app.settings, connection)
         if signed is None:
-            raise NotFound("No witness has cosigned a checkpoint yet: `grantbook ledger deposits` says how it goes with those that are set.")
+            raise NotFound(
+                "No witness has cosigned a checkpoint yet: `GRANTBOOK_LEDGER_DEPOSIT_WITNESS` sets one, `grantbook ledger deposits` says how it goes."
+            )
         return signed
     signed = sealing.newest_for(cli.app.settings, connection, holding) if holding else sealing.newest(cli.app.settings, connection)
     if signed is None:

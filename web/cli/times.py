@@ -40,11 +40,15 @@ class PointInTime(click.ParamType[datetime]):
 
 def moment_given(connection: Connection, time: datetime | None, position: int | None) -> Moment:
     """What had happened by a time, or right after a position where there is one; `NotFound` if no such event is there yet."""
-    from domain.errors import NotFound
-    from infrastructure.past.moments import moment_at, moment_of
+    from domain.errors import InvalidInput, NotFound
+    from infrastructure.clock import now
+    from infrastructure.past.moments import is_to_come, moment_at, moment_of
+    from web.asking import TO_COME
 
     if position is None:
         assert time is not None
+        if is_to_come(time, now()):
+            raise InvalidInput(TO_COME)
         return moment_at(connection, time)
     found = moment_of(connection, position)
     if found is None:

@@ -66,7 +66,7 @@ def test_the_moments_of_a_comparison_are_checked(server: Server) -> None:
     server.settled()
     for query, parameter in (
         ("", "at"), ("position=5&until_position=4", "until"), ("position=1&until_position=99999999", "until_position"),
-        ("at=2999-01-01T00:00:00Z", "until"), ("at=2999-01-02T00:00:00Z&until=2999-01-01T00:00:00Z", "until"),
+        ("at=2999-01-01T00:00:00Z", "at"), ("at=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until"),
         ("position=1&until_position=2&until=2026-01-01T00:00:00Z", "until_position"), ("position=1&at=2026-01-01T00:00:00Z", "position"),
     ):  # fmt: skip
         refused = admin.get(f"/access/difference?{query}")

@@ -77,6 +77,9 @@ def test_a_deposit_is_told_and_written_for_an_auditor(signed: Grantbook, tmp_pat
 def test_an_answer_is_proved_by_the_events_that_it_cites(signed: Grantbook, tmp_path: Path) -> None:
     vkey, path = signed("ledger", "checkpoint", "--key")["vkey"], tmp_path / "answer.zip"
     assert f"Wrote {path}: the answer and 1 event with proof" in signed.run("ask", "kept", "--proof", str(path)).stdout
+    for command in (("ask", "kept", "--proof"), ("ledger", "export", "-o")):
+        assert "can't be read or written (No such file or directory)" in signed.refused(*command, str(tmp_path / "nowhere" / "x.zip"))
+    assert "unpack it" in signed.refused("audit", "check", str(path), "--vkey", vkey)
     with zipfile.ZipFile(path) as bundle:
         answer = json.loads(bundle.read("answer.json"))
         cited = {position for line in answer["lines"] for positions in line["because"].values() for position in positions}
