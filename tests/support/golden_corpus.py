@@ -131,6 +131,8 @@ def _views(connection: Connection, database: Database) -> dict[str, list[str]]:
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {k: _plain(v) for k, v in asdict(value).items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {k: _plain(v) for k, v in value._asdict().items()}
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, (UUID, bytes)):
