@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from infrastructure.ledger import store
-from infrastructure.ledger.notes import LogSigner
+from infrastructure.ledger.notes import LogSigner, signed_by
 from infrastructure.ledger.store import Connection, Signed
-from infrastructure.ledger.verifier import Checkpoint, NotProven, open_checkpoint
+from infrastructure.ledger.verifier import Checkpoint
 
 _ADVICE = (
     "Nothing is signed until this is resolved. Either bring the missing events back (restore a newer copy of the database), or, if they are lost, "
@@ -88,9 +88,4 @@ class KeptCheckpoint:
             return None
         if not note.startswith(f"{signer.origin}\n"):
             return None
-        for vkey in signer.vkeys:
-            try:
-                return open_checkpoint(note, vkey)
-            except NotProven:
-                continue
-        return None
+        return signed_by(note, signer)

@@ -8,7 +8,7 @@ import hashlib
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.tokens import derive
-from infrastructure.ledger.verifier import ED25519
+from infrastructure.ledger.verifier import ED25519, Checkpoint, NotProven, open_checkpoint
 
 _LABEL = "grantbook ledger checkpoint v1"
 
@@ -52,3 +52,13 @@ class LogSigner:
         """The signed note over a tree."""
         text = f"{self.origin}\n{size}\n{base64.b64encode(root).decode()}\n"
         return f"{text}\n{''.join(key.signature(text) for key in self._keys)}"
+
+
+def signed_by(note: str, signer: LogSigner) -> Checkpoint | None:
+    """The checkpoint, if one of the log's keys signed it under the log's name."""
+    for vkey in signer.vkeys:
+        try:
+            return open_checkpoint(note, vkey)
+        except NotProven:
+            continue
+    return None

@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from infrastructure.ledger import store
+from infrastructure.ledger.notes import signed_by
 from infrastructure.ledger.sealing import refusal, signer_of
 from infrastructure.ledger.store import Connection, Signed
-from infrastructure.ledger.verifier import NotProven, open_checkpoint
 from infrastructure.readiness import LATE_S
 from infrastructure.settings import Settings
+from infrastructure.store.reader import head
 
 State = Literal["current", "empty", "late", "unknown_key", "refused"]
-
-_HEAD = "SELECT coalesce(max(position), 0) FROM positions"
-# Sums are recorded for a checkpoint and need none of their own.
-_WAITING = """SELECT extract(epoch FROM clock_timestamp() - p.at)::float FROM positions p JOIN events e USING (originator_id, originator_version)
-WHERE p.position > %s AND e.topic <> 'ledger.summed' ORDER BY p.position LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +46,13 @@ def standing(settings: Settings, connection: Connection) -> Standing:
     signer = signer_of(settings, connection)
     newest = store.newest(connection, signer.origin)
     size = 0 if newest is None else newest.size
-    head, waits = connection.execute(_HEAD).fetchone(), connection.execute(_WAITING, (size,)).fetchone()
+    newest_position, waits = head(connection), store.waiting_seconds(connection, size)
     return Standing(
         origin=signer.origin,
         vkeys=tuple(signer.vkeys),
         newest=newest,
-        waiting=0 if head is None or waits is None else max(0, head[0] - size),
-        waiting_seconds=0.0 if waits is None else max(0.0, waits[0]),
+        waiting=0 if waits is None else max(0, newest_position - size),
+        waiting_seconds=waits or 0.0,
         refused=refusal(connection),
-        known_key=newest is None or any(_opens(newest.note, vkey) for vkey in signer.vkeys),
+        known_key=newest is None or signed_by(newest.note, signer) is not None,
     )
-
-
-def _opens(note: str, vkey: str) -> bool:
-    try:
-        open_checkpoint(note, vkey)
-    except NotProven:
-        return False
-    return True

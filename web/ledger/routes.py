@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from flask import Blueprint, Response, current_app
@@ -12,6 +13,7 @@ from infrastructure.bootstrap import App
 from infrastructure.ledger import store
 from infrastructure.ledger.sealing import newest, witnessed
 from infrastructure.ledger.tree import MOST_LEVELS, WIDTH, index_of, width_of
+from infrastructure.settings import Settings
 from web.ledger.readers import may_read_entries
 
 blueprint = Blueprint("ledger", __name__, url_prefix="/ledger")
@@ -23,23 +25,20 @@ _FOR_EVER: Final = "max-age=31536000, immutable"
 @blueprint.get("/checkpoint")
 def checkpoint() -> Response:
     """The newest checkpoint, a signed note with the cosignatures that it has."""
-    app = _app()
-    with app.views() as connection:
-        signed = newest(app.settings, connection)
-    if signed is None:
-        return _text("Nothing has been signed yet: a checkpoint follows the first event within two seconds.\n", 404)
-    return _text(signed.note)
+    return _note(newest, "Nothing has been signed yet: a checkpoint follows the first event within two seconds.\n")
 
 
 @blueprint.get("/checkpoint/witnessed")
 def witnessed_checkpoint() -> Response:
     """The newest checkpoint that a witness has cosigned."""
+    return _note(witnessed, "No witness has cosigned a checkpoint of this log yet: /ledger/checkpoint is the newest.\n")
+
+
+def _note(find: Callable[[Settings, store.Connection], store.Signed | None], none: str) -> Response:
     app = _app()
     with app.views() as connection:
-        signed = witnessed(app.settings, connection)
-    if signed is None:
-        return _text("No witness has cosigned a checkpoint of this log yet: /ledger/checkpoint is the newest.\n", 404)
-    return _text(signed.note)
+        signed = find(app.settings, connection)
+    return _text(none, 404) if signed is None else _text(signed.note)
 
 
 @blueprint.get("/tile/<path:path>")

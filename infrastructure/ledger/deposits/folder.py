@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from infrastructure.ledger.deposits.agreement import held_already
-from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceFailed, Receipt, signed_by
-from infrastructure.ledger.notes import LogSigner
+from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceFailed, Receipt
+from infrastructure.ledger.notes import LogSigner, signed_by
 from infrastructure.ledger.verifier import Checkpoint
 
 _FILE = re.compile(r"[0-9]{12,19}\.checkpoint")

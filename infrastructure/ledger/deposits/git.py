@@ -14,8 +14,8 @@ from urllib.parse import quote
 from infrastructure.clock import now
 from infrastructure.ledger.deposits.agreement import held_already
 from infrastructure.ledger.deposits.git_program import Git, read_repository
-from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceFailed, Receipt, signed_by
-from infrastructure.ledger.notes import LogSigner
+from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceFailed, Receipt
+from infrastructure.ledger.notes import LogSigner, signed_by
 from infrastructure.ledger.verifier import Checkpoint
 
 BRANCH = "refs/heads/ledger"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from infrastructure.ledger.notes import LogSigner
-from infrastructure.ledger.verifier import Checkpoint, NotProven, open_checkpoint
+from infrastructure.ledger.verifier import Checkpoint
 
 Kind = Literal["folder", "witness", "timestamp", "git"]
 LARGEST = 64 * 1024
@@ -57,13 +57,3 @@ class Place(Protocol):
 
     def deposit(self, given: Deposit, last: int) -> Receipt:
         """Hand it over; `last` is the size that was deposited here before, 0 at first. `PlaceAhead` if the place knows more of the log."""
-
-
-def signed_by(note: str, signer: LogSigner) -> Checkpoint | None:
-    """The checkpoint, if one of the log's keys signed it under the log's name."""
-    for vkey in signer.vkeys:
-        try:
-            return open_checkpoint(note, vkey)
-        except NotProven:
-            continue
-    return None
