@@ -36,13 +36,13 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzin
 @blueprint.response(200, shapes.EntryPage)
 def list_entries(query: dict[str, Any]) -> Any:
     """List audit entries, newest first. The two entries of one event are never split between pages."""
-    limit = query["limit"]
+    limit, (since, until) = query["limit"], _times(query)
     with context.views() as conn:
         found = queries.entries(
             conn,
             context.account_id(),
-            since=_clamped(query["since"]),
-            until=_clamped(query["until"]),
+            since=since,
+            until=until,
             event_type=query["event_type"] or None,
             member=str(query["member_id"]) if "member_id" in query else None,
             client=query.get("client"),
@@ -52,6 +52,14 @@ def list_entries(query: dict[str, Any]) -> Any:
         )
     cursor = paging.cursor(_ENTRIES, found[-1].position) if len(found) >= limit else None
     return {"data": [entry.as_record() for entry in found], "next_cursor": cursor}
+
+
+def _times(query: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """The stretch of time asked for; `InvalidInput` where it ends before it begins."""
+    since, until = _clamped(query["since"]), _clamped(query["until"])
+    if since is not None and until is not None and until < since:
+        raise InvalidInput("The end (until) comes before the beginning (since).", field="until")
+    return since, until
 
 
 def _clamped(moment: datetime | None) -> datetime | None:
@@ -75,12 +83,17 @@ def _clamped(moment: datetime | None) -> datetime | None:
 def export_entries(query: dict[str, Any]) -> Any:
     """Export all entries that the filters find, streamed. The export is itself recorded: by whom, with which filters, how many."""
     kind, caller = query.get("format", "jsonl"), context.caller()
-    since, until = _clamped(query["since"]) or _EARLIEST, _clamped(query["until"]) or _LATEST
-    found = Asked(since=since, until=until, event_type=query.get("event_type", ""), user="", client=query.get("client", ""), given={})
+    since, until = _times(query)
+    first, last = query.get("from_position"), query.get("to_position")
+    if first is not None and last is not None and last < first:
+        raise InvalidInput(f"The last event (to_position {last}) comes before the first (from_position {first}).", field="to_position")
+    found = Asked(
+        since=since or _EARLIEST, until=until or _LATEST, event_type=query.get("event_type", ""), user="", client=query.get("client", ""), given={},
+    )  # fmt: skip
     members = [str(query["member_id"]) if "member_id" in query else None]
     file = Export(
         context.grantbook(), caller.account_id, caller.member_id, context.origin(), kind, found, members,
-        from_position=query.get("from_position"), to_position=query.get("to_position"), personal=query.get("personal") == "true",
+        from_position=first, to_position=last, personal=query.get("personal") == "true",
     )  # fmt: skip
     return file.response(with_manifest=query.get("manifest") == "true")
 

@@ -77,6 +77,8 @@ def export(
 
     if proofs and file is None:
         raise click.UsageError("--proofs needs -o FILE.")
+    if from_position and to_position and to_position < from_position:
+        raise click.UsageError(f"--to-position {to_position} comes before --from-position {from_position}.")
     filters, words = _filters(cli, **given)
     words |= {name: str(value) for name, value in (("from_position", from_position), ("to_position", to_position)) if value}
     filters |= {"from_position": from_position, "before_position": None if to_position is None else to_position + 1}
@@ -113,6 +115,8 @@ def _filters(
     from application.manage_members import find_member
     from projections.audit_log.queries import EVENT_TYPES
 
+    if since is not None and until is not None and until < since:
+        raise click.UsageError(f"--until ({until:%Y-%m-%d %H:%M} UTC) comes before --since ({since:%Y-%m-%d %H:%M} UTC).")
     unknown = [t for t in event_types if t not in EVENT_TYPES]
     if unknown:
         cli.out.warn(f"No event has the type {unknown[0]!r} yet. Types: {', '.join(EVENT_TYPES)}.")

@@ -53,12 +53,13 @@ class Asked:
 def asked(args: Mapping[str, str], now: datetime, *, longest: timedelta | None = LONGEST) -> Asked:
     """Filters from the URL; what can't be read is `unread`, and not among them. A page covers `longest` at once, without a beginning 90 days."""
     until_day, since_day = _day(args.get("to", "")), _day(args.get("from", ""))
+    unread = _unread(args, since_day, until_day)
+    until_day = None if "to" in unread else until_day
     until = datetime.combine(until_day + timedelta(days=1), time(), UTC) if until_day else now + timedelta(days=1)
     since = datetime.combine(since_day, time(), UTC) if since_day else until - LONGEST
     if longest is not None and until - since > longest:
         since = until - longest
     event_type = args.get("type", "")
-    unread = _unread(args, since_day, until_day)
     given = {name: args[name][:200] for name in ("from", "to", "type", "user", "client") if args.get(name) and name not in unread}
     return Asked(
         since=since,
@@ -75,6 +76,8 @@ def _unread(args: Mapping[str, str], since: date | None, until: date | None) -> 
     """What is wrong with the filters, by name."""
     days = (("from", "From", since), ("to", "To", until))
     unread = {name: f"{label}: “{args[name][:40]}” is no date, write it as 2026-11-24." for name, label, day in days if args.get(name) and not day}
+    if since and until and until < since:
+        unread["to"] = f"To: {until} comes before From, {since}."
     if args.get("type") and args["type"] not in EVENT_TYPES:
         unread["type"] = f"Event type: there is no “{args['type'][:60]}”, choose one from the list."
     return unread

@@ -151,6 +151,18 @@ def test_audit_entries_are_exported_and_the_export_is_recorded(server: Server) -
     assert [(entry["source"], entry["actor_id"], entry["client_id"]) for entry in recorded] == [("api", admin.member_id, server.client_id)] * 3
 
 
+def test_a_range_that_ends_before_it_begins_is_refused(server: Server) -> None:
+    admin = server.caller()
+    times = "since=2026-11-24T00:00:00Z&until=2026-11-23T23:59:59Z"
+    for path, parameter in (
+        (f"/audit/entries?{times}", "until"), (f"/audit/export?{times}", "until"), (f"/audit/export?{times}&format=zip", "until"),
+        ("/audit/export?from_position=5&to_position=4", "to_position"),
+    ):  # fmt: skip
+        refused = admin.get(path)
+        assert (refused.status_code, refused.get_json()["errors"][0]["parameter"]) == (422, parameter), path
+    assert admin.get("/audit/export?from_position=1&to_position=1").status_code == 200
+
+
 @pytest.mark.parametrize("outcome", ["ok", "refused", "failed"])
 def test_what_a_resource_reports_stands_in_the_audit_log(server: Server, outcome: str) -> None:
     admin, world = server.caller(), server.world

@@ -256,6 +256,17 @@ def test_a_filter_that_is_not_understood_is_told_and_never_exported_without(site
     assert "is left out" not in text_of(admin.http.get("/settings/audit?from=2026-11-01&to=&type=project.added"))
 
 
+def test_a_range_that_ends_before_it_begins_is_told_and_not_exported(admin: Person) -> None:
+    query, words = "from=2026-11-24&to=2026-11-23", "To: 2026-11-23 comes before From, 2026-11-24."
+    page = admin.http.get(f"/settings/audit?{query}")
+    assert f"{words} Until then this filter is left out." in text_of(page)
+    assert 'href="/settings/audit/export.csv?from=2026-11-24"' in page.text
+    for kind in ("csv", "jsonl.zip", "zip"):
+        refused = admin.http.get(f"/settings/audit/export.{kind}?{query}")
+        assert (refused.status_code, f"Nothing was exported. {words}" in text_of(refused)) == (400, True)
+    assert admin.http.get("/settings/audit/export.csv?from=2026-11-24&to=2026-11-24").status_code == 200
+
+
 def test_a_page_covers_ninety_days_at_most() -> None:
     now = datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
     found = asked({"from": "2020-01-01"}, now)
