@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from infrastructure.past.questions import QUESTIONS
 from web.pages.models import Choice
 
 
@@ -68,8 +69,9 @@ class Explained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainView:
-    """The form, what was wrong with it, and the answer if there is one."""
+    """The form, what was wrong with it, and the answer if there is one. `note`: how to read it."""
 
     form: ExplainForm
     errors: dict[str, str] = field(default_factory=dict)
     answer: Explained | None = None
+    note: str = QUESTIONS["explain"].note

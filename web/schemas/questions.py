@@ -31,6 +31,7 @@ class Question(Shape):
     parameters = texts(["client", "at"], "What it may be asked with.")
     needed = texts(["client"], "Of which at least one must be given.")
     all_needed = texts(["user", "client", "scope"], "Each of which must be given.")
+    note = text(QUESTIONS["explain"].note, "What one has to know to read the lines of its answers; empty where there is nothing.")
 
 
 class Questions(Shape):
@@ -66,4 +67,4 @@ class Answer(Shape):
     position = number(9_214, "The answer is derived from the events up to this one.")
     at = time("The moment that it is for.", maybe=False)
     says = text("No: the session has not ended.", "The answer in one sentence.")
-    lines = listed(AnswerLine, "What it stands on.")
+    lines = listed(AnswerLine, " ".join(("What it stands on.", *(f"`{name}`: {one.note}" for name, one in QUESTIONS.items() if one.note))))

@@ -43,6 +43,7 @@ _ALL = (
     Question(
         "explain", "Why was something allowed or refused, and which event changed it?",
         ("user", "client", "scope", "project", "at"), explain, all_needed=("user", "client", "scope"),
+        note="What stood before the session began counts from its first event.",
     ),
     Question(
         "reuse", "Which spent refresh tokens came back, and was it a race or a theft?", ("grant", "user", "client", "since", "until"), stolen,

@@ -33,7 +33,8 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One of the questions that auditors ask (EVIDENCE.md 7). `needed`: at least one of these must be given; `all_needed`: each of these."""
+    """One of the questions that auditors ask (EVIDENCE.md 7). `needed`: at least one of these must be given; `all_needed`: each of these.
+    `note`: what one has to know to read the answer's lines."""
 
     name: str
     asks: str
@@ -41,6 +42,7 @@ class Question:
     answer: Callable[[Past, Asking], Answer]
     needed: tuple[Parameter, ...] = ()
     all_needed: tuple[Parameter, ...] = ()
+    note: str = ""
 
     def missing(self, given: Mapping[str, object]) -> tuple[Parameter, ...]:
         """Of what must be given, what is not: one of several, or each that is left out."""

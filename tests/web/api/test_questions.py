@@ -20,6 +20,10 @@ def test_the_questions_are_listed_with_what_they_take(server: Server) -> None:
     listed = {question["name"]: question for question in server.caller().get("/questions").get_json()["data"]}
     assert len(listed) == 15
     assert listed["explain"]["all_needed"] == ["user", "client", "scope"]
+    assert listed["explain"]["note"] == "What stood before the session began counts from its first event."
+    described = server.world.http.get("/api/v1/openapi.json").get_json()["components"]["schemas"]["Answer"]["properties"]["lines"]["description"]
+    assert f"`explain`: {listed['explain']['note']}" in described
+    assert {question["note"] for name, question in listed.items() if name != "explain"} == {""}
 
 
 def test_an_answer_cites_events_of_this_account(server: Server) -> None:
