@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,8 +13,9 @@ from application.lookups import account_of, as_uuid, client_of
 from application.manage_members import find_member
 from application.services import Services
 from domain.errors import InvalidInput, NotFound
-from infrastructure.past.answers import Answer
+from infrastructure.past.answers import Answer, Past
 from infrastructure.past.moments import Connection, Moment, head, is_to_come, moment_at, moment_of
+from infrastructure.past.named import named_at
 from infrastructure.past.questions import Asking, Question
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -21,7 +23,7 @@ Given = dict[str, Any]
 TO_COME = "This is still to come: ask about a time that has passed."
 
 
-def asking_of(services: Services, account_id: str, connection: Connection, question: Question, given: Given) -> Asking:
+def asking_of(services: Services, past: Past, question: Question, given: Given) -> Asking:
     """What the question is asked with. `InvalidInput` names a value that is missing, or that names nothing."""
     missing = question.missing(given)
     if missing:
@@ -30,16 +32,18 @@ def asking_of(services: Services, account_id: str, connection: Connection, quest
     since, until = _clamped(given.get("since")), _clamped(given.get("until"))
     if since is not None and until is not None and until < since:
         raise InvalidInput("The end (until) comes before the beginning (since).", field="until")
-    now = Moment(head(connection), services.clock())
-    client, user, grant, project = given.get("client"), given.get("user"), given.get("grant"), given.get("project")
+    account_id, now = past.account_id, Moment(head(past.connection), services.clock())
+    moment = _moment(past.connection, now, given.get("at"))
+    client, user, grant = given.get("client"), given.get("user"), given.get("grant")
+    project, scope = named_asked(services, past, (moment,), project=given.get("project"), scope=given.get("scope"))
     return Asking(
         now=now,
-        moment=_moment(connection, now, given.get("at")),
+        moment=moment,
         client_stream=client_asked(services, account_id, client) if client else None,
         member_id=_member(services, account_id, user) if user else None,
         grant_id=_session(grant) if grant else None,
-        project_id=project_asked(services, account_id, project) if project else None,
-        scope=given.get("scope") or None,
+        project_id=project,
+        scope=scope,
         since=since,
         until=until,
         sample=given.get("sample"),
@@ -88,12 +92,19 @@ def _session(grant: str) -> str:
     return str(UUID(int=found.int))
 
 
-def project_asked(services: Services, account_id: str, project: str) -> str:
-    """The id of a project that is named by id or name; one that was removed has its id only."""
-    found = next((p for p, name in account_of(services, account_id).projects.items() if project in (p, name)), project)
-    if not found.startswith("prj_"):
-        raise InvalidInput(f"There is no project {project!r}; one that was removed is asked for by its id.", field="project")
-    return found
+def named_asked(
+    services: Services, past: Past, moments: Sequence[Moment], *, project: str | None, scope: str | None, project_field: str = "project"
+) -> tuple[str | None, str | None]:
+    """The id of a project that is named by id or name, and a scope, each as of these moments; `InvalidInput` says which there were then."""
+    if not project and not scope:
+        return None, None
+    named = named_at(past, account_of(services, past.account_id), *moments)
+    if scope and scope not in named.scope_codes:
+        raise InvalidInput(named.no_scope(repr(scope)), field="scope")
+    project_id = named.project(project) if project else None
+    if project and project_id is None:
+        raise InvalidInput(named.no_project(repr(project), project), field=project_field)
+    return project_id, scope or None
 
 
 def _event(now: Moment, event: int | None) -> int | None:

@@ -12,7 +12,7 @@ from infrastructure.past.moments import Connection, Moment, head, is_to_come, mo
 from web.api import context
 from web.api.blueprints import new_blueprint
 from web.api.guard import reads
-from web.asking import TO_COME, client_asked
+from web.asking import TO_COME, client_asked, named_asked
 from web.differences import compare, differences
 from web.schemas import past as shapes
 
@@ -25,11 +25,9 @@ blueprint = new_blueprint("access", "Who could do what, now or at any moment of 
 @blueprint.response(200, shapes.Access)
 def show_access(query: dict[str, Any]) -> Any:
     """Show who could do what at a moment: judged by the rule that decides today, over states rebuilt from the events up to then."""
-    app, account_id = context.grantbook(), context.account_id()
-    asked = _asked(query)
     with context.views() as conn:
-        moment = _moment(conn, query)
-        found = Holders(conn, app.store.mapper, app.keyring, account_id).at(moment, asked)
+        past, moment = _past(conn), _moment(conn, query)
+        found = Holders(conn, past.mapper, past.keyring, past.account_id).at(moment, _asked(past, query, moment))
     return {"position": moment.position, "at": moment.at, "data": found}
 
 
@@ -41,23 +39,29 @@ def show_difference(query: dict[str, Any]) -> Any:
     """Show whose access changed between two moments, how, and by which events: both sides judged as `/access` judges one."""
     if query.get("at") is None and query.get("position") is None:
         raise InvalidInput("Give the earlier moment, as a time or as a position.", field="at")
-    asked = _asked(query)
     with context.views() as conn:
-        earlier = _moment(conn, query)
+        past, earlier = _past(conn), _moment(conn, query)
         later = _moment(conn, {"at": query.get("until"), "position": query.get("until_position")}, "until_position")
         if later.precedes(earlier):
             raise InvalidInput("The later moment comes before the earlier one.", field="until")
-        app = context.grantbook()
-        found = differences(compare(Past(conn, app.store.mapper, app.keyring, context.account_id()), earlier, later, asked))
+        found = differences(compare(past, earlier, later, _asked(past, query, earlier, later)))
     return {"position": earlier.position, "at": earlier.at, "until_position": later.position, "until": later.at, "data": found}
 
 
-def _asked(query: dict[str, Any]) -> Asked:
+def _past(conn: Connection) -> Past:
+    app = context.grantbook()
+    return Past(conn, app.store.mapper, app.keyring, context.account_id())
+
+
+def _asked(past: Past, query: dict[str, Any], *moments: Moment) -> Asked:
+    project, scope = named_asked(
+        context.services(), past, moments, project=query.get("project_id"), scope=query.get("scope"), project_field="project_id"
+    )
     return Asked(
         member_id=str(query["member_id"]) if "member_id" in query else None,
-        client_stream=client_asked(context.services(), context.account_id(), query["client"]) if "client" in query else None,
-        project_id=query.get("project_id"),
-        scope=query.get("scope"),
+        client_stream=client_asked(context.services(), past.account_id, query["client"]) if "client" in query else None,
+        project_id=project,
+        scope=scope,
     )
 
 

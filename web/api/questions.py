@@ -55,7 +55,7 @@ def _answered(connection: Connection, question: str, query: dict[str, Any]) -> A
     asked = QUESTIONS.get(question)
     if asked is None:
         raise NotFound("There is no such question; /api/v1/questions lists them.")
-    app, account_id = context.grantbook(), context.account_id()
+    app = context.grantbook()
+    past = Past(connection, app.store.mapper, app.keyring, context.account_id())
     given: dict[str, Any] = {parameter: query.get(parameter) for parameter in asked.parameters}
-    asking = asking_of(context.services(), account_id, connection, asked, given)
-    return asked.answer(Past(connection, app.store.mapper, app.keyring, account_id), asking)
+    return asked.answer(past, asking_of(context.services(), past, asked, given))

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from web.cli.commands import store_command
-from web.cli.times import PointInTime, moment_given
+from web.cli.times import PointInTime, begin, moment_given, nothing_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from infrastructure.past.answers import Past
     from infrastructure.past.holders import Asked, Held
+    from infrastructure.past.moments import Connection, Moment
     from web.cli.store import Cli
     from web.differences import Difference
 
@@ -38,20 +40,19 @@ def as_of(
     cli: Cli, time: datetime | None, position: int | None, user: str | None, client_ref: str | None, project: str | None, scope: str | None
 ) -> None:
     from infrastructure.past.holders import Holders
-    from infrastructure.past.moments import moment_of
 
     if (time is None) == (position is None):
         raise click.UsageError("Give TIME, such as 2026-11-24T15:00Z or 7d, or --position.")
-    asked = _asked(cli, user, client_ref, project, scope)
     with cli.views() as connection:
         moment = moment_given(connection, time, position)
+        asked = _asked(cli, connection, (moment,), user=user, client_ref=client_ref, project=project, scope=scope)
         found = Holders(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id).at(moment, asked)
-        begins = moment_of(connection, 1) if moment.position == 0 else None
+        begins = None if moment.position else begin(connection)
     if cli.out.as_json:
-        cli.out.say("", position=moment.position, at=moment.at, begins=None if begins is None else begins.at, access=found)
+        cli.out.say("", position=moment.position, at=moment.at, begins=begins, access=found)
         return
-    if begins is not None:
-        cli.out.note(f"That is before the first event: the record begins at {begins.at:%Y-%m-%d %H:%M:%S} UTC.")
+    if not moment.position:
+        cli.out.note(nothing_by(moment, begins))
         return
     cli.out.note(f"As of {moment.at:%Y-%m-%d %H:%M:%S} UTC, after event {moment.position:,}:")
     cli.out.rows([_Line.of(line) for line in found], _COLUMNS, "No app could do anything for anybody.")
@@ -72,7 +73,6 @@ _CHANGED = "Whose access changed from TIME (or right after an event) to a later 
 def difference(
     cli: Cli, *, time: datetime | None, position: int | None, until: datetime | None, until_position: int | None, **filters: str | None
 ) -> None:
-    from infrastructure.past.answers import Past
     from infrastructure.past.moments import Moment, head
     from web.differences import compare, differences
 
@@ -80,14 +80,14 @@ def difference(
         raise click.UsageError("Give TIME, such as 2026-11-24T15:00Z or 7d, or --position.")
     if until is not None and until_position is not None:
         raise click.UsageError("Give --until or --until-position, not both.")
-    asked = _asked(cli, filters["user"], filters["client_ref"], filters["project"], filters["scope"])
     with cli.views() as connection:
         earlier = moment_given(connection, time, position)
         is_now = until is None and until_position is None
         later = Moment(head(connection), cli.services.clock()) if is_now else moment_given(connection, until, until_position)
         if later.precedes(earlier):
             raise click.UsageError(f"The later moment (event {later.position:,}) comes before the earlier one (event {earlier.position:,}).")
-        found = differences(compare(Past(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id), earlier, later, asked))
+        asked = _asked(cli, connection, (earlier, later), **filters)
+        found = differences(compare(_past(cli, connection), earlier, later, asked))
     if cli.out.as_json:
         cli.out.say("", position=earlier.position, at=earlier.at, until_position=later.position, until=later.at, differences=found)
         return
@@ -133,16 +133,25 @@ def _numbers(positions: tuple[int, ...]) -> str:
     return "+".join(f"{position:,}" for position in positions)
 
 
-def _asked(cli: Cli, user: str | None, client_ref: str | None, project: str | None, scope: str | None) -> Asked:
-    """The filters; what is named must be there now."""
+def _past(cli: Cli, connection: Connection) -> Past:
+    from infrastructure.past.answers import Past
+
+    return Past(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id)
+
+
+def _asked(
+    cli: Cli, connection: Connection, moments: Sequence[Moment], *, user: str | None, client_ref: str | None, project: str | None, scope: str | None
+) -> Asked:
+    """The filters: person and app must be there now, project and scope have been there by these moments."""
     from application.lookups import client_of
     from application.manage_members import find_member
     from infrastructure.past.holders import Asked
-    from web.asking import project_asked
+    from web.asking import named_asked
 
+    project_id, scope = named_asked(cli.services, _past(cli, connection), moments, project=project, scope=scope)
     return Asked(
         member_id=str(find_member(cli.services, cli.account_id, user)) if user else None,
         client_stream=str(client_of(cli.services, cli.account_id, client_ref).id) if client_ref else None,
-        project_id=project_asked(cli.services, cli.account_id, project) if project is not None else None,
+        project_id=project_id,
         scope=scope,
     )

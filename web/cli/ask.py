@@ -60,7 +60,7 @@ def _command(question: Question) -> click.Command:
     for name in reversed(question.parameters):
         flag, attributes = _OPTIONS[name]
         function = click.option(flag, name, **attributes)(function)
-    return store_command(click.Group(), question.name, help=question.asks)(function)
+    return store_command(click.Group(), question.name, help=f"{question.asks} {question.note}".rstrip())(function)
 
 
 def _answer(cli: Cli, question: Question, proof: Path | None, given: dict[str, Any]) -> None:
@@ -73,17 +73,18 @@ def _answer(cli: Cli, question: Question, proof: Path | None, given: dict[str, A
         either = " or " if missing == question.needed else " and "
         raise click.UsageError(f"Give {either.join(_OPTIONS[name][0] for name in missing)}.")
     with cli.views() as connection:
+        past = Past(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id)
         try:
-            asking = asking_of(cli.services, cli.account_id, connection, question, given)
+            asking = asking_of(cli.services, past, question, given)
         except InvalidInput as error:
             raise click.UsageError(error.message) from error
-        answer = question.answer(Past(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id), asking)
-        _print(cli, answer)
+        answer = question.answer(past, asking)
+        _print(cli, answer, question.note)
         if proof is not None:
             _prove(cli, connection, answer, proof)
 
 
-def _print(cli: Cli, answer: Answer) -> None:
+def _print(cli: Cli, answer: Answer, note: str) -> None:
     if cli.out.as_json:
         cli.out.say("", question=answer.question, position=answer.position, at=answer.at, says=answer.says, lines=answer.lines)
         return
@@ -92,6 +93,8 @@ def _print(cli: Cli, answer: Answer) -> None:
         rows = [{**_short(line.facts), "events": _cited(line)} for line in answer.lines]
         names = {name: name.replace("_", " ") for row in rows for name in row if name != "events"}
         cli.out.rows([{**dict.fromkeys(names), **row} for row in rows], {**names, "events": "because of events"}, "")
+        if note:
+            cli.out.note(note)
 
 
 def _short(facts: dict[str, Any]) -> dict[str, Any]:

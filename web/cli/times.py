@@ -54,3 +54,17 @@ def moment_given(connection: Connection, time: datetime | None, position: int | 
     if found is None:
         raise NotFound(f"There is no event {position} yet.")
     return found
+
+
+def begin(connection: Connection) -> datetime | None:
+    """When the record begins; None if nothing was recorded yet."""
+    from infrastructure.past.moments import moment_of
+
+    first = moment_of(connection, 1)
+    return None if first is None else first.at
+
+
+def nothing_by(moment: Moment, begins: datetime | None) -> str:
+    """What to say of a moment before the first event of all."""
+    told = "" if begins is None else f": the record begins at {begins:%Y-%m-%d %H:%M:%S} UTC"
+    return f"Nothing had been recorded by {moment.at:%Y-%m-%d %H:%M:%S} UTC{told}."

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from application.lookups import as_uuid, client_of
 from domain.errors import InvalidInput, NotFound
 from infrastructure.past.moments import Connection, Moment, head, moment_at, moment_of
+from infrastructure.past.named import Named, named_at
 from infrastructure.past.questions import Asking
 from projections.integrations.queries import integration
 from projections.members.queries import find_members
@@ -23,6 +24,7 @@ FIELDS: Final = ("user", "client", "scope", "project", "position", "at", "date",
 _LONGEST: Final = 320
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749, appendix A.4
 _READ: Final = 50
+_SHOWN: Final = 60
 _DIGITS: Final = 18
 TFound = TypeVar("TFound")
 
@@ -56,9 +58,10 @@ def read(conn: Connection, fields: Mapping[str, str]) -> Read:
     now = Moment(head(conn), context.services().clock())
     member_id = found(lambda: _member(conn, fields.get("user", "")))
     client = found(lambda: _client(fields.get("client", "")))
-    scope = found(lambda: _scope(fields.get("scope", "")))
-    project = found(lambda: _project(fields.get("project", "")))
     moment = found(lambda: _moment(conn, fields, now))
+    named = named_at(context.past(conn), context.account(), moment or now)
+    scope = found(lambda: _scope(fields.get("scope", ""), named))
+    project = found(lambda: _project(fields.get("project", ""), named))
     if errors or member_id is None or client is None or moment is None:
         return Read(None, errors, {})
     where = {"at": f"{moment.at:%Y-%m-%dT%H:%M:%SZ}"} if "date" in fields else {name: fields[name] for name in ("position", "at") if name in fields}
@@ -92,20 +95,22 @@ def _client(chosen: str) -> str:
         raise InvalidInput(error.message, field="client") from error
 
 
-def _scope(chosen: str) -> str:
+def _scope(chosen: str, named: Named) -> str:
     if not chosen:
         raise InvalidInput("Choose what the app wanted to do.", field="scope")
     if not _SCOPE.fullmatch(chosen):
         raise InvalidInput("This is no scope: a scope has no spaces, quotes or backslashes.", field="scope")
+    if chosen not in named.scope_codes:
+        raise InvalidInput(named.no_scope(f"“{chosen[:_SHOWN]}”"), field="scope")
     return chosen
 
 
-def _project(chosen: str) -> str | None:
-    """A project of today by id or name; one that was removed by its id."""
-    found = next((id_ for id_, name in context.account().projects.items() if chosen in (id_, name)), chosen)
-    if found and not found.startswith("prj_"):
-        raise InvalidInput("There is no such project; one that was removed is asked for by its ID.", field="project")
-    return found or None
+def _project(chosen: str, named: Named) -> str | None:
+    """A project by id, or by its name at the moment or today."""
+    found = named.project(chosen) if chosen else None
+    if chosen and found is None:
+        raise InvalidInput(named.no_project(f"“{chosen[:_SHOWN]}”", chosen), field="project")
+    return found
 
 
 def _moment(conn: Connection, fields: Mapping[str, str], now: Moment) -> Moment:

@@ -24,16 +24,16 @@ _HERE: Final = "settings.replay.show"
 def show() -> Response | str:
     """The sliders give positions; dates and times lead to some, so that a link keeps its meaning. Without `until` it is compared with now."""
     with context.views() as conn:
-        now, narrowed = Moment(head(conn), context.services().clock()), replay_asking.narrowed(conn, request.args)
+        now = Moment(head(conn), context.services().clock())
         position, wrong = replay_asking.position(conn, request.args, FROM, now)
         until, wrong_later = replay_asking.position(conn, request.args, UNTIL, now)
         unread = tuple(words for words in (wrong, wrong_later) if words)
+        span, problems = _chosen(conn, now, position, until)
+        narrowed = replay_asking.narrowed(conn, request.args, span.moment, span.later)
         if replay_asking.timed(request.args) and not unread:
             return redirect(replay_views.address(position, {**({"until": until} if until else {}), **narrowed.given}), 303)
-        span, problems = _chosen(conn, now, position, until)
         view = replay_views.replay(context.past(conn), context.account(), span, narrowed)
-        lost = (narrowed.lost,) if narrowed.lost and not view.counts else ()
-        return settings_page("settings/replay.html", conn, "Replay", here=_HERE, view=view, problems=(*narrowed.problems, *lost, *unread, *problems))
+        return settings_page("settings/replay.html", conn, "Replay", here=_HERE, view=view, problems=(*narrowed.problems, *unread, *problems))
 
 
 def _chosen(conn: Connection, now: Moment, position: str, until: str) -> tuple[Span, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Final
 from application.lookups import as_uuid
 from infrastructure.past.holders import Asked
 from infrastructure.past.moments import Connection, Moment, moment_at, moment_of
+from infrastructure.past.named import named_at
 from projections.members.queries import find_members, member_by_email
 from web.pages import context
 from web.pages.people import row_of
@@ -22,17 +23,13 @@ _DIGITS: Final = 18
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """What the comparison is narrowed to. `person` keeps those whose name holds it; `words` say it after “No app could do anything”.
-
-    `lost` is said where nothing was found either: a project that isn't there today may have been.
-    """
+    """What the comparison is narrowed to. `person` keeps those whose name holds it; `words` say it after “No app could do anything”."""
 
     asked: Asked
     person: str
     words: str
     given: dict[str, str]
     problems: tuple[str, ...]
-    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +47,21 @@ FROM: Final = Fields("date", "time", "was", "position", "so this is now")
 UNTIL: Final = Fields("until_date", "until_time", "until_was", "until", "so it is compared with now")
 
 
-def narrowed(conn: Connection, args: Mapping[str, str]) -> Narrowed:
-    """A person by member id, whole e-mail address or part of a name; a project by id or name."""
+def narrowed(conn: Connection, args: Mapping[str, str], *moments: Moment) -> Narrowed:
+    """A person by member id, whole e-mail address or part of a name; a project by id or name, as of either moment."""
     given = {name: args.get(name, "").strip()[:_LONGEST] for name in ("user", "project", "changes")}
     member_id, whom, unknown = _whom(conn, given["user"])
-    projects = context.account().projects
-    given["project"] = project = next((id_ for id_, name in projects.items() if given["project"] in (id_, name)), given["project"])
-    problems = [unknown] if unknown else []
-    lost = ""
-    if project and project not in projects:
-        lost = f"There is no project {_quoted(project)} today, and nothing was found under this ID at these moments."
-        if not project.startswith("prj_"):
-            problems.append(f"There is no project {_quoted(project)}; one that was removed is asked for by its ID.")
-            lost = ""
-    where = f" in {projects.get(project, _quoted(project))}" if project else ""
+    problems, where = [unknown] if unknown else [], ""
+    if given["project"]:
+        named, quoted = named_at(context.past(conn), context.account(), *moments), _quoted(given["project"])
+        project = named.project(given["project"])
+        if project is None:
+            problems.append(named.no_project(quoted, given["project"]))
+        given["project"] = project or given["project"]
+        where = f" in {next(iter(named.names(project)), quoted) if project else quoted}"
     return Narrowed(
-        asked=Asked(member_id=member_id, project_id=project or None), person="" if member_id else given["user"], words=f"for {whom}{where}",
-        given={name: value for name, value in given.items() if value}, problems=tuple(problems), lost=lost,
+        asked=Asked(member_id=member_id, project_id=given["project"] or None), person="" if member_id else given["user"], words=f"for {whom}{where}",
+        given={name: value for name, value in given.items() if value}, problems=tuple(problems),
     )  # fmt: skip
 
 
@@ -142,7 +137,11 @@ def moment(conn: Connection, text: str, now: Moment, fields: Fields) -> tuple[Mo
     if number > now.position:
         return now, f"There is no event {number:,} yet, {fields.instead}."
     found = moment_of(conn, number)
-    return (found, "") if found is not None else (moment_of(conn, 1) or now, "Events begin with 1, so this is the first moment there is.")
+    return (
+        (found, "")
+        if found is not None
+        else (moment_of(conn, 1) or now, "Nothing had been recorded before event 1, so this is the first moment there is.")
+    )
 
 
 def is_position(text: str) -> bool:

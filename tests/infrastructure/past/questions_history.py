@@ -53,7 +53,7 @@ class History:
         past = Past(self.connection, self.world.app.store.mapper, keyring, self.world.account_id)
         if isinstance(given.get("at"), str):
             given["at"] = self.at[given["at"]].at
-        asking = asking_of(self.world.services, self.world.account_id, self.connection, QUESTIONS[name], given)
+        asking = asking_of(self.world.services, past, QUESTIONS[name], given)
         return QUESTIONS[name].answer(past, asking)
 
     def stream(self, client: str) -> str:

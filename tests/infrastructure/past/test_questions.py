@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from application import manage_members, sign_in, tell_of_ledger
+from application import manage_members, manage_projects, manage_scopes, sign_in, tell_of_ledger
 from application.export_audit import record_export
 from domain.errors import InvalidInput
 from domain.ids import ledger_stream
@@ -53,6 +53,54 @@ def test_1_who_could_do_what_through_which_app_by_which_consent(history: History
 def test_1_nobody_could_before_anybody_consented(history: History) -> None:
     answer = history.ask("who", at="approved", project="Sales")
     assert (answer.says, answer.lines) == ("Nobody could.", ())
+
+
+def test_1_a_project_or_scope_that_there_never_was_is_no_nobody(history: History) -> None:
+    place = history.at["used"].position
+    with pytest.raises(InvalidInput, match=f"no project 'Moon' by event {place}. Projects then: Marketing, Sales.") as refused:
+        history.ask("who", at="used", project="Moon")
+    assert refused.value.field == "project"
+    with pytest.raises(InvalidInput, match="no project 'prj_moon' by event"):
+        history.ask("who", project="prj_moon")
+    with pytest.raises(InvalidInput, match=f"no scope 'projects:fly' by event {place}. Scopes then: account:manage, account:read, ") as refused:
+        history.ask("who", at="used", scope="projects:fly")
+    assert refused.value.field == "scope"
+    with pytest.raises(InvalidInput, match="no scope 'projects:fly'"):
+        history.ask("explain", user=history.members["maya"], client=history.clients["editor"], scope="projects:fly")
+
+
+def test_1_projects_and_scopes_are_known_as_of_the_moment_by_the_names_they_had(own_history: History) -> None:
+    history, world = own_history, own_history.world
+    services, account_id, sales = world.services, world.account_id, world.projects["Sales"]
+    then = {"at": "used", "user": history.members["maya"], "scope": "projects:query"}
+    held = history.ask("who", **then).lines
+    assert held
+    manage_projects.rename(services, account_id, sales, "Selling", origin=CLI)
+    history.mark("renamed")
+    for name in ("Sales", "Selling", sales):
+        assert history.ask("who", project=name, **then).lines == held, name
+    new = manage_projects.add(services, account_id, "Sales", origin=CLI).project_id
+    history.mark("another of that name")
+    assert history.ask("who", project="Sales", **then).lines == held
+    with pytest.raises(InvalidInput, match=f"no project '{new}' by event"):
+        history.ask("who", project=new, **then)
+    manage_projects.remove(services, account_id, sales, origin=CLI)
+    manage_scopes.add(
+        services, account_id, code="moon:fly", permission="metrics.query", title="Fly", description="Far", acts=False, dynamic=True, origin=CLI
+    )
+    history.mark("scope there")
+    manage_scopes.remove(services, account_id, "moon:fly", origin=CLI)
+    history.mark("removed")
+    assert history.ask("who", project="Sales", **then).lines == held
+    assert history.ask("who", project=sales, scope="projects:query").says == "Nobody could.", "it is gone, and was there"
+    for moment in ("scope there", "removed"):
+        assert history.ask("who", at=moment, scope="moon:fly").says == "Nobody could."
+    with pytest.raises(InvalidInput, match="no scope 'moon:fly' by event"):
+        history.ask("who", at="used", scope="moon:fly")
+    with pytest.raises(InvalidInput, match=r"no project 'Moon' by event \d+\. Projects then: Marketing, Sales\."):
+        history.ask("who", project="Moon")
+    with pytest.raises(InvalidInput, match=r"Scopes then: account:manage, account:read, catalog:read, jobs:run, projects:develop, projects:query\."):
+        history.ask("who", scope="moon:fly too")
 
 
 def test_2_an_app_was_approved_before_it_was_used(history: History) -> None:

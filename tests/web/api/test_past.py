@@ -74,6 +74,22 @@ def test_the_moments_of_a_comparison_are_checked(server: Server) -> None:
         assert refused.get_json()["errors"][0]["parameter"] == parameter, query
 
 
+def test_a_project_or_scope_that_there_never_was_is_told(server: Server) -> None:
+    admin, sales = server.caller(), server.world.projects["Sales"]
+    server.settled()
+    head = admin.get("/access").get_json()["position"]
+    for path in ("/access?", f"/access/difference?position={head}&", "/questions/who?"):
+        project = "project" if "who" in path else "project_id"
+        assert admin.get(f"{path}{project}={sales}&scope=projects:query").status_code == 200, path
+        for query, parameter, there in ((f"{project}=prj_moon", project, "Sales"), ("scope=moon:fly", "scope", "projects:query")):
+            refused = admin.get(path + query)
+            assert refused.status_code == 422, path + query
+            (error,) = refused.get_json()["errors"]
+            assert (error["parameter"], there in error["detail"]) == (parameter, True)
+    early = admin.get(f"/access?position=1&project_id={sales}")
+    assert (early.status_code, "by event 1. Projects then: none." in early.get_json()["detail"]) == (422, True)
+
+
 def test_a_moment_is_given_once_and_must_be_there(server: Server) -> None:
     admin = server.caller()
     assert admin.get("/access?position=1&at=2026-01-01T00:00:00Z").status_code == 422

@@ -136,7 +136,9 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"client": "https://elsewhere.example/app.json"}, "There is no such app in this account."),
     ({"scope": ""}, "Choose what the app wanted to do."),
     ({"scope": 'a "b"'}, "This is no scope: a scope has no spaces, quotes or backslashes."),
-    ({"project": "Moon"}, "There is no such project; one that was removed is asked for by its ID."),
+    ({"scope": "moon:fly"}, "There had been no scope “moon:fly” by event"),
+    ({"project": "Moon"}, "There had been no project “Moon” by event"),
+    ({"project": "prj_moon"}, "Projects then: Finance, Marketing, Sales. One that was removed is asked for by its ID."),
     ({"position": "0"}, "This is no event's number: they begin with 1."),
     ({"position": "-3"}, "This is no event's number: they begin with 1."),
     ({"position": "x"}, "This is no event's number: they begin with 1."),
@@ -168,6 +170,7 @@ def test_a_removed_project_is_asked_for_by_its_id(told: Told, admin: Person) -> 
     services, account_id = told.site.app.services, told.site.account_id
     gone = manage_projects.add(services, account_id, "Gone", origin=ORIGIN).project_id
     manage_projects.remove(services, account_id, gone, origin=ORIGIN)
+    settled(told.site)
     answer = admin.http.get(PAGE, params=told.asked(project=gone))
     assert conditions(answer.text)["The project was there"][0] == "No"
 

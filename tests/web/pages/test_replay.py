@@ -173,8 +173,8 @@ def test_date_and_time_lead_to_a_position_that_keeps_its_meaning(admin: Person) 
         ("user=nobody%20at%20all", "Nobody's name holds “nobody at all”: type part of a name, a whole email address, or a member ID."),
         ("user=nobody@jaffle.example", "Nobody here has the email address “nobody@jaffle.example”"),
         (f"user={UUID(int=1)}", f"There is no member “{UUID(int=1)}” in this account."),
-        ("project=banana", "There is no project “banana”; one that was removed is asked for by its ID."),
-        ("project=prj_banana", "There is no project “prj_banana” today, and nothing was found under this ID at these moments."),
+        ("project=banana", "There had been no project “banana” by event"),
+        ("project=prj_banana", "Projects then: Finance, Marketing, Sales. One that was removed is asked for by its ID."),
     ],
 )
 def test_what_was_wrong_is_said_on_the_page(admin: Person, query: str, words: str) -> None:
