@@ -39,7 +39,7 @@ class Output:
         elif not rows:
             print_line(empty)
         else:
-            _table([{name: _field(row, name) for name in columns} for row in rows], columns)
+            _table([{name: field_of(row, name) for name in columns} for row in rows], columns)
 
     def one(self, thing: Any, labels: Mapping[str, str]) -> None:
         """One thing, field by field."""
@@ -48,7 +48,7 @@ class Output:
             return
         width = max(len(label) for label in labels.values())
         for name, label in labels.items():
-            print_line(f"{label:<{width}}  {shown(_field(thing, name))}")
+            print_line(f"{label:<{width}}  {shown(field_of(thing, name))}")
 
 
 def print_line(text: str) -> None:
@@ -90,7 +90,8 @@ def _table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> Non
     (console if console.is_terminal else Console(width=_WIDTH_OF_A_PIPE)).print(table)
 
 
-def _field(row: Any, name: str) -> Any:
+def field_of(row: Any, name: str) -> Any:
+    """What a row holds under a name, whether it is a mapping or an object."""
     return row.get(name) if isinstance(row, Mapping) else getattr(row, name)
 
 

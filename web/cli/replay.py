@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web.cli.commands import store_command
-from web.cli.times import PointInTime, moment_given
+from web.cli.times import PointInTime, begin, moment_given, nothing_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +22,23 @@ _NEEDED = ("members", "integrations", "consents", "sessions", "usage")
 
 def replay(cli: Cli, *, time: datetime | None, position: int | None, view: str, limit: int) -> None:
     """See the command's own help."""
+    from web.cli.session import by_name
+
     if (time is None) == (position is None):
         raise click.UsageError("Give TIME, such as 2026-11-24T15:00Z or 7d, or --position.")
     with cli.views() as connection:
         moment = moment_given(connection, time, position)
-        rows: Sequence[Any] = _entries(cli, connection, moment, limit) if view == "audit" else _rebuilt(cli, moment, view, limit)
+        begins = None if moment.position else begin(connection)
+        rows = _rows(cli, connection, moment, view, limit) if moment.position else ()
+        projects = _projects(cli, connection, moment) if view == "sessions" and not cli.out.as_json else {}
     if cli.out.as_json:
-        cli.out.say("", view=view, position=moment.position, at=moment.at, rows=rows)
+        cli.out.say("", view=view, position=moment.position, at=moment.at, begins=begins, rows=rows)
+        return
+    if not moment.position:
+        cli.out.note(nothing_by(moment, begins))
         return
     cli.out.note(f"As it stood at {moment.at:%Y-%m-%d %H:%M:%S} UTC, after event {moment.position:,}:")
-    cli.out.rows(rows, _columns(view), "There was nothing.")
+    cli.out.rows(by_name(rows, projects) if view == "sessions" else rows, _columns(view), "There was nothing.")
 
 
 def add_to(group: click.Group) -> None:
@@ -42,6 +49,10 @@ def add_to(group: click.Group) -> None:
     function = click.option("--position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of TIME.")(function)
     function = click.argument("time", type=PointInTime(), required=False)(function)
     store_command(group, "replay", help="A view as it stood at TIME, made from the events up to then by the view's own code.")(function)
+
+
+def _rows(cli: Cli, connection: Any, moment: Moment, view: str, limit: int) -> Sequence[Any]:
+    return _entries(cli, connection, moment, limit) if view == "audit" else _rebuilt(cli, moment, view, limit)
 
 
 def _entries(cli: Cli, connection: Any, moment: Moment, limit: int) -> list[dict[str, Any]]:
@@ -71,6 +82,17 @@ def _rebuilt(cli: Cli, moment: Moment, view: str, limit: int) -> Sequence[Any]:
                 return list_integrations(made.seen(), cli.account_id, removed=False)[:limit]
         except AlreadyBuilding as error:
             raise Refused("Another replay is under way: try again when it is done.") from error
+
+
+def _projects(cli: Cli, connection: Any, moment: Moment) -> dict[str, str]:
+    """What projects were called then."""
+    from application.lookups import account_of
+    from infrastructure.past.answers import Past
+    from infrastructure.past.named import named_at
+
+    past = Past(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id)
+    found = named_at(past, account_of(cli.services, cli.account_id), moment).projects
+    return {project_id: names[-1] for project_id, names in found.items()}
 
 
 def _columns(view: str) -> dict[str, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from web.cli.commands import store_command
+from web.cli.output import field_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from web.cli.store import Cli
 
 COLUMNS = {
@@ -23,6 +26,21 @@ COLUMNS = {
     "ended_at": "Ended",
     "ended_reason": "Because",
 }
+
+
+def by_name(rows: Iterable[Any], projects: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Sessions for a table: projects by their names, of which `projects` knows those of the time; the others keep their ids."""
+    return [{name: field_of(row, name) for name in COLUMNS} | {"projects": _named(field_of(row, "projects"), projects)} for row in rows]
+
+
+def _named(ids: Iterable[str] | None, projects: Mapping[str, str]) -> list[str]:
+    return ["all"] if ids is None else [projects.get(id_, id_) for id_ in ids]
+
+
+def _projects(cli: Cli) -> Mapping[str, str]:
+    from application.lookups import account_of
+
+    return account_of(cli.services, cli.account_id).projects
 
 
 @click.group("session", help="Sessions of apps: list, show, revoke.")
@@ -46,7 +64,7 @@ def list_sessions(cli: Cli, everything: bool, user: str | None, client_ref: str 
     with cli.views() as connection:
         rows = queries.list_sessions(connection, cli.account_id, member_id=member_id, client_stream=stream, live_only=not everything, limit=limit)
         told = with_reuse(cli.app, connection, cli.account_id, rows)
-    cli.out.rows(told, COLUMNS, "There are no sessions.")
+    cli.out.rows(told if cli.out.as_json else by_name(told, _projects(cli)), COLUMNS, "There are no sessions.")
 
 
 @store_command(session, "show", help="One session, live or ended; where a spent token ended it, whether that looks like a race or a theft.")
@@ -62,7 +80,7 @@ def show(cli: Cli, grant_id: str) -> None:
         if found is None:
             raise NotFound("There is no such session: `grantbook session list --all` shows their ids.")
         told = with_reuse(cli.app, connection, cli.account_id, [found])[0]
-    cli.out.one(told, COLUMNS)
+    cli.out.one(told if cli.out.as_json else by_name([told], _projects(cli))[0], COLUMNS)
     if told["reuse"] is not None:
         cli.out.note(told["reuse"].words)
 

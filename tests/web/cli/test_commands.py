@@ -3,13 +3,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 
+from infrastructure.past.answers import Answer, Line
+from infrastructure.past.questions import QUESTIONS
 from projections.registry import BY_NAME
 from tests.web.cli.conftest import Grantbook
+from web.cli import ask
+from web.cli.output import Output
 from web.cli.root import cli
 
 
@@ -200,6 +206,12 @@ def test_the_audit_log_is_listed_filtered_and_exported_and_the_export_recorded(g
     assert "admin@acme.example" not in json.dumps(exported)
     assert grantbook.refused("audit", "export", "-o", "/nowhere/x.csv")
     assert grantbook.refused("audit", "list", "--since", "yesterday", code=2)
+    late, early = ("--since", "2026-11-24"), ("--until", "2026-11-23")
+    for command in ("list", "export"):
+        told = grantbook.refused("audit", command, *late, *early, code=2)
+        assert "--until (2026-11-23 00:00 UTC) comes before --since (2026-11-24 00:00 UTC)" in told
+    assert "comes before --from-position 5" in grantbook.refused("audit", "export", "--from-position", "5", "--to-position", "4", code=2)
+    assert len(grantbook("audit", "list", "--event-type", "audit_log.exported")) == 2, "nothing more was exported"
 
 
 def test_the_record_and_the_views_check_out(grantbook: Grantbook) -> None:
@@ -238,8 +250,10 @@ def test_who_could_do_what_is_asked_by_time_or_position(grantbook: Grantbook) ->
     assert "Give TIME" in grantbook.refused("access", "as-of", "7d", "--position", "1", code=2)
     assert "no event 999999" in grantbook.refused("access", "as-of", "--position", "999999")
     assert "no project 'Moon'" in grantbook.refused("access", "as-of", "0s", "--project", "Moon", code=2)
+    assert "no scope 'moon:fly'" in grantbook.refused("access", "as-of", "0s", "--scope", "moon:fly", code=2)
     assert "No app could do anything" in grantbook.run("access", "as-of", "0s").stdout
-    assert "the record begins at" in grantbook.run("access", "as-of", "2020-01-01").stdout
+    assert "Nothing had been recorded by 2020-01-01 00:00:00 UTC: the record begins at" in grantbook.run("access", "as-of", "2020-01-01").stdout
+    assert "the record begins at" in grantbook.run("access", "as-of", "2020-01-01", "--scope", "projects:query").stdout
     assert grantbook("access", "as-of", "2020-01-01")["begins"] > "2026"
 
 
@@ -252,6 +266,10 @@ def test_two_moments_are_compared(grantbook: Grantbook) -> None:
     assert "not both" in grantbook.refused("access", "difference", "7d", "--until", "1d", "--until-position", "2", code=2)
     assert "comes before" in grantbook.refused("access", "difference", "--position", "2", "--until-position", "1", code=2)
     assert "no event 999999" in grantbook.refused("access", "difference", "--position", "999999")
+    unknown = grantbook.refused("access", "difference", "--position", "1", "--scope", "moon:fly", code=2)
+    assert "There had been no scope 'moon:fly' by event" in unknown
+    assert "Scopes then: account:manage, account:read, catalog:read" in unknown
+    assert "no project 'prj_moon'" in grantbook.refused("access", "difference", "--position", "1", "--project", "prj_moon", code=2)
     assert "still to come" in grantbook.refused("access", "difference", "2999-01-01", code=2)
     assert "still to come" in grantbook.refused("ask", "who", "--at", "2999-01-01", code=2)
     assert "before the year 1" in grantbook.refused("access", "difference", "999999w", code=2)
@@ -269,7 +287,18 @@ def test_a_question_is_asked_and_its_wrong_values_are_told(grantbook: Grantbook)
     assert "Give --client and --scope" in grantbook.refused("ask", "explain", "--user", "admin@acme.example", code=2)
     assert "no member nobody@acme.example" in grantbook.refused("ask", "deeds", "--user", "nobody@acme.example", code=2)
     assert "The record begins at" in grantbook.refused("ask", "who", "--at", "2020-01-01", code=2)
+    assert "no project 'Moon'" in grantbook.refused("ask", "who", "--project", "Moon", code=2)
+    assert "no scope 'moon:fly'" in grantbook.refused("ask", "who", "--scope", "moon:fly", code=2)
     assert "No such command" in grantbook.refused("ask", "nothing", code=2)
+
+
+def test_an_explanation_says_from_where_it_counts(grantbook: Grantbook, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "What stood before the session began counts from its first event."
+    assert words in " ".join(grantbook.run("ask", "explain", "--help").stdout.split())
+    line = Line({"condition": "the plan included apps", "holds": True}, {"changed by": (7,)})
+    printed, question = SimpleNamespace(out=Output(as_json=False)), QUESTIONS["explain"]
+    ask._print(printed, Answer("explain", 9, datetime.now(UTC), "Allowed.", (line,)), question.note)  # type: ignore[arg-type]  # all that it uses
+    assert capsys.readouterr().out.splitlines()[-1] == words
 
 
 def test_a_view_is_shown_as_it_stood(grantbook: Grantbook) -> None:
@@ -277,5 +306,11 @@ def test_a_view_is_shown_as_it_stood(grantbook: Grantbook) -> None:
         found = grantbook("replay", "0s", "--view", view)
         assert (found["view"], found["rows"] == []) == (view, view != "audit")
     assert grantbook("replay", "--position", "1", "--view", "audit")["rows"][0]["event_type"] == "account.opened"
+    early = grantbook("replay", "2020-01-01", "--view", "audit")
+    assert (early["position"], early["rows"], early["begins"] > "2026") == (0, [], True)
+    for view in ("audit", "sessions"):
+        told = grantbook.run("replay", "2020-01-01", "--view", view).stdout
+        assert told.startswith("Nothing had been recorded by 2020-01-01 00:00:00 UTC: the record begins at 2026-"), told
+        assert len(told.splitlines()) == 1
     assert "Give TIME" in grantbook.refused("replay", code=2)
     assert "no event 999999" in grantbook.refused("replay", "--position", "999999")
