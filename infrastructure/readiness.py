@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -146,13 +146,15 @@ def _ledger(connection: psycopg.Connection[Any], behind: Lag) -> list[str]:
     return [f"Events have waited {waited:.0f} s for a checkpoint (the last position is {behind.head}): see the projector's log."]
 
 
-def _deposits(settings: Settings, connection: psycopg.Connection[Any]) -> list[str]:
-    return [
-        f"Checkpoints have not been deposited with {place.name} ({place.kind}) since {place.failing_since:%Y-%m-%d %H:%M}Z: {place.why} "
-        f"It is tried again at {place.next_try:%H:%M:%S}Z."
-        for place in places(settings, connection)
-        if place.failing_since is not None
-    ]
+def _deposits(settings: Settings, connection: psycopg.Connection[Any]) -> Iterator[str]:
+    for place in places(settings, connection):
+        if place.failing_since is not None:
+            yield (
+                f"Checkpoints have not been deposited with {place.name} ({place.kind}) since {place.failing_since:%Y-%m-%d %H:%M}Z: {place.why} "
+                f"It is tried again at {place.next_try:%H:%M:%S}Z."
+            )
+        if place.another_log is not None:
+            yield f"{place.name} ({place.kind}): {place.another_log}"
 
 
 def _differing(found: Checked | None) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.tokens import derive
 from infrastructure.ledger.verifier import ED25519, Checkpoint, NotProven, open_checkpoint
 
+_SIZE = re.compile(r"[1-9][0-9]{0,17}")
 _LABEL = "grantbook ledger checkpoint v1"
 
 
@@ -62,3 +64,15 @@ def signed_by(note: str, signer: LogSigner) -> Checkpoint | None:
         except NotProven:
             continue
     return None
+
+
+def signed_by_others(note: str, signer: LogSigner) -> Checkpoint | None:
+    """What a note says in the log's name, with a signature of that name, that none of the log's keys made; it is not known whose it is."""
+    text, blank, signatures = note.partition("\n\n")
+    origin, size, root, *_ = [*text.split("\n"), "", ""]
+    if not blank or origin != signer.origin or not _SIZE.fullmatch(size) or f"\u2014 {origin} " not in signatures or signed_by(note, signer):
+        return None
+    try:
+        return Checkpoint(origin, int(size), base64.b64decode(root, validate=True), note)
+    except ValueError:
+        return None

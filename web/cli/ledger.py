@@ -97,6 +97,7 @@ def deposits(cli: Cli, *, folder: Path | None, size: int | None) -> None:
 
 _PLACES = {
     "kind": "Kind", "name": "Place", "size": "Entries", "at": "Deposited", "told": "What came back", "failing_since": "Failing since", "why": "Why",
+    "another_log": "Beside it",
 }  # fmt: skip
 
 

@@ -121,4 +121,6 @@ def _place_state(place: PlaceState) -> tuple[str, Kind]:
         return "Ahead of this database", "bad"
     if place.failing_since is not None:
         return "Failing", "warn"
+    if place.another_log is not None:
+        return "Another log, too", "warn"
     return ("Kept", "ok") if place.size is not None else ("Nothing yet", "")

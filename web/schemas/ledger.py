@@ -67,6 +67,10 @@ class Place(Shape):
     why = _lines("It did not answer within 10 s.", "Why it fails.", maybe=True)
     next_try = time("When it is tried again.")
     stops_signing = truth(False, "It holds what this database doesn't, so nothing is signed.")
+    another_log = _lines(
+        "Another log of this name stands there, too: 1,204 entries, signed by no key that this server knows.",
+        "The warning that somebody else's checkpoints stand there under the log's name; null where none do.", maybe=True,
+    )  # fmt: skip
 
 
 class Ledger(Shape):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from infrastructure.ledger.deposits.agreement import held_already
 from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceFailed, Receipt
-from infrastructure.ledger.notes import LogSigner, signed_by
+from infrastructure.ledger.notes import LogSigner, signed_by, signed_by_others
 from infrastructure.ledger.verifier import Checkpoint
 
 _FILE = re.compile(r"[0-9]{12,19}\.checkpoint")
@@ -30,6 +30,10 @@ class Folder:
     def holds(self, signer: LogSigner) -> Checkpoint | None:
         with self._reachable():
             return self._newest(signer)
+
+    def others(self, signer: LogSigner) -> list[Checkpoint]:
+        with self._reachable():
+            return [found for path in self._files(signer) if (found := _read(path, signer, signed_by_others)) is not None]
 
     def deposit(self, given: Deposit, last: int) -> Receipt:
         folder, name = self._of(given.signer), f"{given.size:012d}.checkpoint"
@@ -54,22 +58,25 @@ class Folder:
 
     def _newest(self, signer: LogSigner) -> Checkpoint | None:
         """The one of the largest size that a key of the log signed."""
-        folder = self._of(signer)
+        return next((found for path in self._files(signer) if (found := _read(path, signer, signed_by)) is not None), None)
+
+    def _files(self, signer: LogSigner) -> list[Path]:
+        """The largest first."""
         try:
-            files = sorted((path for path in folder.iterdir() if _FILE.fullmatch(path.name)), key=lambda path: int(path.stem), reverse=True)
+            found = [path for path in self._of(signer).iterdir() if _FILE.fullmatch(path.name)]
         except FileNotFoundError:
-            return None
-        return next((found for path in files if (found := _read(path, signer)) is not None), None)
+            return []
+        return sorted(found, key=lambda path: int(path.stem), reverse=True)
 
     def _of(self, signer: LogSigner) -> Path:
         return self._path / quote(signer.origin, safe="")
 
 
-def _read(path: Path, signer: LogSigner) -> Checkpoint | None:
+def _read(path: Path, signer: LogSigner, read: Callable[[str, LogSigner], Checkpoint | None]) -> Checkpoint | None:
     if not path.is_file():  # to open a pipe would wait for who writes to it
         return None
     with path.open("rb") as file:
-        return signed_by(file.read(LARGEST).decode("utf-8", "replace"), signer)
+        return read(file.read(LARGEST).decode("utf-8", "replace"), signer)
 
 
 def _write(path: Path, text: str) -> None:

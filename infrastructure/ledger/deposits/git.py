@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -15,7 +16,7 @@ from infrastructure.clock import now
 from infrastructure.ledger.deposits.agreement import held_already
 from infrastructure.ledger.deposits.git_program import Git, read_repository
 from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceFailed, Receipt
-from infrastructure.ledger.notes import LogSigner, signed_by
+from infrastructure.ledger.notes import LogSigner, signed_by, signed_by_others
 from infrastructure.ledger.verifier import Checkpoint
 
 BRANCH = "refs/heads/ledger"
@@ -37,6 +38,12 @@ class GitRepository:
     def holds(self, signer: LogSigner) -> Checkpoint | None:
         with self._working() as git:
             return _newest(git, _entries(git, self._fetched(git)), signer)
+
+    def others(self, signer: LogSigner) -> list[Checkpoint]:
+        with self._working() as git:
+            notes = [_note(git, entry) for entry in _entries(git, self._fetched(git)) if _of_this_name(entry, signer)]
+        found = [told for note in notes if note is not None and (told := signed_by_others(note, signer)) is not None]
+        return sorted(found, key=lambda told: told.size, reverse=True)
 
     def deposit(self, given: Deposit, last: int) -> Receipt:
         with self._working() as git:
@@ -79,19 +86,22 @@ def _clear_up(among: Path) -> None:
 
 def _newest(git: Git, entries: list[bytes], signer: LogSigner) -> Checkpoint | None:
     found = next((entry for entry in entries if _name(entry) == _file_of(signer)), None)
-    if found is None:
-        return None
-    blob = found.partition(b"\t")[0].split()[2].decode()
-    if int(git("cat-file", "-s", blob)) > LARGEST:
-        return None
-    return signed_by(git("cat-file", "-p", blob).decode("utf-8", "replace"), signer)
+    note = None if found is None else _note(git, found)
+    return None if note is None else signed_by(note, signer)
+
+
+def _note(git: Git, entry: bytes) -> str | None:
+    """What stands in a file; None where it is too long for a checkpoint."""
+    blob = _blob(entry)
+    return git("cat-file", "-p", blob).decode("utf-8", "replace") if int(git("cat-file", "-s", blob)) <= LARGEST else None
 
 
 def _commit(git: Git, given: Deposit, parent: str | None, entries: list[bytes]) -> str:
-    """A commit whose tree is the parent's with this checkpoint."""
+    """A commit whose tree is the parent's with this checkpoint. One of another log under the same name stays, beside it."""
     name = _file_of(given.signer)
     blob = git("hash-object", "-w", "--stdin", given=given.note.encode()).decode().strip()
-    others = (entry for entry in entries if _name(entry) != name)
+    others = [entry for entry in entries if _name(entry) != name]
+    others += [_set_aside(entry, given.signer) for entry in entries if _name(entry) == name and _is_of_others(git, entry, given.signer)]
     ours = f"100644 blob {blob}\t{name}".encode()
     tree = git("mktree", "-z", "--missing", given=b"".join(entry + b"\0" for entry in (*others, ours))).decode().strip()
     parents = [] if parent is None else ["-p", parent]
@@ -102,6 +112,26 @@ def _commit(git: Git, given: Deposit, parent: str | None, entries: list[bytes]) 
 def _entries(git: Git, commit: str | None) -> list[bytes]:
     """Of its tree: mode, type and object of each, a tab, and its name."""
     return [] if commit is None else [entry for entry in git("ls-tree", "-z", commit).split(b"\0") if entry]
+
+
+def _is_of_others(git: Git, entry: bytes, signer: LogSigner) -> bool:
+    note = _note(git, entry)
+    return note is not None and signed_by_others(note, signer) is not None
+
+
+def _set_aside(entry: bytes, signer: LogSigner) -> bytes:
+    """The same file under a name of its own."""
+    return entry.partition(b"\t")[0] + f"\t{quote(signer.origin, safe='')}.{_blob(entry)[:12]}.checkpoint".encode()
+
+
+def _of_this_name(entry: bytes, signer: LogSigner) -> bool:
+    """Whether a file is the log's, or was set aside for it."""
+    start, name = quote(signer.origin, safe=""), _name(entry)
+    return name == _file_of(signer) or re.fullmatch(rf"{re.escape(start)}\.[0-9a-f]{{12}}\.checkpoint", name) is not None
+
+
+def _blob(entry: bytes) -> str:
+    return entry.partition(b"\t")[0].split()[2].decode()
 
 
 def _name(entry: bytes) -> str:

@@ -55,5 +55,9 @@ class Place(Protocol):
     def holds(self, signer: LogSigner) -> Checkpoint | None:
         """The newest checkpoint of this log that the place shows; None where it has none or shows none."""
 
+    def others(self, signer: LogSigner) -> Sequence[Checkpoint]:
+        """Checkpoints under this log's name that none of its keys signed, the largest first; none where it shows none. Nobody says that they are
+        genuine."""
+
     def deposit(self, given: Deposit, last: int) -> Receipt:
         """Hand it over; `last` is the size that was deposited here before, 0 at first. `PlaceAhead` if the place knows more of the log."""

@@ -64,6 +64,14 @@ class Trouble:
     size: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Another:
+    """At a place of `log` stands a checkpoint of its name, of `size` entries, that no key of it signed and that is none of this database's."""
+
+    log: str
+    size: int
+
+
 def keep(connection: Connection, origin: str, kind: Kind, place: str, size: int, root: bytes, receipt: Receipt) -> None:
     connection.execute(_KEEP, (origin, kind, place, size, root, receipt.kept, receipt.told))
 
@@ -135,6 +143,23 @@ def set_trouble(connection: Connection, kind: str, place: str, found: Trouble | 
             era.set_meta(connection, _key(kind, place), "")
         return
     era.set_meta(connection, _key(kind, place), json.dumps(asdict(found), default=datetime.isoformat))
+
+
+def another(connection: Connection, origin: str, kind: str, place: str) -> Another | None:
+    """Whose checkpoints were seen beside this log's; None where none were."""
+    said = era.meta(connection, _beside(kind, place))
+    found = Another(**json.loads(said)) if said else None
+    return found if found is not None and found.log == origin else None
+
+
+def set_another(connection: Connection, kind: str, place: str, found: Another | None) -> None:
+    """Keep it; None: there is none, or not any more."""
+    if found is not None or era.meta(connection, _beside(kind, place)):
+        era.set_meta(connection, _beside(kind, place), "" if found is None else json.dumps(asdict(found)))
+
+
+def _beside(kind: str, place: str) -> str:
+    return f"ledger.another.{kind}.{place}"
 
 
 def _key(kind: str, place: str) -> str:

@@ -18,7 +18,8 @@ class PlaceState:
     """A place where checkpoints of the log are deposited. Times are UTC.
 
     `size`, `at`, `age_seconds`, `told`: the last deposit, and what came back in short; None before the first. `failing_since`, `failures`, `why`,
-    `next_try`: None (0) where nothing is wrong; `why` is for everybody. `stops_signing`: it holds what this database doesn't.
+    `next_try`: None (0) where nothing is wrong; `why` is for everybody. `stops_signing`: it holds what this database doesn't. `another_log`: the
+    warning that somebody else's checkpoints of the log's name stand there, too.
     """
 
     kind: Kind
@@ -32,6 +33,7 @@ class PlaceState:
     why: str | None
     next_try: datetime | None
     stops_signing: bool
+    another_log: str | None
 
 
 def places(settings: Settings, connection: Connection) -> list[PlaceState]:
@@ -54,6 +56,16 @@ def places(settings: Settings, connection: Connection) -> list[PlaceState]:
                 why=trouble.why if trouble else None,
                 next_try=trouble.next_try if trouble else None,
                 stops_signing=trouble.ahead if trouble else False,
+                another_log=_another(record.another(connection, origin, place.kind, place.name)),
             )
         )
     return found
+
+
+def _another(found: record.Another | None) -> str | None:
+    if found is None:
+        return None
+    return (
+        f"Another log of this name stands there, too: {found.size:,} entries, signed by no key that this server knows. If this server took the place "
+        "of another one, keep what that one left and move it away; if it did not, somebody else deposits under this log's name."
+    )

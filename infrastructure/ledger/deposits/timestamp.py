@@ -32,6 +32,10 @@ class TimestampAuthority:
         """It keeps nothing."""
         return None
 
+    def others(self, signer: LogSigner) -> tuple[Checkpoint, ...]:
+        """It keeps none."""
+        return ()
+
     def deposit(self, given: Deposit, last: int) -> Receipt:
         message = given.note.encode()
         request = (

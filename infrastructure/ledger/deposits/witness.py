@@ -30,6 +30,10 @@ class Witness:
         """It shows none: it answers with its size where we are wrong about it."""
         return None
 
+    def others(self, signer: LogSigner) -> tuple[Checkpoint, ...]:
+        """It shows none: a key that it doesn't know it refuses."""
+        return ()
+
     def deposit(self, given: Deposit, last: int) -> Receipt:
         old = min(last, given.size)
         for _ in range(_ATTEMPTS):

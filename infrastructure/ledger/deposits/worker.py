@@ -22,7 +22,7 @@ from infrastructure.ledger import store
 from infrastructure.ledger.deposits import record
 from infrastructure.ledger.deposits.configured import configured
 from infrastructure.ledger.deposits.places import Deposit, Place, PlaceAhead, PlaceFailed
-from infrastructure.ledger.deposits.record import Made, Trouble
+from infrastructure.ledger.deposits.record import Another, Made, Trouble
 from infrastructure.ledger.kept import difference
 from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.sealing import signer_of
@@ -102,6 +102,8 @@ class _PlaceThread(threading.Thread):
         self._pauses, self._demoted = pauses, demoted
         self._unsure = True
         """Whether the place has not shown yet that it holds nothing which this database doesn't."""
+        self._to_look, self._warned = True, False
+        """Whether to see if another log of this name stands there, and whether it was told that one does."""
 
     def run(self) -> None:
         while not self._demoted.is_set():
@@ -151,6 +153,8 @@ class _PlaceThread(threading.Thread):
             if self._place.kind != "witness":
                 self._unsure = False
                 self._depositing.has_spoken(self._place)
+        if self._to_look:
+            self._see_whose_else(connection, signer)
         made = record.last(connection, signer.origin, self._place.kind, self._place.name)
         signed = store.newest(connection, signer.origin)
         if signed is not None and (self._unsure or self._due(connection, made, signed)):
@@ -166,6 +170,18 @@ class _PlaceThread(threading.Thread):
         why = difference(connection, store.newest(connection, signer.origin), held.size, held.root, "that stands there")
         if why is not None:
             raise PlaceAhead(why, held.size)
+
+    def _see_whose_else(self, connection: Connection, signer: LogSigner) -> None:
+        """Once, and after each deposit while there is another: who moves it away hears that it is gone. A key that was in use before signed parts of
+        this very log, so what fits it is no other."""
+        newest = store.newest(connection, signer.origin)
+        others = self._asked(lambda: self._place.others(signer))
+        other = next((each for each in others if difference(connection, newest, each.size, each.root, "there") is not None), None)
+        found = None if other is None else Another(signer.origin, other.size)
+        record.set_another(connection, self._place.kind, self._place.name, found)
+        if found is not None and not self._warned:
+            log.warning("ledger.another_log", kind=self._place.kind, place=self._place.name, origin=signer.origin, size=found.size)
+        self._to_look, self._warned = False, found is not None
 
     def _due(self, connection: Connection, made: Made | None, signed: Signed) -> bool:
         if made is None:
@@ -191,6 +207,7 @@ class _PlaceThread(threading.Thread):
                 return  # another projector deposited meanwhile what was signed meanwhile
             raise
         count("ledger_deposits", self._place.kind, "made")
+        self._to_look = self._warned
         if signed.size <= before:
             return
         place = self._place.kind, self._place.name

@@ -21,6 +21,7 @@ from infrastructure.database import connect
 from infrastructure.ledger import adoption, store, verifier
 from infrastructure.ledger.bundle import proof_of
 from infrastructure.ledger.deposits import record
+from infrastructure.ledger.deposits.configured import configured
 from infrastructure.ledger.deposits.places import Kind, Receipt
 from infrastructure.ledger.deposits.state import PlaceState, places
 from infrastructure.ledger.deposits.worker import Depositing, Pauses
@@ -28,11 +29,13 @@ from infrastructure.ledger.notes import LogSigner
 from infrastructure.ledger.sealing import Sealing, name_of, newest, newest_for, refusal, witnessed
 from infrastructure.metrics_store import store_gauges
 from infrastructure.projector import Projector
+from infrastructure.readiness import readiness
 from infrastructure.root_keys import parse_keys
 from infrastructure.settings_deposits import Deposits
 from infrastructure.store import era
 from infrastructure.store.sequencer import Sequencer
 from projections.events import PersonalReader
+from tests.infrastructure.ledger.deposits.given import Log
 from tests.support.oauth_world import CLI, KEYS, PlainPasswords, World, oauth_world
 from tests.support.postgres import Database
 from tests.support.witness import Witness, running_witness
@@ -287,6 +290,45 @@ def test_what_can_not_be_kept_is_not_told_and_is_the_place_s_trouble(world: Worl
 
 
 # ---- a database that was set back
+
+
+@pytest.mark.parametrize("kind", ["folder", "git"])
+def test_a_log_that_finds_another_one_of_its_name_says_so_and_goes_on(
+    world: World, folder: Path, kind: Kind, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a data folder was made anew: the name is the same, the key is not."""
+    if kind == "git":
+        subprocess.run(["git", "init", "--quiet", "--bare", str(folder)], check=True)
+    deposits = Deposits(git=str(folder)) if kind == "git" else Deposits(folder=folder)
+    other = Log(world.app.settings.ledger_origin).of_another_key()
+    (place,) = configured(deposits)
+    place.deposit(other.at(200), 0)
+    with leader(world, deposits) as leading, leading.term() as goes_on_until:
+        goes_on_until(lambda: leading.sizes() > [0])
+        (state,) = leading.places()
+        assert (state.failing_since, state.stops_signing) == (None, False)
+        assert state.another_log is not None
+        assert state.another_log.startswith("Another log of this name stands there, too: 200 entries, signed by no key that this server knows.")
+        warnings = readiness(leading.app.dsn, leading.app.services, leading.app.settings).warnings
+        assert [words for words in warnings if state.another_log in words]
+        world.client_id()
+        (before,) = leading.sizes()
+        goes_on_until(lambda: leading.sizes() > [before])
+        assert leading.places()[0].another_log == state.another_log, "it stands there still"
+    assert capsys.readouterr().out.count("ledger.another_log") == 1
+
+
+def test_an_earlier_key_s_checkpoints_of_this_very_log_are_no_other_log(world: World, folder: Path) -> None:
+    deposits = Deposits(folder=folder)
+    with leader(world, deposits) as leading, leading.term() as goes_on_until:
+        goes_on_until(lambda: leading.sizes() > [0])
+    rotated = replace(world.app.settings, ledger_key=(bytes(32),))
+    assert rotated.ledger_key != world.app.settings.ledger_key
+    with leader(replace(world, app=replace(world.app, settings=rotated)), deposits) as leading, leading.term() as goes_on_until:
+        world.client_id()
+        (before,) = leading.sizes()
+        goes_on_until(lambda: leading.sizes() > [before])
+        assert leading.places()[0].another_log is None
 
 
 def places_of(kind: Kind, folder: Path, witness: Witness) -> Deposits:

@@ -30,7 +30,7 @@ def _place(word: str, kind: models.Kind, what: str, place: PlaceState) -> PlaceR
 
 _KEPT = PlaceState(
     "git", "git.jaffle.example/audit/ledger.git", size=12_480, at=samples.ago(minutes=4), age_seconds=240.0, told="commit 5b9e7440",
-    failing_since=None, failures=0, why=None, next_try=None, stops_signing=False,
+    failing_since=None, failures=0, why=None, next_try=None, stops_signing=False, another_log=None,
 )  # fmt: skip
 _FAILING = replace(
     _KEPT, kind="witness", name="witness.example.org", told="witness.example.org Y29zaWduYXR1cmU=", failing_since=samples.ago(minutes=9), failures=3,
@@ -38,6 +38,11 @@ _FAILING = replace(
 )  # fmt: skip
 _AHEAD = replace(_FAILING, kind="folder", name="/mnt/worm/ledger", why="It holds a checkpoint of 12,990 entries.", stops_signing=True)
 _EMPTY = replace(_KEPT, kind="timestamp", name="tsa.example.org", size=None, at=None, age_seconds=None, told=None)
+_ANOTHER = replace(
+    _KEPT, kind="folder", name="worm", told="app.jaffle.example%2Fledger/000000012480.checkpoint",
+    another_log="Another log of this name stands there, too: 1,204 entries, signed by no key that this server knows. If this server took the place "
+    "of another one, keep what that one left and move it away; if it did not, somebody else deposits under this log's name.",
+)  # fmt: skip
 VIEW = LedgerView(
     state="current", notice=None, origin=_LOG, vkeys=(_VKEY, _VKEY.replace("27b2a0c6", "91ffb5ac")), waiting=2,
     newest=NewestCheckpoint(row=_row(12_480, 1), note=_NOTE), rows=(_row(12_480, 1), replace(_row(12_455, 52), at=None), _row(9_214, 9_000)),
@@ -46,7 +51,8 @@ VIEW = LedgerView(
     verified=Verified(samples.ago(days=2), 1.4, 12_400, 12_400), findings=(), running=None, share=0, silent=False,
     views=Checked(samples.ago(hours=7), 83.0, {"sessions": 0, "members": 0}), check_every=24,
     places=(_place("Kept", "ok", "Git repository", _KEPT), _place("Failing", "warn", "Witness", _FAILING),
-            _place("Ahead of this database", "bad", "Folder", _AHEAD), _place("Nothing yet", "", "Timestamp", _EMPTY)),
+            _place("Ahead of this database", "bad", "Folder", _AHEAD), _place("Another log, too", "warn", "Folder", _ANOTHER),
+            _place("Nothing yet", "", "Timestamp", _EMPTY)),
     may_manage=True,
 )  # fmt: skip
 _REFUSED = models.Notice(

@@ -30,6 +30,12 @@ class Log:
         """One of the same name and key that was written anew."""
         return Log(self.signer.origin, past, after)
 
+    def of_another_key(self) -> Log:
+        """One of the same name that somebody else signs: a server that began anew, say."""
+        found = Log(self.signer.origin, "of another server")
+        found.signer = LogSigner(self.signer.origin, (bytes(reversed(ROOT_KEY)),))
+        return found
+
     def at(self, size: int) -> Deposit:
         """Its checkpoint of this size (below 256: one tile), on its way."""
         leaves = [leaf_hash(f"{n} {self._past if n >= self._after else ''}".encode()) for n in range(size)]

@@ -12,7 +12,7 @@ import pytest
 from infrastructure.ledger.deposits.folder import Folder
 from infrastructure.ledger.deposits.places import PlaceAhead, PlaceFailed
 from infrastructure.ledger.notes import LogSigner
-from infrastructure.ledger.verifier import Checkpoint
+from infrastructure.ledger.verifier import Checkpoint, open_checkpoint
 from tests.infrastructure.ledger.deposits.given import Log
 
 
@@ -156,3 +156,16 @@ def test_a_folder_that_is_away_or_may_not_be_written_to_is_said_so(tmp_path: Pat
     assert not (tmp_path / "away").exists()
     with pytest.raises(PlaceFailed, match=r"It can't be read or written \(.+\): see its rights and its space\."):
         Folder(Path("/sys/kernel")).deposit(log.at(9), 0)
+
+
+def test_checkpoints_of_another_log_of_the_same_name_are_seen(folder: Path, log: Log) -> None:
+    place, other = Folder(folder), log.of_another_key()
+    assert place.others(log.signer) == []
+    for size in (9, 30):
+        place.deposit(other.at(size), 0)
+    (folder / "auth.example.com%2Fledger" / f"{31:012d}.checkpoint").write_text("no checkpoint", encoding="utf-8")
+    place.deposit(log.at(20), 0)
+    assert place.holds(log.signer) == open_checkpoint(log.at(20).note, log.signer.vkeys[0])
+    assert [(each.size, each.root) for each in place.others(log.signer)] == [(30, other.at(30).root), (9, other.at(9).root)]
+    assert [each.size for each in place.others(other.signer)] == [20]
+    assert place.others(Log("auth.example.com/ledger/2").signer) == []

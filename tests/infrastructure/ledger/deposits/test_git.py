@@ -99,6 +99,22 @@ def test_what_else_is_in_the_repository_stays(bare: Path, log: Log, tmp_path: Pa
     assert newest.size == 10
 
 
+def test_a_checkpoint_of_another_log_of_the_same_name_is_kept_and_seen(bare: Path, log: Log) -> None:
+    place, other = GitRepository(str(bare)), log.of_another_key()
+    assert place.others(log.signer) == []
+    place.deposit(other.at(30), 0)
+    assert [(each.size, each.root) for each in place.others(log.signer)] == [(30, other.at(30).root)]
+    for size, last in ((9, 0), (20, 9)):
+        place.deposit(log.at(size), last)
+    newest = place.holds(log.signer)
+    assert newest is not None
+    assert newest.size == 20
+    assert [(each.size, each.root) for each in place.others(log.signer)] == [(30, other.at(30).root)], "it was not written over"
+    kept = [name for name in git(bare, "ls-tree", "--name-only", "ledger").splitlines() if name != FILE]
+    assert [git(bare, "show", f"ledger:{name}") for name in kept] == [other.at(30).note]
+    assert place.others(Log("auth.example.com/ledger/2").signer) == []
+
+
 def test_a_log_that_was_set_back_or_rewritten_is_not_pushed(bare: Path, log: Log) -> None:
     place = GitRepository(str(bare))
     place.deposit(log.at(20), 0)
