@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -27,16 +27,18 @@ CROSS JOIN LATERAL (
 WHERE p.position <= %(position)s ORDER BY 1, 2"""
 # A grant may have thousands of rotations. Each changes nothing that outlives the next one, so the last is enough; which one that was at a position
 # is found by halving, the newest version first. The others are read by an index that holds no rotations (`events_of_grants`).
-_GRANTS = """
-WITH RECURSIVE halves (id, low, middle, high) AS (
-    SELECT s.id, 0::bigint, v.newest, v.newest FROM unnest(%(grants)s::uuid[]) AS s (id) CROSS JOIN LATERAL (
+HEADS = """halves (id, until, low, middle, high) AS (
+    SELECT s.id, s.until, 0::bigint, v.newest, v.newest FROM marks AS s CROSS JOIN LATERAL (
         SELECT originator_version AS newest FROM positions WHERE originator_id = s.id ORDER BY originator_version DESC LIMIT 1) AS v
     UNION ALL
-    SELECT id, low, (low + high + 1) / 2, high FROM (
-        SELECT id, CASE WHEN happened THEN middle ELSE low END AS low, CASE WHEN happened THEN high ELSE middle - 1 END AS high FROM (
-            SELECT *, (SELECT position <= %(position)s FROM positions WHERE originator_id = id AND originator_version = middle) AS happened
+    SELECT id, until, low, (low + high + 1) / 2, high FROM (
+        SELECT id, until, CASE WHEN happened THEN middle ELSE low END AS low, CASE WHEN happened THEN high ELSE middle - 1 END AS high FROM (
+            SELECT *, (SELECT position <= until FROM positions WHERE originator_id = id AND originator_version = middle) AS happened
             FROM halves WHERE low < high OFFSET 0) AS tried) AS halved
-), heads AS (SELECT id, low AS version FROM halves WHERE low = high AND low > 0)
+), heads AS (SELECT id, until, low AS version FROM halves WHERE low = high AND low > 0)"""
+"""The version of each grant of `marks` (id, until) at that position; for a statement WITH RECURSIVE."""
+_GRANTS = f"""
+WITH RECURSIVE marks (id, until) AS (SELECT * FROM unnest(%(grants)s::uuid[], %(positions)s::bigint[])), {HEADS}
 SELECT f.id, f.originator_version, f.topic, f.state, p.position FROM (
     SELECT h.id, e.* FROM heads h CROSS JOIN LATERAL (
         SELECT originator_version, topic, state FROM events WHERE originator_id = h.id AND originator_version <= h.version
@@ -105,9 +107,13 @@ class States(Folded):
         """Read streams that are no grants."""
         self._read(_STREAMS, {"streams": sorted(set(streams)), "position": self._position})
 
-    def read_grants(self, grants: Iterable[UUID]) -> None:
+    def read_grants(self, grants: Iterable[UUID | str]) -> None:
         """Read grants, less the rotations that others outlived."""
-        self._read(_GRANTS, {"grants": sorted(set(grants)), "position": self._position})
+        self.read_grants_at(dict.fromkeys(map(str, grants), self._position))
+
+    def read_grants_at(self, positions: Mapping[UUID, int] | Mapping[str, int]) -> None:
+        """Read each grant as it was at a position of its own."""
+        self._read(_GRANTS, {"grants": list(positions), "positions": list(positions.values())})
 
     def place(self, stream_id: UUID, version: int) -> int:
         """The position of an event that was read."""

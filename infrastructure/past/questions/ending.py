@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from domain.access import Standing
 from infrastructure.past.answers import Answer, Facts, Line, Past, counted, seconds_between
 from infrastructure.past.questions.asked import Asking
-from infrastructure.past.questions.sessions import End, ends_of, issued, last_expiry, standings_at
+from infrastructure.past.questions.sessions import End, ends_of, last_expiry, standings_at
+from infrastructure.past.tokens import tokens_of
+from infrastructure.store.reader import PositionedEvent
 
 _SESSIONS = """
 SELECT grant_id::text, member_id::text, client_id FROM views.sessions
@@ -14,7 +18,7 @@ AND (%(grant)s::uuid IS NULL OR grant_id = %(grant)s) AND (%(member)s::uuid IS N
 AND (%(client)s::uuid IS NULL OR client_stream = %(client)s)
 ORDER BY created_position DESC LIMIT %(most)s"""
 MOST = 500
-"""Sessions of one answer, the newest; each is judged by itself. `population` counts them all."""
+"""Sessions of one answer, the newest. `population` counts them all."""
 
 
 def ending(past: Past, asking: Asking) -> Answer:
@@ -28,13 +32,13 @@ def ending(past: Past, asking: Asking) -> Answer:
     names = past.names(row[1] for row in rows)
     grants = [row[0] for row in rows]
     ends, standings = ends_of(past, grants, asking.moment), standings_at(past, grants, asking.moment.position)
-    lines = tuple(_line(past, asking, row, names, ends.get(row[0]), standings.get(row[0])) for row in rows)
+    told = tokens_of(past, standings, {grant: end.position for grant, end in ends.items() if end.position is not None}, asking.moment.position)
+    lines = tuple(_line(row, names, ends.get(row[0]), standings.get(row[0]), told.get(row[0], [])) for row in rows)
     return Answer("ending", asking.moment.position, asking.moment.at, _says(lines), lines)
 
 
-def _line(past: Past, asking: Asking, row: tuple[str, str, str], names: dict[str, str], end: End | None, standing: Standing | None) -> Line:
+def _line(row: tuple[str, str, str], names: dict[str, str], end: End | None, standing: Standing | None, tokens: Sequence[PositionedEvent]) -> Line:
     grant_id, member_id, client_id = row
-    tokens = issued(past, grant_id, asking.moment)
     dies = None if standing is None else last_expiry(standing, tokens, end)
     after = tuple(told.position for told in tokens if end is not None and end.position is not None and told.position > end.position)
     facts: Facts = {"grant_id": grant_id, "person": names.get(member_id), "member_id": member_id, "client_id": client_id, "ended": end is not None}

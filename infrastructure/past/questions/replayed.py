@@ -13,8 +13,8 @@ from domain.grant import Grant
 from domain.scopes import parse_scope
 from infrastructure.past.answers import Answer, Facts, Line, Past, counted
 from infrastructure.past.questions.asked import Asking
-from infrastructure.past.questions.sessions import ISSUING
 from infrastructure.past.states import standing_of
+from infrastructure.past.tokens import ISSUING
 from infrastructure.store.reader import PositionedEvent
 
 TStream = TypeVar("TStream", bound=Stream)

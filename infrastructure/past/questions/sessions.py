@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +13,8 @@ from domain.grant import Grant
 from infrastructure.past.answers import Past
 from infrastructure.past.changes import endings
 from infrastructure.past.moments import Moment
-from infrastructure.past.states import States
+from infrastructure.past.states import Folded, States, standing_of
 from infrastructure.store.reader import PositionedEvent
-
-ISSUING = ("grant.code_exchanged", "grant.tokens_refreshed", "grant.refresh_replayed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +35,7 @@ def standings_at(past: Past, grant_ids: Iterable[str], position: int) -> dict[st
     states.read_grants(wanted)
     grants = [grant for grant_id in wanted if (grant := states.get(Grant, grant_id)) is not None and grant.account_id == past.account_id]
     if grants:
-        others = {UUID(stream) for grant in grants for stream in (grant.consent_id, grant.for_client, grant.member_id)}
-        states.read(others | {UUID(past.account_id)})
+        states.read(_judged_on(past, grants))
     found = {str(grant.id): states.standing(grant.id) for grant in grants}
     return {grant_id: standing for grant_id, standing in found.items() if standing is not None}
 
@@ -48,14 +45,36 @@ def ends_of(past: Past, grant_ids: Iterable[str], now: Moment) -> dict[str, End]
     wanted = list(grant_ids)
     noted = endings(past.connection, past.account_id, wanted)
     places = {grant_id: end.position for grant_id, end in noted.items() if end.position is not None and end.position <= now.position}
-    at = {told.position: told for told in past.at(places.values())}
-    found: dict[str, End | None] = {}
-    for position, told in at.items():
-        standings = standings_at(past, [grant_id for grant_id, place in places.items() if place == position], position)
-        found |= {grant_id: _by_event(past, standing, told) for grant_id, standing in standings.items()}
     others = standings_at(past, [grant_id for grant_id in wanted if grant_id not in places], now.position)
-    found |= {grant_id: _by_time(standing, now) for grant_id, standing in others.items()}
+    found = _by_events(past, places) | {grant_id: _by_time(standing, now) for grant_id, standing in others.items()}
     return {grant_id: end for grant_id, end in found.items() if end is not None}
+
+
+def _by_events(past: Past, places: Mapping[str, int]) -> dict[str, End | None]:
+    """Each session right after the event that is noted as its end: sessions as they were then, and the streams that they share in one pass."""
+    if not places:
+        return {}
+    told = {one.position: one for one in past.at(places.values())}
+    states = States(past.connection, past.mapper, max(places.values()))
+    states.read_grants_at(places)
+    grants = [grant for grant_id in places if (grant := states.get(Grant, UUID(grant_id))) is not None and grant.account_id == past.account_id]
+    ending = sorted(grants, key=lambda grant: places[str(grant.id)])
+    events, shared = iter(past.events(_judged_on(past, grants), max(places.values()))), Folded()
+    coming, found = next(events, None), dict[str, End | None]()
+    for grant in ending:
+        place = places[str(grant.id)]
+        while coming is not None and coming.position <= place:
+            shared.fold(coming.event)
+            coming = next(events, None)
+        standing = standing_of(grant, shared.get)
+        if standing is not None and place in told:
+            found[str(grant.id)] = _by_event(past, standing, told[place])
+    return found
+
+
+def _judged_on(past: Past, grants: Iterable[Grant]) -> set[UUID]:
+    """The streams that these are judged on, less their own."""
+    return {UUID(past.account_id)} | {UUID(stream) for grant in grants for stream in (grant.consent_id, grant.for_client, grant.member_id)}
 
 
 def _by_time(standing: Standing, now: Moment) -> End | None:
@@ -72,11 +91,6 @@ def _by_event(past: Past, standing: Standing, told: PositionedEvent) -> End | No
         return None
     event: Any = told.event
     return End(told.at, reason, told.position, event.actor_id, event.source, past.opened(getattr(event, "reason", None), told))
-
-
-def issued(past: Past, grant_id: str, now: Moment) -> list[PositionedEvent]:
-    """Every event that gave an access token."""
-    return past.events([UUID(grant_id)], now.position, ISSUING)
 
 
 def last_expiry(standing: Standing, tokens: Sequence[PositionedEvent], end: End | None) -> datetime | None:
