@@ -28,9 +28,11 @@ APPS = ("Claude Code", "Cursor", "ChatGPT", "Visual Studio Code", "MCP Inspector
 PEOPLE, REGISTRATIONS, DISTINCT_APPS, ALIVE = 1000, 1000, 60, 3000
 _ROLES = ("Developer", "Analyst", "Job Operator", "Member", "Account Viewer")
 _ASKED = (*SCOPES, "projects:develop", "jobs:run", "offline_access")
-_KEY = "00000000"
+KEY = "00000000"
 _DEALT = 10_000
 _Revoker = Literal["member", "admin", "client"]
+Deed = tuple[Callable[[], Iterator[Row]], float]
+"""Something that happens, and how often beside the others."""
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class Life(Source):
         self.moment += self.pace
         subject = actor or f"account:{self.account_id}"
         address = Personal(subject, f"192.0.2.{self.dice.randrange(1, 255)}")
-        return Context(self.account_id, self.moment, source, _salt, actor, client, address, Personal(subject, "claude-code/2.1 (linux)"))
+        return Context(self.account_id, self.moment, source, salt, actor, client, address, Personal(subject, "claude-code/2.1 (linux)"))
 
     def people(self) -> Iterator[Row]:
         """Everybody, and a third of the registrations; the others come in the course of time."""
@@ -86,18 +88,27 @@ class Life(Source):
 
     def days(self, events: int) -> Iterator[Row]:
         """`events` of them at least, in the order of time."""
-        deeds: list[tuple[Callable[[], Iterator[Row]], float]] = [
+        deeds = self.deeds(events)
+        choices, weights, made = [deed for deed, _ in deeds], list(accumulate(weight for _, weight in deeds)), 0
+        while made < events:
+            dealt = self.dice.choices(choices, cum_weights=weights, k=_DEALT)
+            for happens in (*dealt, self.since_then):
+                for row in happens():
+                    made += 1
+                    yield row
+
+    def deeds(self, events: int) -> list[Deed]:
+        """What happens, and how much of it, in a life of so many events."""
+        return [
             (self.refresh, 62), (self.act, 22), (self.sign_in, 5), (self.fail, 1.5), (self.sign_out, 2), (self.connect, 1.5), (self.expire, 1.05),
             (self.revoke, 0.3), (self.replay, 0.3), (self.reuse, 0.02), (self.refuse, 0.1), (self.narrow, 0.05), (self.withdraw, 0.1),
             (self.permission, 0.01), (self.decide, 2e3 / events), (self.policy, 1e3 / events), (self.export, 3e3 / events),
             (self.register_some, 100 * REGISTRATIONS / 1.5 / events),
         ]  # fmt: skip
-        choices, weights, made = [deed for deed, _ in deeds], list(accumulate(weight for _, weight in deeds)), 0
-        while made < events:
-            for deed in self.dice.choices(choices, cum_weights=weights, k=_DEALT):
-                for row in deed():
-                    made += 1
-                    yield row
+
+    def since_then(self) -> Iterator[Row]:
+        """What time brings by itself, now and then: here nothing."""
+        return iter(())
 
     # ---- apps and sessions
 
@@ -128,7 +139,7 @@ class Life(Source):
             Grant.CodeIssued, grant_id, self.context(who, app), client_id=client.client_id, for_client=app, member_id=who,
             consent_id=str(consent_stream(self.account_id, who, app)), pinned={"consent": 1, "client": 1, "member": 1, "account": 2}, scopes=SCOPES,
             projects="*", resource=MCP, redirect_uri=client.redirect_uris[0], redirect_uri_sent=True, code_challenge="x" * 43, keep_alive=True,
-            refreshable=True, lifetimes=LIFETIMES, key_id=_KEY,
+            refreshable=True, lifetimes=LIFETIMES, key_id=KEY,
         )  # fmt: skip
         held = Held(grant, who, app)
         self._issue(held)
@@ -248,7 +259,7 @@ class Life(Source):
         return self.alive.pop()
 
     def _issue(self, held: Held) -> None:
-        issued: dict[str, Any] = {"key_id": _KEY, "access_token_id": secrets.token_hex(8), "access_token_ttl": 600}
+        issued: dict[str, Any] = {"key_id": KEY, "access_token_id": secrets.token_hex(8), "access_token_ttl": 600}
         held.grant.issue_tokens(self.context(held.member, held.client), scope=" ".join(SCOPES), judged=(1, 1, 1, 2), **issued)
 
     def _after_consent(self, change: Callable[[Consent, Context], None]) -> Iterator[Row]:
@@ -267,5 +278,5 @@ class Life(Source):
         return {"member_id": who, "for_client": app, "requested": _ASKED, "resource": MCP, "text": "0" * 64}
 
 
-def _salt() -> str:
+def salt() -> str:
     return secrets.token_hex(16)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import heapq
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import accumulate
 from typing import Any
 from uuid import UUID, uuid4
 
-from bench.audit_life import ALIVE, DISTINCT_APPS, Held, Life
+from bench.audit_life import ALIVE, DISTINCT_APPS, KEY, Deed, Held, Life, salt
 from bench.projections import LIFETIMES, Row
 from domain.base import Context
 from domain.client import Client
@@ -23,8 +21,6 @@ from domain.member import Member
 CLIENTS = 300
 PROJECTS = ("Sales", "Marketing", "Finance")
 SCOPES = ("account:read", "projects:query", "catalog:read", "jobs:run")
-_DEALT = 10_000
-_KEY = "00000000"
 _ABSOLUTE = timedelta(seconds=LIFETIMES["absolute_lifetime"])
 _SWEPT = timedelta(seconds=LIFETIMES["idle_window"] + 3600)
 _AWAY = timedelta(days=20)
@@ -52,22 +48,12 @@ class PastLife(Life):
         yield from self.rows(self.account)
         yield from super().people()
 
-    def days(self, events: int) -> Iterator[Row]:
-        """`events` of them at least, in the order of time."""
-        deeds: list[tuple[Callable[[], Iterator[Row]], float]] = [
+    def deeds(self, events: int) -> list[Deed]:
+        return [
             (self.refresh, 85), (self.act, 10), (self.sign_in, 1), (self.fail, 0.3), (self.sign_out, 0.8), (self.abandon, 0.25), (self.revoke, 0.06),
             (self.replay, 0.2), (self.reuse, 0.01), (self.refuse, 0.02), (self.narrow, 0.03), (self.withdraw, 0.03), (self.permission, 0.02),
             (self.leave, 0.003), (self.block, 1e2 / events * 100), (self.policy, 1e1 / events * 100), (self.export, 1e2 / events * 100),
         ]  # fmt: skip
-        choices, weights, made = [deed for deed, _ in deeds], list(accumulate(weight for _, weight in deeds)), 0
-        while made < events:
-            for deed in self.dice.choices(choices, cum_weights=weights, k=_DEALT):
-                for row in deed():
-                    made += 1
-                    yield row
-            for row in self.since_then():
-                made += 1
-                yield row
 
     def since_then(self) -> Iterator[Row]:
         """What time brings: sweeps, people and apps that come back, and new sessions for those that ended."""
@@ -106,7 +92,7 @@ class PastLife(Life):
         grant = Grant.begin(
             Grant.CodeIssued, grant_id, self.context(who, app), client_id=client.client_id, for_client=app, member_id=who, consent_id=str(consent.id),
             pinned=pinned, scopes=(*SCOPES, "offline_access"), projects=projects, resource=self.resource, redirect_uri=client.redirect_uris[0],
-            redirect_uri_sent=True, code_challenge="x" * 43, keep_alive=True, refreshable=True, lifetimes=LIFETIMES, key_id=_KEY,
+            redirect_uri_sent=True, code_challenge="x" * 43, keep_alive=True, refreshable=True, lifetimes=LIFETIMES, key_id=KEY,
         )  # fmt: skip
         held = Held(grant, who, app)
         self._issue(held)
@@ -193,17 +179,13 @@ class PastLife(Life):
     def _rotate(self, held: Held) -> None:
         """Told without address and program: sealing them would take two thirds of the time, and what happened then is judged without them."""
         self.moment += self.pace
-        self._issued(held, Context(self.account_id, self.moment, "oauth", _salt, held.member, held.client))
+        self._issued(held, Context(self.account_id, self.moment, "oauth", salt, held.member, held.client))
 
     def _issue(self, held: Held) -> None:
         self._issued(held, self.context(held.member, held.client))
 
     def _issued(self, held: Held, context: Context) -> None:
         held.grant.issue_tokens(
-            context, scope=" ".join(SCOPES), judged=(1, 1, 1, 2), key_id=_KEY,
+            context, scope=" ".join(SCOPES), judged=(1, 1, 1, 2), key_id=KEY,
             access_token_id=f"{self.dice.getrandbits(64):016x}", access_token_ttl=600,
         )  # fmt: skip
-
-
-def _salt() -> str:
-    return secrets.token_hex(16)
