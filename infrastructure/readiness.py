@@ -14,9 +14,9 @@ from application.rollback_alarm import ALARM
 from application.services import Services
 from infrastructure import migrations
 from infrastructure.database import DatabaseUnavailable, connect, first_line, views_dsn
+from infrastructure.ledger import store
 from infrastructure.ledger.deposits.state import places
-from infrastructure.ledger.sealing import refusal
-from infrastructure.ledger.store import waiting_seconds
+from infrastructure.ledger.sealing import name_of, refusal
 from infrastructure.login_keys import LoginKeyLost
 from infrastructure.run_folder import draining
 from infrastructure.settings import Settings
@@ -34,7 +34,6 @@ _LEADER = "SELECT holder, backend_pid, extract(epoch FROM now() - heartbeat_at):
 
 _ALARM = """SELECT value::timestamptz AT TIME ZONE 'UTC' FROM store_meta
 WHERE key = %s AND value::timestamptz > clock_timestamp() - interval '1 day'"""
-_SIGNED = "SELECT coalesce(max(size), 0) FROM ledger_checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _order(dsn: str, settings: Settings) -> tuple[dict[str, Any], list[dict[str,
                 *_stopped(connection),
                 *_behind(behind),
                 *map(_stall, found),
-                *_ledger(connection, behind),
+                *_ledger(settings, connection, behind),
                 *_deposits(settings, connection),
                 *_rollback(connection),
                 *_differing(checked),
@@ -134,13 +133,13 @@ def _behind(behind: Lag) -> list[str]:
     return [f"The views are {behind.seconds:.0f} s and {behind.behind} events behind: see the projector's log and the load of the database."]
 
 
-def _ledger(connection: psycopg.Connection[Any], behind: Lag) -> list[str]:
+def _ledger(settings: Settings, connection: psycopg.Connection[Any], behind: Lag) -> list[str]:
     """A refusal to sign, or events that nobody has signed for a while."""
     refused = refusal(connection)
     if refused is not None:
         return [f"The ledger is not signed: {refused}"]
-    row = connection.execute(_SIGNED).fetchone()
-    waited = waiting_seconds(connection, row[0] if row else 0)
+    newest = store.newest(connection, name_of(settings, connection))
+    waited = store.waiting_seconds(connection, 0 if newest is None else newest.size)
     if waited is None or waited < LATE_S:
         return []
     return [f"Events have waited {waited:.0f} s for a checkpoint (the last position is {behind.head}): see the projector's log."]

@@ -49,6 +49,20 @@ def test_views_far_behind_are_told_in_seconds_and_events(world: World) -> None:
     assert any("120 s and 1 events behind" in said for said in found.warnings)
 
 
+def test_what_waits_for_a_checkpoint_is_told_of_the_log_that_is_signed_whatever_another_one_had_signed(world: World) -> None:
+    change(world, heartbeat("1 second"))
+    change(
+        world,
+        """INSERT INTO positions (position, account_id, originator_id, originator_version, at, leaf_hash)
+        SELECT 1, account_id, originator_id, originator_version, now() - interval '2 minutes', sha256('') FROM events LIMIT 1""",
+    )
+    signed = "INSERT INTO ledger_checkpoints (origin, size, root, note) VALUES ('{}', {}, sha256(''), '')"
+    origin = world.app.settings.ledger_origin
+    told = change(world, signed.format(f"{origin}/given-up", 500)).warnings
+    assert [said for said in told if said.startswith("Events have waited 12")]
+    assert not [said for said in change(world, signed.format(origin, 1)).warnings if "have waited" in said]
+
+
 def test_a_stopped_projection_is_told_with_its_event_and_the_command_that_repairs_it(world: World) -> None:
     found = change(world, "UPDATE projections SET state = 'stopped', error = 'event 5 is poison.' WHERE name = 'audit_log'")
     assert found.ready
