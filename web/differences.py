@@ -6,13 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from domain.errors import InvalidInput
 from infrastructure.past.answers import Past
 from infrastructure.past.changes import Ending, endings
 from infrastructure.past.comparison import Pair, Scopes, compared
 from infrastructure.past.holders import Asked, Held, Holders
-from infrastructure.past.judging import Wanted, judged
+from infrastructure.past.judging import TooMuch, Wanted, judged
 from infrastructure.past.moments import Moment
 
+MOST = 500
+"""People and apps whose change the command and the API explain in one answer; the page explains the 50 that it shows."""
+MOST_STEPS = 200_000
+"""Later events times the sessions that stand on them, each some 17 µs."""
 Where = tuple[str, str | None]
 """A scope and a project, None for a scope that knows no projects."""
 Reach = dict[Where, list[Held]]
@@ -70,21 +75,26 @@ def _of_person(lines: Sequence[Held], person: str) -> list[Held]:
     return [line for line in lines if not wanted or wanted in (line.member_name or "").casefold()]
 
 
-def differences(found: Comparison) -> list[Difference]:
-    """All that differs, with its causes."""
-    return list(_differences(found))
-
-
-def _differences(found: Comparison) -> Iterator[Difference]:
+def differences(found: Comparison, narrowing: str) -> list[Difference]:
+    """All that differs, with its causes; `InvalidInput` where that is too much for one answer. `narrowing`: by what the caller can ask for less."""
     pairs = found.changed
-    told = causes(found, pairs)
-    for pair in pairs:
-        cause = told[key(pair)]
-        assert pair.change != "same"
-        yield Difference(
-            member_id=pair.member_id, member_name=pair.member_name, client_id=pair.client_id, client_name=pair.client_name, change=pair.change,
-            before=pair.then, after=pair.now, changed_by=cause.by, because=tuple(sorted(pair.because)),
-        )  # fmt: skip
+    less = f"narrow it by {narrowing}, or compare moments that are closer together."
+    if len(pairs) > MOST:
+        raise InvalidInput(f"The access of {len(pairs):,} people through their apps differs, more than the {MOST:,} that one answer explains: {less}")
+    try:
+        told = causes(found, pairs, MOST_STEPS)
+    except TooMuch as error:
+        steps = f"{error.steps:,} steps (each later event for each session that it concerns), more than {MOST_STEPS:,}"
+        raise InvalidInput(f"To explain this takes {steps}: {less}") from error
+    return [_difference(pair, told[key(pair)]) for pair in pairs]
+
+
+def _difference(pair: Pair, cause: Causes) -> Difference:
+    assert pair.change != "same"
+    return Difference(
+        member_id=pair.member_id, member_name=pair.member_name, client_id=pair.client_id, client_name=pair.client_name, change=pair.change,
+        before=pair.then, after=pair.now, changed_by=cause.by, because=tuple(sorted(pair.because)),
+    )  # fmt: skip
 
 
 def key(pair: Pair | Held) -> Key:
@@ -94,15 +104,16 @@ def key(pair: Pair | Held) -> Key:
 # ---- which events did it
 
 
-def causes(found: Comparison, pairs: Iterable[Pair]) -> dict[Key, Causes]:
-    """For each the events that changed it. The end of a session and what a new line stands on say it at once; the rest is explained together."""
+def causes(found: Comparison, pairs: Iterable[Pair], most_steps: int | None = None) -> dict[Key, Causes]:
+    """For each the events that changed it. The end of a session and what a new line stands on say it at once; the rest is explained together, in
+    `most_steps` at most (`TooMuch`)."""
     wanted = list(pairs)
     ended = _ended(found, wanted)
     then, now = _reach(found.then, wanted), _reach(found.now, wanted)
     told = [(key(pair), _told(found, pair, ended, then.get(key(pair), {}), now.get(key(pair), {}))) for pair in wanted]
     asked = [(pair_key, one) for pair_key, (_, unclear) in told for one in unclear]
     by = {pair_key: {*clear.by} for pair_key, (clear, _) in told}
-    for (pair_key, _), positions in zip(asked, _explained(found, [one for _, one in asked]), strict=True):
+    for (pair_key, _), positions in zip(asked, _explained(found, [one for _, one in asked], most_steps), strict=True):
         by[pair_key] |= positions
     return {pair_key: Causes(tuple(sorted(by[pair_key])), clear.ends) for pair_key, (clear, _) in told}
 
@@ -144,10 +155,10 @@ def _told(found: Comparison, pair: Pair, ended: Mapping[str, Ending], then: Reac
     return Causes(tuple(sorted(by)), tuple(ends)), unclear
 
 
-def _explained(found: Comparison, asked: Sequence[Wanted]) -> Iterator[set[int]]:
+def _explained(found: Comparison, asked: Sequence[Wanted], most_steps: int | None) -> Iterator[set[int]]:
     """For each the events since the earlier moment that conditions fail for (of the sessions that held then), or hold for, at the later one:
     of the session that comes closest."""
-    for wanted, sessions in zip(asked, judged(found.past, asked, found.later, found.earlier.position), strict=True):
+    for wanted, sessions in zip(asked, judged(found.past, asked, found.later, found.earlier.position, most_steps), strict=True):
         closest = next((session for session in sessions if session.found), None)
         told = () if closest is None else closest.found.values()
         yield {c.position for c in told if c.holds is (wanted.grants is None) and c.position is not None and c.position > found.earlier.position}

@@ -29,6 +29,14 @@ LEFT JOIN events e ON e.originator_id = p.originator_id AND e.originator_version
 WHERE p.originator_id = ANY(%s) AND p.position <= %s AND p.account_id = %s ORDER BY p.position"""
 
 
+class TooMuch(Exception):
+    """More would have to be judged than was allowed: `steps`, one for each session and each later event that it stands on."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(steps)
+        self.steps = steps
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A scope, in a project or anywhere, that a person may use through an app; by any session, or by one of `grants`."""
@@ -81,12 +89,13 @@ class Session:
                 self.found[name] = Condition(holds, position, at)
 
 
-def judged(past: Past, wanted: Sequence[Wanted], moment: Moment, since: int = 0) -> list[list[Session]]:
-    """For each of what is wanted its sessions, the one that came closest first. What changed up to position `since` cites some event up to there."""
+def judged(past: Past, wanted: Sequence[Wanted], moment: Moment, since: int = 0, most: int | None = None) -> list[list[Session]]:
+    """For each of what is wanted its sessions, the one that came closest first. What changed up to position `since` cites some event up to there.
+    `TooMuch` where that takes more than `most` steps."""
     found = _sessions(past, wanted, moment.position)
     sessions = [session for some in found for session in some]
     if sessions:
-        _judge(past, sessions, moment, since)
+        _judge(past, sessions, moment, since, most)
     return [sorted(some, key=lambda session: len(session.failing)) for some in found]
 
 
@@ -100,7 +109,7 @@ def _sessions(past: Past, wanted: Sequence[Wanted], until: int) -> list[list[Ses
     return found
 
 
-def _judge(past: Past, sessions: Sequence[Session], moment: Moment, since: int) -> None:
+def _judge(past: Past, sessions: Sequence[Session], moment: Moment, since: int, most: int | None) -> None:
     """Note the conditions after the last event up to `since`, after each one later, and at the moment, which time alone may have changed."""
     watching: dict[UUID, list[Session]] = {}
     for session in sessions:
@@ -111,6 +120,9 @@ def _judge(past: Past, sessions: Sequence[Session], moment: Moment, since: int) 
     for one in told[:cut]:
         streams.fold(one.event)
         last[one.stream_id] = one
+    steps = sum(len(watching[one.stream_id]) for one in told[cut:])
+    if most is not None and steps > most:
+        raise TooMuch(steps)
     for session in sessions:
         before = [last[stream_id] for stream_id in (session.grant_id, *session.others(past.account_id)) if stream_id in last]
         if before:

@@ -36,7 +36,10 @@ def show_access(query: dict[str, Any]) -> Any:
 @blueprint.arguments(shapes.DifferenceQuery, location="query")
 @blueprint.response(200, shapes.AccessDifference)
 def show_difference(query: dict[str, Any]) -> Any:
-    """Show whose access changed between two moments, how, and by which events: both sides judged as `/access` judges one."""
+    """Show whose access changed between two moments, how, and by which events: both sides judged as `/access` judges one.
+
+    An answer explains 500 people and apps at most, over as many events as a few seconds allow; a larger one is refused and says by what to narrow it.
+    """
     if query.get("at") is None and query.get("position") is None:
         raise InvalidInput("Give the earlier moment, as a time or as a position.", field="at")
     with context.views() as conn:
@@ -44,7 +47,7 @@ def show_difference(query: dict[str, Any]) -> Any:
         later = _moment(conn, {"at": query.get("until"), "position": query.get("until_position")}, "until_position")
         if later.precedes(earlier):
             raise InvalidInput("The later moment comes before the earlier one.", field="until")
-        found = differences(compare(past, earlier, later, _asked(past, query, earlier, later)))
+        found = differences(compare(past, earlier, later, _asked(past, query, earlier, later)), "member_id, client, project_id or scope")
     return {"position": earlier.position, "at": earlier.at, "until_position": later.position, "until": later.at, "data": found}
 
 

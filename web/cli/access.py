@@ -87,7 +87,7 @@ def difference(
         if later.precedes(earlier):
             raise click.UsageError(f"The later moment (event {later.position:,}) comes before the earlier one (event {earlier.position:,}).")
         asked = _asked(cli, connection, (earlier, later), **filters)
-        found = differences(compare(_past(cli, connection), earlier, later, asked))
+        found = differences(compare(_past(cli, connection), earlier, later, asked), "--user, --client, --project or --scope")
     if cli.out.as_json:
         cli.out.say("", position=earlier.position, at=earlier.at, until_position=later.position, until=later.at, differences=found)
         return

@@ -38,3 +38,17 @@ def test_events_that_changed_pairs_share_are_read_once(server: Server, monkeypat
     (removed,) = {tuple(line["changed_by"]) for line in found}
     assert admin.get(f"/audit/entries/{removed[0]}-1").get_json()["event_type"].startswith("project.")
     assert read[f"{world.account_id}:1"] == JUDGED_AND_EXPLAINED
+    asked = f"/access/difference?client={client_id}&position={before}"
+    for bound, least, words in (
+        ("MOST", PAIRS, "The access of 5 people through their apps differs"),
+        ("MOST_STEPS", PAIRS, "To explain this takes 5 steps"),
+    ):
+        monkeypatch.setattr(f"web.differences.{bound}", least - 1)
+        refused = admin.get(asked)
+        assert (refused.status_code, refused.get_json()["code"]) == (422, "invalid-input")
+        assert words in refused.get_json()["detail"]
+        assert refused.get_json()["detail"].endswith(
+            "narrow it by member_id, client, project_id or scope, or compare moments that are closer together."
+        )
+        assert len(admin.get(f"{asked}&member_id={min(members)}").get_json()["data"]) == 1
+        monkeypatch.undo()
