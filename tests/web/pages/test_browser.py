@@ -79,6 +79,21 @@ def test_the_consent_page_fits_a_laptop_screen(browser: Browser, gallery: str) -
     context.close()
 
 
+def test_the_ledger_is_short_on_a_phone_and_unfolds_what_is_long(browser: Browser, gallery: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(f"{gallery}/ledger")
+    for summary, inside in (("The signed note", "#note"), ("1 earlier key", "#vkey-2"), ("The commands", "#commands")):
+        assert not page.locator(inside).is_visible(), inside
+        page.get_by_text(summary, exact=True).press("Enter")
+        assert page.locator(inside).is_visible(), inside
+    lines = page.locator("section[aria-labelledby=checkpoints] td code").evaluate_all("all => all.map(code => code.getClientRects().length)")
+    assert lines == [1, 1, 1]
+    rows = page.locator("section[aria-labelledby=checkpoints] tbody tr").evaluate_all("all => all.map(row => row.offsetHeight)")
+    assert max(rows) < 80
+    context.close()
+
+
 def test_copying_says_so_in_a_live_region(browser: Browser, gallery: str) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
