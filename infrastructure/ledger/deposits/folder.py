@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -15,7 +16,7 @@ from infrastructure.ledger.deposits.places import LARGEST, Deposit, Kind, PlaceF
 from infrastructure.ledger.notes import LogSigner, signed_by, signed_by_others
 from infrastructure.ledger.verifier import Checkpoint
 
-_FILE = re.compile(r"[0-9]{12,19}\.checkpoint")
+_FILE = re.compile(r"[0-9]{12,19}(\.[0-9a-f]{12})?\.checkpoint")
 
 
 class Folder:
@@ -36,8 +37,9 @@ class Folder:
             return [found for path in self._files(signer) if (found := _read(path, signer, signed_by_others)) is not None]
 
     def deposit(self, given: Deposit, last: int) -> Receipt:
-        folder, name = self._of(given.signer), f"{given.size:012d}.checkpoint"
+        folder = self._of(given.signer)
         with self._reachable():
+            name = _name_in(folder, given)
             if not held_already(self._newest(given.signer), given):
                 folder.mkdir(exist_ok=True)
                 _write(folder / name, given.note)
@@ -66,10 +68,17 @@ class Folder:
             found = [path for path in self._of(signer).iterdir() if _FILE.fullmatch(path.name)]
         except FileNotFoundError:
             return []
-        return sorted(found, key=lambda path: int(path.stem), reverse=True)
+        return sorted(found, key=lambda path: int(path.name.partition(".")[0]), reverse=True)
 
     def _of(self, signer: LogSigner) -> Path:
         return self._path / quote(signer.origin, safe="")
+
+
+def _name_in(folder: Path, given: Deposit) -> str:
+    """A checkpoint's name is its size; where another log of the same name has that already, with the beginning of its own hash."""
+    name = f"{given.size:012d}.checkpoint"
+    beside = f"{given.size:012d}.{hashlib.sha256(given.note.encode()).hexdigest()[:12]}.checkpoint"
+    return beside if (folder / beside).exists() or _read(folder / name, given.signer, signed_by_others) is not None else name
 
 
 def _read(path: Path, signer: LogSigner, read: Callable[[str, LogSigner], Checkpoint | None]) -> Checkpoint | None:

@@ -169,3 +169,17 @@ def test_checkpoints_of_another_log_of_the_same_name_are_seen(folder: Path, log:
     assert [(each.size, each.root) for each in place.others(log.signer)] == [(30, other.at(30).root), (9, other.at(9).root)]
     assert [each.size for each in place.others(other.signer)] == [20]
     assert place.others(Log("auth.example.com/ledger/2").signer) == []
+
+
+def test_a_checkpoint_of_another_log_of_the_same_size_is_no_obstacle(folder: Path, log: Log) -> None:
+    """As where a server begins anew: it records as many events at first as the one before."""
+    place, other = Folder(folder), log.of_another_key()
+    theirs = place.deposit(other.at(9), 0)
+    ours = place.deposit(log.at(9), 0)
+    assert ours.told.startswith("auth.example.com%2Fledger/000000000009.")
+    assert [(folder / each.kept).read_text(encoding="utf-8") for each in (theirs, ours)] == [other.at(9).note, log.at(9).note]
+    assert place.deposit(log.at(9), 0) == ours, "it is known there"
+    newest = place.holds(log.signer)
+    assert newest is not None
+    assert (newest.size, newest.root) == (9, log.at(9).root)
+    assert [each.root for each in place.others(log.signer)] == [other.at(9).root]
