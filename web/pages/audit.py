@@ -134,7 +134,7 @@ def _page(*, before: int | None, after: int | None = None, open_at: int | None =
 
 
 def _entries(conn: Any, account_id: str, found: audit_views.Asked, people: list[str | None], *, before: int | None, after: int | None) -> Rows:
-    """One more than a page, newest first."""
+    """More than a page where there is more, newest first: both entries of an event may end it."""
     rows = [
         entry
         for member in people
@@ -148,7 +148,7 @@ def _entries(conn: Any, account_id: str, found: audit_views.Asked, people: list[
             client=found.client or None,
             before_position=before,
             after_position=after,
-            limit=audit_views.PAGE_SIZE + 1,
+            limit=audit_views.PAGE_SIZE + 2,
         )
     ]
     return sorted(rows, key=lambda entry: (-entry.position, entry.ordinal))

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,16 @@ def test_older_and_newer_go_by_position_there_and_back(site: Site, admin: Person
     assert {position for one in back for position in one} | {*pages[-1]} == {*everything}
     assert len(pages) > 3
     assert positions(admin.http.get(f"/settings/audit?after={10**15}").text)[0] == everything[0]
+
+
+def test_a_page_that_ends_with_both_entries_of_an_event_leads_on(site: Site, admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled(site)
+    shown = positions(admin.http.get("/settings/audit").text)
+    first = next(number for number, (one, next_one) in enumerate(pairwise(shown)) if one == next_one)
+    monkeypatch.setattr(audit_views, "PAGE_SIZE", first + 1)
+    page = admin.http.get("/settings/audit").text
+    assert positions(page) == shown[: first + 2]
+    assert positions(turned(admin, page, "Older"))[0] == shown[first + 2]
 
 
 def test_an_opened_event_closes_again(site: Site, admin: Person) -> None:
