@@ -63,7 +63,7 @@ class TestCluster:
         with psycopg.connect(postgres.dsn(WEB_ROLE, PREPARED), autocommit=True) as connection:
             prepare(connection)
 
-    def make(self, template: str = PREPARED) -> Database:
+    def make(self, template: str = MIGRATED) -> Database:
         """A new database: a copy of the template."""
         name = f"test_{secrets.token_hex(6)}"
         self._copy(template, name)
@@ -77,7 +77,7 @@ class TestCluster:
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database.name)))
 
     @contextlib.contextmanager
-    def fresh(self, template: str = PREPARED) -> Iterator[Database]:
+    def fresh(self, template: str = MIGRATED) -> Iterator[Database]:
         """`make`, and `drop` at the end."""
         database = self.make(template)
         try:
