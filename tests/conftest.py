@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import needs
 from tests.support.embedded import private_folder
-from tests.support.postgres import EMPTY, MIGRATED, PREPARED, Database, TestCluster, running_cluster
+from tests.support.postgres import EMPTY, Database, TestCluster, running_cluster
 from tests.support.process_logging import process_logging_kept
 from tests.support.quick_http import read_authorities_once
 from tests.support.quick_routes import compile_routes_when_needed
@@ -32,22 +32,15 @@ def cluster() -> Iterator[TestCluster]:
 
 @pytest.fixture
 def database(cluster: TestCluster) -> Iterator[Database]:
-    """A database for one test, with the views' tables, all empty."""
-    with cluster.fresh(PREPARED) as fresh:
-        yield fresh
-
-
-@pytest.fixture
-def migrated_database(cluster: TestCluster) -> Iterator[Database]:
-    """A database for one test that only the migrations have seen."""
-    with cluster.fresh(MIGRATED) as fresh:
+    """A migrated database for one test; the views' tables are made by what is tested."""
+    with cluster.fresh() as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="module")
 def module_database(cluster: TestCluster) -> Iterator[Database]:
     """The same for all tests of one file."""
-    with cluster.fresh(PREPARED) as fresh:
+    with cluster.fresh() as fresh:
         yield fresh
 
 

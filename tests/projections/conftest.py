@@ -23,12 +23,6 @@ Connection = psycopg.Connection[Any]
 
 
 @pytest.fixture
-def database(migrated_database: Database) -> Database:
-    """What is tested here makes the views' tables itself."""
-    return migrated_database
-
-
-@pytest.fixture
 def store(database: Database) -> Iterator[PostgresStore]:
     with store_on(database) as opened:
         yield opened

@@ -22,16 +22,15 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from infrastructure.database import OWNER_ROLE, WEB_ROLE
+from infrastructure.database import OWNER_ROLE
 from infrastructure.embedded import EmbeddedPostgres
 from infrastructure.embedded_cluster import SUPERUSER
 from infrastructure.embedded_places import Places
 from infrastructure.embedded_server import Server
 from infrastructure.migrations import migrate
-from projections.preparing import prepare
 
-MIGRATED, PREPARED, EMPTY = "grantbook_template", "grantbook_prepared", "template0"
-"""What a database may be a copy of: without the views' tables, with them, without anything."""
+MIGRATED, EMPTY = "grantbook_template", "template0"
+"""What a database may be a copy of."""
 
 # A test's server may lose everything with the machine, so it needn't wait for the disk.
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_wal_size": "256MB", "autovacuum_naptime": "5s"}
@@ -59,9 +58,6 @@ class TestCluster:
         self._admin_dsn = postgres.dsn(SUPERUSER, "postgres")
         self._copy(EMPTY, MIGRATED)
         migrate(postgres.dsn(OWNER_ROLE, MIGRATED))
-        self._copy(MIGRATED, PREPARED)
-        with psycopg.connect(postgres.dsn(WEB_ROLE, PREPARED), autocommit=True) as connection:
-            prepare(connection)
 
     def make(self, template: str = MIGRATED) -> Database:
         """A new database: a copy of the template."""
