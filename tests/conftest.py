@@ -10,8 +10,10 @@ import pytest
 
 from tests.support import needs
 from tests.support.embedded import private_folder
-from tests.support.postgres import Database, TestCluster, running_cluster
+from tests.support.postgres import EMPTY, Database, TestCluster, running_cluster
 from tests.support.process_logging import process_logging_kept
+from tests.support.quick_http import read_authorities_once
+from tests.support.quick_routes import compile_routes_when_needed
 
 
 @pytest.fixture(autouse=True)
@@ -30,14 +32,14 @@ def cluster() -> Iterator[TestCluster]:
 
 @pytest.fixture
 def database(cluster: TestCluster) -> Iterator[Database]:
-    """A migrated database for one test."""
+    """A migrated database for one test; the views' tables are made by what is tested."""
     with cluster.fresh() as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="module")
 def module_database(cluster: TestCluster) -> Iterator[Database]:
-    """A migrated database for all tests of one file."""
+    """The same for all tests of one file."""
     with cluster.fresh() as fresh:
         yield fresh
 
@@ -45,7 +47,7 @@ def module_database(cluster: TestCluster) -> Iterator[Database]:
 @pytest.fixture
 def empty_database(cluster: TestCluster) -> Iterator[Database]:
     """A database without any table."""
-    with cluster.fresh(migrated=False) as fresh:
+    with cluster.fresh(EMPTY) as fresh:
         yield fresh
 
 
@@ -62,6 +64,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    compile_routes_when_needed()
+    read_authorities_once()
     for marker, meaning in needs.MARKERS.items():
         config.addinivalue_line("markers", f"{marker}: {meaning}")
 

@@ -6,6 +6,7 @@ import dataclasses
 import typing
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from operator import itemgetter
 from typing import Any, NotRequired
 
@@ -58,6 +59,12 @@ class Facts:
     def convert(self, state: dict[str, Any]) -> dict[str, Any]:
         """An upcast state in the types of the class."""
         return typing.cast("dict[str, Any]", msgspec.convert(state, self._shape))
+
+
+@cache
+def facts_of(event_class: type[RecordedEvent]) -> Facts:
+    """The facts of a class, the same for every store of the process."""
+    return Facts(event_class)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 from domain.base import Personal, RecordedEvent
 from domain.ids import as_text
 from infrastructure.store.errors import UnknownTopic, UnreadableEvent
-from infrastructure.store.facts import Facts, micros, moment
+from infrastructure.store.facts import Facts, facts_of, micros, moment
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.registry import topics
 from infrastructure.store.sealing import EventKey, erased
@@ -34,7 +34,7 @@ class EventMapper(Mapper[UUID]):
     def __init__(self, keyring: Keyring) -> None:
         super().__init__(MsgspecTranscoder())
         self._keyring = keyring
-        self._by_topic = {name: Facts(topic.event_class) for name, topic in topics().items()}
+        self._by_topic = {name: facts_of(topic.event_class) for name, topic in topics().items()}
         self._by_class: dict[type, Facts] = {facts.event_class: facts for facts in self._by_topic.values()}
         self._write: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 

@@ -50,10 +50,20 @@ def counted(tree: ast.Module) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
-        called = ast.unparse(node.func)
+        called = dotted(node.func)
         first = {"count": 0, "COUNTS.add": 0, "took": 1, "COUNTS.took": 1, "COUNTS.add_many": 1, "COUNTS.watch": 1}.get(called)
         if first is not None and len(node.args) > first and isinstance(name := node.args[first], ast.Constant) and isinstance(name.value, str):
             yield name.value, len(node.args) - first - 1
+
+
+def dotted(called: ast.expr) -> str:
+    """`name` or `name.attribute`, else nothing."""
+    match called:
+        case ast.Name(name):
+            return name
+        case ast.Attribute(ast.Name(name), attribute):
+            return f"{name}.{attribute}"
+    return ""
 
 
 def scraped(sums: Sums, extra: Callable[[], dict[Key, float]] = dict, path: str = "/metrics", method: str = "GET") -> tuple[str, str]:

@@ -98,6 +98,8 @@ def refuses_to_order(restored: Site) -> None:
             assert node.process.poll() is None, node.log.read_text()[-3000:]
             with contextlib.suppress(httpx.HTTPError):
                 answered = httpx.get(f"{node.url}/readyz", timeout=5)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                node.process.wait(0.1)
         assert answered.status_code == 503
         said = answered.json()["checks"]["cluster"]
         assert "restored into another cluster" in said

@@ -44,7 +44,7 @@ class Balancer:
 
     def send(self) -> None:
         with httpx.Client(timeout=10) as http:
-            while not self.over.is_set():
+            while not self.over.wait(0.02):
                 self.one(http)
 
     def one(self, http: httpx.Client) -> None:

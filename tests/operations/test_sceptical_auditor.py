@@ -27,7 +27,7 @@ from infrastructure.settings import load_settings
 from projections.events import PersonalReader
 from tests.operations.test_restore_drill import environment
 from tests.support.oauth_world import CLI, PlainPasswords, World, oauth_world
-from tests.support.postgres import Database, TestCluster
+from tests.support.postgres import EMPTY, Database, TestCluster
 from web.cli.root import cli
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "evidence.md"
@@ -102,7 +102,7 @@ def desk(database: Database, cluster: TestCluster, embedded_folder: Path, tmp_pa
     tools.mkdir()
     (tools / "python").symlink_to(sys.executable)
     programs = Places(embedded_folder).programs(server_user(None))
-    with cluster.fresh(migrated=False) as lastweek, oauth_world(database) as world:
+    with cluster.fresh(EMPTY) as lastweek, oauth_world(database) as world:
         happened(world)
         settings = environment(database.web_dsn, tmp_path / "kept")
         tables = {"SUPERUSER": database.superuser_dsn, "LASTWEEK": lastweek.superuser_dsn, "LASTWEEK_WEB": lastweek.web_dsn}

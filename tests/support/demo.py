@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from tests.support import command
+
 ROOT = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, "-c", "from web.cli import main; main()"]
 START_SECONDS = 90
@@ -73,9 +75,9 @@ class Demo:
         return str(next(p["id"] for p in self.facts["projects"] if p["name"] == name))
 
     def start(self, *options: str) -> None:
-        command = [*CLI, "demo", "--port", str(self.port), "--data-dir", str(self.data_dir), *options]
+        starting = [*CLI, "demo", "--port", str(self.port), "--data-dir", str(self.data_dir), *options]
         with (self.data_dir.parent / "demo.log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(starting, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -113,9 +115,8 @@ class Demo:
 
     def cli(self, *arguments: str) -> Any:
         """Run a command of ours on the demo's data and read its `--json` answer."""
-        command = [*CLI, *arguments, "--json"]
         environment = {**os.environ, "GRANTBOOK_DATA_DIR": str(self.data_dir)}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = command.grantbook((*arguments, "--json"), environment=environment, folder=ROOT)
         assert done.returncode == 0, done.stderr or done.stdout
         return json.loads(done.stdout)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from flask import Blueprint, Flask, current_app, request
 from flask_smorest import Api
+from flask_smorest import Blueprint as SmorestBlueprint
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -45,9 +47,30 @@ _DESCRIPTION = (
 
 
 class Described(Api):
-    """flask-smorest's API with our errors in the place of its own."""
+    """flask-smorest's API with our errors in the place of its own; what it describes is put together when somebody reads it."""
 
     DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def __init__(self, app: Flask) -> None:
+        self._undescribed: list[SmorestBlueprint] = []
+        self._describing = threading.Lock()
+        super().__init__(app)
+
+    def register_blueprint(self, blp: SmorestBlueprint, **_: Any) -> None:
+        """Serve it; few processes are ever asked for its description."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp)
+        self._undescribed.append(blp)
+
+    def described(self) -> dict[str, Any]:
+        """What flask-smorest knows of every blueprint."""
+        with self._describing:
+            while self._undescribed:
+                blueprint = self._undescribed[0]
+                blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+                del self._undescribed[0]
+            return dict(self.spec.to_dict())
 
     def _register_error_handlers(self) -> None:
         """Each blueprint answers its own."""
@@ -77,7 +100,7 @@ def document() -> dict[str, Any]:
     found = kept.get(issuer)
     if found is None:
         described: Described = current_app.extensions["grantbook.api"]
-        found = openapi.finished(described.spec.to_dict(), issuer)
+        found = openapi.finished(described.described(), issuer)
         if len(kept) < _DESCRIPTIONS:
             kept[issuer] = found
     return found

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -23,6 +24,14 @@ def test_it_is_openapi_31_and_needs_no_token(spec: Any, server: Server) -> None:
     assert spec["servers"] == [{"url": server.world.services.issuer}]
     etag = server.world.http.get(f"{PREFIX}/openapi.json").headers["ETag"]
     assert server.world.http.get(f"{PREFIX}/openapi.json", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_its_first_readers_all_get_the_whole(own_server: Server) -> None:
+    app = own_server.world.http.application
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(lambda _: app.test_client().get(f"{PREFIX}/openapi.json").data, range(8)))
+    assert len(read[0]) > 100_000
+    assert set(read) == {read[0]}
 
 
 def test_it_describes_every_route(spec: Any, server: Server) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import command
 from tests.support.oauth_world import KEYS
 from tests.support.postgres import Database
 
@@ -26,9 +27,7 @@ class Grantbook:
     folder: Path
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments], cwd=self.folder, env=self.environment, input=stdin, capture_output=True, text=True, timeout=90, check=False
-        )
+        return command.grantbook(arguments, environment=self.environment, folder=self.folder, stdin=stdin)
 
     def __call__(self, *arguments: str, stdin: str = "") -> Any:
         """What the command says as JSON; it must succeed."""
