@@ -13,6 +13,13 @@ from application.ports import Busy, Conflict
 TRIES = 8
 _LONGEST_FIRST_PAUSE_MS = 2
 TResult = TypeVar("TResult")
+_pause: Callable[[float], None] = time.sleep
+
+
+def pause_by(way: Callable[[float], None]) -> None:
+    """How a try waits, in seconds, where sleeping would keep more than its own request waiting."""
+    global _pause  # noqa: PLW0603
+    _pause = way
 
 
 def until_settled(attempt: Callable[[], TResult], *, tries: int = TRIES) -> TResult:
@@ -26,6 +33,6 @@ def until_settled(attempt: Callable[[], TResult], *, tries: int = TRIES) -> TRes
         except Conflict:
             count("conflicts")
             if 0 < lost < tries - 1:
-                time.sleep(secrets.randbelow(_LONGEST_FIRST_PAUSE_MS * 1000 << lost) / 1e6)
+                _pause(secrets.randbelow(_LONGEST_FIRST_PAUSE_MS * 1000 << lost) / 1e6)
     count("gave_up")
     raise Busy("Too many changes at once; nothing was changed. Try again.")

@@ -59,7 +59,7 @@ class Counters:
 
 
 def _kind(pid: int) -> str:
-    """The part of the server that a process is: granian's workers are children of `web` and `gateway`."""
+    """The part of the server that a process is: workers are `web` themselves, or children of `gateway`."""
     while pid > 1:
         command = _command(pid)
         if "web.cli.child" in command:

@@ -93,7 +93,7 @@ class Stages:
 
 
 class Caller:
-    """Calls the WSGI application as granian does."""
+    """Calls the WSGI application as a worker does."""
 
     def __init__(self, wsgi: Callable[..., Any], path: str, headers: dict[str, str]) -> None:
         self._wsgi, self._path, self._headers = wsgi, path, headers

@@ -32,6 +32,7 @@ from infrastructure.signing import JwtAccessTokens
 from infrastructure.store.era import unfit
 from infrastructure.store.keyring import Keyring
 from infrastructure.store.store import PostgresStore
+from infrastructure.tasks import aside
 
 MCP_PATH = "/api/ai/v1/mcp"
 API_PATH = "/api/v1"
@@ -97,7 +98,7 @@ class StoreCodec:
         return (self._codec or self._known()).read(text)
 
     def _known(self) -> TokenCodec:
-        self._codec = TokenCodec(self._secret_keys, self._epoch())
+        self._codec = TokenCodec(self._secret_keys, aside(self._epoch))
         return self._codec
 
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from application.ports import Store
 from domain.tokens import derive
+from infrastructure.tasks import aside
 
 _META = "login_key"
 _LABEL = "grantbook login key v1"
@@ -30,7 +31,7 @@ class LoginKeys:
         self._lock = threading.Lock()
 
     def __call__(self, account_id: str, identity: str) -> bytes:
-        key = self._key or self._read()
+        key = self._key or aside(self._read)
         return hmac.digest(key, f"{account_id}\x00{identity}".encode(), "sha256")
 
     def _read(self) -> bytes:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from application.ports import NewSigningKey
 from domain.tokens import derive
+from infrastructure.tasks import aside
 
 REREAD_SECONDS = 30.0
 ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
@@ -108,12 +109,15 @@ class KeyRing:
 
     def _current(self, older_than: float = REREAD_SECONDS) -> dict[str, Key]:
         if time.monotonic() - self._read_at > older_than:
-            with self._lock:
-                if time.monotonic() - self._read_at > older_than:
-                    self._keys = self._read()
-                    self._of_account = _by_account(self._keys.values())
-                    self._read_at = time.monotonic()
+            aside(lambda: self._read_again(older_than))
         return self._keys
+
+    def _read_again(self, older_than: float) -> None:
+        with self._lock:
+            if time.monotonic() - self._read_at > older_than:
+                self._keys = self._read()
+                self._of_account = _by_account(self._keys.values())
+                self._read_at = time.monotonic()
 
     def _read(self) -> dict[str, Key]:
         rows = [r for r in self._rows() if r["status"] != "retired"]

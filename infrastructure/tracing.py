@@ -14,7 +14,10 @@ from typing import Any
 from infrastructure.logs import get_logger
 from infrastructure.outbound import Outbound
 from infrastructure.settings import Settings
-from infrastructure.store.connection import Kept, Statement
+from infrastructure.store.batching import GatheredAppends
+from infrastructure.store.connection import Kept
+from infrastructure.store.pipeline import Pipeline
+from infrastructure.store.prepared import Statement
 
 _PACKAGE = "opentelemetry.exporter.otlp.proto.http"
 _PARTS = {f"application.{name}" for name in ("addresses", "allowances", "issuing", "known_access", "lookups", "resources")}
@@ -43,6 +46,8 @@ class Tracing:
         for function in _use_cases():
             self._replace_everywhere(function, self._named(function, _name(function)))
         self.method(Kept, "run", _statement, kind="client")
+        self.method(Pipeline, "run", lambda _, __, statement, ___: _statement(None, statement), kind="client")
+        self.method(GatheredAppends, "store", lambda *_: ("SQL shared", {}), kind="client")
         for name in ("get", "post"):
             self.replace(Outbound, name, functools.partial(self._named, name=f"{name.upper()} provider", kind="client"))
 
@@ -138,7 +143,7 @@ def stop_tracing() -> None:
         _current.pop().end()
 
 
-def _statement(_: Kept, statement: Statement, *__: Any) -> tuple[str, Attributes]:
+def _statement(_: object, statement: Statement, *__: Any) -> tuple[str, Attributes]:
     return f"SQL {statement.name.decode()}", {"db.system.name": "postgresql"}
 
 

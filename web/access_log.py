@@ -22,8 +22,7 @@ class AccessLog:
     """WSGI middleware; `name` tells the log's lines of several servers apart."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], name: str) -> None:
-        self._app = app
-        self._name = name
+        self.inner, self.name = app, name
         self._failures = get_logger(name)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -40,25 +39,30 @@ class AccessLog:
             return start_response(line, headers) if exc_info is None else start_response(line, headers, exc_info)
 
         try:
-            body = self._app(environ, started)
+            body = self.inner(environ, started)
         except (Busy, DatabaseUnavailable, ConnectionLost) as error:
             body = _refused(started, "503 Service Unavailable", "temporarily_unavailable", getattr(error, "retry_after", 2))
         except Exception:  # noqa: BLE001  # logged, and answered without its cause
             self._failures.exception("request failed", request=request_id)
             body = _refused(started, "500 Internal Server Error", "server_error")
-        path, seconds = environ.get("PATH_INFO", ""), time.perf_counter() - begun
-        count_request(self._name, path, status, seconds)
-        if path not in _QUIET or status != "200":
-            fields = {
-                "method": environ.get("REQUEST_METHOD"),
-                "path": path if len(path) <= _LONGEST and "@" not in path and path.isprintable() else _masked(path),
-                "status": int(status),
-                "ms": round(seconds * 1000, 2),
-                "peer": environ.get("REMOTE_ADDR"),
-                "request": request_id,
-            }
-            info_line(self._name, "request", fields)
+        log_request(self.name, environ.get("REQUEST_METHOD"), environ.get("PATH_INFO", ""), status, begun, environ.get("REMOTE_ADDR"), request_id)
         return body
+
+
+def log_request(server: str, method: str | None, path: str, status: str, begun: float, peer: str | None, request_id: str) -> None:
+    """Count a request and write its line. `status` is three digits, `begun` a reading of `time.perf_counter`."""
+    seconds = time.perf_counter() - begun
+    count_request(server, path, status, seconds)
+    if path not in _QUIET or status != "200":
+        fields = {
+            "method": method,
+            "path": path if len(path) <= _LONGEST and "@" not in path and path.isprintable() else _masked(path),
+            "status": int(status),
+            "ms": round(seconds * 1000, 2),
+            "peer": peer,
+            "request": request_id,
+        }
+        info_line(server, "request", fields)
 
 
 def _masked(path: str) -> str:

@@ -1,4 +1,4 @@
-"""The web application: one Flask app of all blueprints, and the WSGI application that granian serves."""
+"""The web application: one Flask app of all blueprints, and the WSGI application that the workers serve."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _YEAR_OF_TLS = "max-age=31536000"
 
 
 def application() -> Wsgi:
-    """What granian serves: the Flask app behind the front, proxies and the access log."""
+    """What a worker serves: the Flask app behind the front, proxies and the access log."""
     app = bootstrap()
     configure_logs(app.settings.log)
     take_part("web", app)

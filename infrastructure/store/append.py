@@ -25,6 +25,7 @@ from infrastructure.store.sealing import ACCOUNT_SUBJECT
 from infrastructure.store.statements import MOST_JUDGED, STORED, append, bigint, from_bigint
 from infrastructure.store.tables import PostgresTables
 from infrastructure.store.tail import ERASED, as_bytes
+from infrastructure.tasks import aside
 
 LARGEST_STATE = 65_000
 """Bytes: an entry of the log is 65,535 at most (EVIDENCE.md 1), stream, version and topic included."""
@@ -101,7 +102,7 @@ class Appender:
             return self._shared.store(parameters)
         except Lost:
             self._connections.drop()
-        return self._once_more(lambda kept: store_one(kept, parameters), [encoded])
+        return aside(lambda: self._once_more(lambda kept: store_one(kept, parameters), [encoded]))
 
     def rotate(self, grant: Grant, standing: Standing, *, head: int) -> bool:
         """`Store.append_rotation`."""
@@ -123,6 +124,9 @@ class Appender:
 
     def _certainly(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
         """Run an append, once more if the connection is lost on the way."""
+        return aside(lambda: self._tried(write, encoded))
+
+    def _tried(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
         try:
             return write(self._connections.get())
         except Lost:

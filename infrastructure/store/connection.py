@@ -17,23 +17,11 @@ from application.counting import count
 from application.ports import Busy
 from infrastructure.database import DECIDE, DECIDE_TIMEOUT_MS, with_parameters
 from infrastructure.store.errors import Lost, from_sqlstate
+from infrastructure.store.pipeline import Pipeline
+from infrastructure.store.prepared import BINARY, Statement, checked
+from infrastructure.tasks import Task, aside, running
 
 TResult = TypeVar("TResult")
-
-UUID_OID, BIGINT_OID, TEXT_OID, BYTEA_OID = 2950, 20, 25, 17
-_COMMAND_OK, _TUPLES_OK = int(pq.ExecStatus.COMMAND_OK), int(pq.ExecStatus.TUPLES_OK)
-_BAD = pq.ConnStatus.BAD
-_BINARY = 1
-
-
-class Statement:
-    """A prepared statement with the types of its parameters; parameters and results are binary."""
-
-    __slots__ = ("formats", "name", "oids", "sql")
-
-    def __init__(self, name: str, sql: str, oids: Sequence[int]) -> None:
-        self.name, self.sql, self.oids = name.encode(), sql.encode(), tuple(oids)
-        self.formats = [_BINARY] * len(self.oids)
 
 
 class _Process:
@@ -63,19 +51,12 @@ class Kept:
         """Run a prepared statement; raises `Lost`, `Conflict`, `Busy` or a psycopg error."""
         try:
             if statement.name not in self._prepared:
-                self._checked(self._pg.prepare(statement.name, statement.sql, statement.oids))
+                checked(self._pg, self._pg.prepare(statement.name, statement.sql, statement.oids))
                 self._prepared.add(statement.name)
-            return self._checked(self._pg.exec_prepared(statement.name, parameters, statement.formats, _BINARY))
+            return checked(self._pg, self._pg.exec_prepared(statement.name, parameters, statement.formats, BINARY))
         except psycopg.OperationalError as error:  # libpq could not even send it
             count("database_errors", "lost")
             raise Lost(str(error)) from error
-
-    def _checked(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
-        if result.status in (_TUPLES_OK, _COMMAND_OK):
-            return result
-        sqlstate = result.error_field(pq.DiagnosticField.SQLSTATE)
-        message = result.get_error_message()
-        raise from_sqlstate(None if sqlstate is None or self._pg.status == _BAD else sqlstate.decode(), message)
 
     def close(self) -> None:
         if self.process == _process.number:
@@ -90,17 +71,21 @@ class Connections:
     """The connections of all threads to one database, as the decision path needs them."""
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = _decide(dsn)
+        self.dsn = _decide(dsn)
+        self._reading: Pipeline | None = None
+        self._pipelines: list[Pipeline] = []
         self._local = threading.local()
         self._all: weakref.WeakSet[Kept] = weakref.WeakSet()
 
     def get(self) -> Kept:
-        """This thread's connection; `Lost` if there is none to be had."""
+        """This thread's connection; `Lost` if there is none to be had. No task on the event loop may block by one."""
+        if running() is not None:
+            raise RuntimeError("a task on the event loop asked for a connection that blocks; infrastructure.tasks.aside is the way")
         kept: Kept | None = getattr(self._local, "kept", None)
         if kept is not None and kept.process == _process.number:
             return kept
         try:
-            kept = Kept(self._dsn)
+            kept = Kept(self.dsn)
         except psycopg.OperationalError as error:
             count("database_errors", "unreachable")
             raise Lost(str(error)) from error
@@ -116,13 +101,43 @@ class Connections:
             kept.close()
 
     def close(self) -> None:
-        """Close every thread's connection (no thread may be using one)."""
+        """Close every thread's connection (no thread may be using one), and those of tasks."""
         for kept in list(self._all):
             kept.close()
+        for pipeline in self._pipelines:
+            pipeline.close_from_elsewhere()
         self._local = threading.local()
 
     def read(self, work: Callable[[Kept], TResult]) -> TResult:
         """Do something that changes nothing, or may be done twice: once more on a new connection if it is lost on the way, then `Busy`."""
+        return aside(lambda: self._read(work))
+
+    def run(self, statement: Statement, parameters: Sequence[bytes]) -> pq.abc.PGresult:
+        """The same for one prepared statement, for which a task on the event loop needs no other thread."""
+        task = running()
+        if task is None:
+            return self._read(lambda kept: kept.run(statement, parameters))
+        try:
+            return self._pipeline(task).run(task, statement, parameters)
+        except Lost:
+            pass
+        try:
+            return self._pipeline(task).run(task, statement, parameters)
+        except Lost as error:
+            raise Busy from error
+
+    def _pipeline(self, task: Task) -> Pipeline:
+        if self._reading is None or self._reading.thread is not task.thread:
+            self._reading = self.pipeline(task)
+        return self._reading
+
+    def pipeline(self, task: Task) -> Pipeline:
+        """Another connection for the tasks of this task's loop."""
+        made = Pipeline(self.dsn, task.thread)
+        self._pipelines.append(made)
+        return made
+
+    def _read(self, work: Callable[[Kept], TResult]) -> TResult:
         try:
             return work(self.get())
         except Lost:

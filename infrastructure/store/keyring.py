@@ -106,7 +106,7 @@ class Keyring:
         self._by_kid.drop_if(lambda _, __: True)
 
     def _found(self, subject: str, period: str) -> DataKey | None:
-        found = self.connections.read(lambda kept: kept.run(DATA_KEY, (subject.encode(), period.encode())))
+        found = self.connections.run(DATA_KEY, (subject.encode(), period.encode()))
         if not found.ntuples:
             return None
         kid, wrapped, kek_id = (found.get_value(0, column) or b"" for column in range(3))

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from functools import cache
 
-from infrastructure.store.connection import BIGINT_OID, BYTEA_OID, TEXT_OID, UUID_OID, Statement
+from infrastructure.store.prepared import BIGINT_OID, BYTEA_OID, TEXT_OID, UUID_OID, Statement
 
 UUID_ARRAY_OID, BIGINT_ARRAY_OID = 2951, 1016
 

@@ -22,6 +22,7 @@ from infrastructure.store.mapper import EventMapper
 from infrastructure.store.snapshots import SnapshotWriter
 from infrastructure.store.tables import PostgresTables
 from infrastructure.store.tail import Loader
+from infrastructure.tasks import aside
 
 TStream = TypeVar("TStream", bound=Stream)
 
@@ -65,6 +66,9 @@ class PostgresStore:
         return self._appender.append(streams, judged, also, sharing=True)[0]
 
     def append_ending(self, streams: Sequence[Stream], judged: Iterable[Stream] = (), *, also: Callable[[Tables], None] | None = None) -> Recorded:
+        return aside(lambda: self._ended(streams, judged, also))
+
+    def _ended(self, streams: Sequence[Stream], judged: Iterable[Stream], also: Callable[[Tables], None] | None) -> Recorded:
         recorded, xid = self._appender.append(streams, judged, also)
         self._barrier.wait(xid)
         return recorded

@@ -18,9 +18,10 @@ from domain.ids import uuid_of
 from domain.member import Member
 from infrastructure.store import snapshots
 from infrastructure.store.cache import AggregateCache
-from infrastructure.store.connection import BIGINT_OID, UUID_OID, Connections
+from infrastructure.store.connection import Connections
 from infrastructure.store.fold import Folder, Row, rows_of
 from infrastructure.store.keyring import Keyring
+from infrastructure.store.prepared import BIGINT_OID, UUID_OID
 from infrastructure.store.sealing import period_of
 from infrastructure.store.statements import NEWEST_SNAPSHOTS, SNAPSHOT_AND_TAIL, TAIL_MANY, array_of, bigint, tail
 
@@ -112,7 +113,7 @@ class Loader:
             statement, parameters = tail(len(wanted), with_key=key_for is not None), [each for pair in zip(ids, since, strict=True) for each in pair]
         if key_for is not None:
             parameters += (key_for.encode(), period_of(key_for, self._clock()).encode())
-        rows = rows_of(self._connections.read(lambda kept: kept.run(statement, parameters)))
+        rows = rows_of(self._connections.run(statement, parameters))
         if not rows and all(base is not None for base in bases):
             return [base if isinstance(base, kind) else None for (kind, _), base in zip(wanted, bases, strict=True)]
         by_stream: dict[UUID | None, list[Row]] = {}
@@ -141,7 +142,7 @@ class Loader:
     def _from_snapshots(self, grant_ids: Sequence[UUID]) -> dict[UUID, Grant]:
         """Grants as their newest snapshots have them; those without a readable one are left out."""
         parameters = (snapshots.TOPIC.encode(), array_of(UUID_OID, [grant_id.bytes for grant_id in grant_ids]))
-        rows = rows_of(self._connections.read(lambda kept: kept.run(NEWEST_SNAPSHOTS, parameters)))
+        rows = rows_of(self._connections.run(NEWEST_SNAPSHOTS, parameters))
         found = [grant for grant in map(snapshots.decode, rows) if grant is not None]
         for grant in found:
             self._cache.put(grant)
@@ -150,7 +151,7 @@ class Loader:
     def _cold_grant(self, grant_id: UUID) -> Grant | None:
         """The grant from its snapshot and what came after it; None if there is no such grant."""
         parameters = (grant_id.bytes, snapshots.TOPIC.encode())
-        rows = sorted(rows_of(self._connections.read(lambda kept: kept.run(SNAPSHOT_AND_TAIL, parameters))), key=lambda r: r.version)
+        rows = sorted(rows_of(self._connections.run(SNAPSHOT_AND_TAIL, parameters)), key=lambda r: r.version)
         base: Grant | None = None
         if rows and rows[0].topic == snapshots.TOPIC:
             base = snapshots.decode(rows.pop(0))

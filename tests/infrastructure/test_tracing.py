@@ -17,6 +17,7 @@ from infrastructure.settings import SettingsError, load_settings
 from infrastructure.store.connection import Kept
 from infrastructure.tracing import Tracing, current, start_tracing, stop_tracing
 from tests.architecture.source import ROOT
+from tests.support.loop_client import LoopClient
 from tests.support.oauth_world import ALL_SCOPES, World, oauth_world
 from tests.support.postgres import Database
 from web.app import wrapped
@@ -43,7 +44,8 @@ def spans(world: World) -> Iterator[InMemorySpanExporter]:
 def traced(world: World, **settings: Any) -> World:
     """The same server behind the middleware that tracing adds."""
     app = replace(world.app, settings=replace(world.app.settings, **settings))
-    return replace(world, front=WsgiClient(wrapped(app, world.http.application)))
+    served = wrapped(app, world.http.application)
+    return replace(world, front=WsgiClient(served), worker=LoopClient(served))
 
 
 def by_name(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
@@ -54,7 +56,9 @@ def test_a_refresh_is_a_request_a_use_case_and_its_statements(world: World, span
     client_id = world.client_id()
     tokens = world.tokens(client_id)
     spans.clear()
-    assert traced(world).refresh(client_id, tokens["refresh_token"]).status_code == 200
+    server = traced(world)
+    assert server.refresh(client_id, tokens["refresh_token"]).status_code == 200
+    server.worker.close()
     found = by_name(spans)
     request, use_case = found["POST token"], found["refresh_tokens.refresh_tokens"]
     statements = [span for name, span in found.items() if name.startswith("SQL ")]

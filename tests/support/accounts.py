@@ -22,6 +22,7 @@ from application.services import Services
 from infrastructure.bootstrap import App, bootstrap
 from infrastructure.settings import load_settings
 from projections.preparing import prepare
+from tests.support.loop_client import LoopClient
 from tests.support.oauth_world import ALL_SCOPES, CALLBACK, CLI, KEYS, PlainPasswords, Turned, World
 from tests.support.postgres import Database
 from web.app import create_app, wrapped
@@ -137,6 +138,7 @@ def two_accounts(database: Database) -> Iterator[TwoAccounts]:
     app = bootstrap(load_settings(environ), clock=turned, passwords=PlainPasswords())
     flask = create_app(app)
     served = wrapped(app, flask)
+    worker = LoopClient(served)
 
     def opened(slug: str, name: str, people: dict[str, str], projects: list[str]) -> AccountWorld:
         services, host = app.directory.services_named(slug), f"{slug}.grants.localhost:8000"
@@ -146,7 +148,7 @@ def two_accounts(database: Database) -> Iterator[TwoAccounts]:
         )  # fmt: skip
         http, front = Browser(flask, use_cookies=True), Program(served)
         http.base = front.base = f"http://{host}"
-        found = AccountWorld(app, turned, database, http, front, str(made.account.id), str(made.admin.id), slug=slug, host=host)
+        found = AccountWorld(app, turned, database, http, front, worker.at(host), str(made.account.id), str(made.admin.id), slug=slug, host=host)
         found.member_ids["admin"] = found.admin_id
         for project in projects:
             found.projects[project] = manage_projects.add(services, found.account_id, project, origin=CLI).project_id
@@ -167,4 +169,5 @@ def two_accounts(database: Database) -> Iterator[TwoAccounts]:
     try:
         yield TwoAccounts(app, database, acme, umbra)
     finally:
+        worker.close()
         app.close()

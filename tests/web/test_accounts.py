@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from application import introspect_token, manage_resources, open_account, sign_in, sso_sign_in
 from application.identity_ports import SsoRequest
 from infrastructure.store.connection import Kept
+from infrastructure.store.pipeline import Pipeline
 from tests.support.accounts import PASSWORD, Program, TwoAccounts, two_accounts
 from tests.support.http_flow import hidden
 from tests.support.oauth_world import CLI, OAUTH
@@ -250,7 +251,14 @@ def test_telling_accounts_apart_costs_no_statement(two: TwoAccounts, monkeypatch
         seen.append(statement)
         return run(kept, statement, parameters)
 
+    ask = Pipeline.ask
+
+    def counted_too(pipeline: Pipeline, statement: Any, *given: Any, **more: Any) -> None:
+        seen.append(statement)
+        ask(pipeline, statement, *given, **more)
+
     monkeypatch.setattr(Kept, "run", counted)
+    monkeypatch.setattr(Pipeline, "ask", counted_too)
     assert two.acme.refresh(client_id, token).status_code == 200
     assert len(seen) == 1
     seen.clear()

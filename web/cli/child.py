@@ -1,8 +1,7 @@
-"""`python -m web.cli.child KIND`: what the supervisor starts; each kind ends with its parent."""
+"""`python -m web.cli.child KIND PARENT [DESCRIPTOR]`: what the supervisor starts, and what its web child starts; each ends with its parent."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -13,13 +12,11 @@ from infrastructure.settings import Settings, SettingsError, load_settings
 
 GATEWAY_THREADS = 128
 """Each waits for an upstream or holds a stream open; those that ask the database are few (`web.mcp.deciders`)."""
-WEB_THREADS = 8
-"""As many wait for commits together without waiting for the interpreter, as measured (docs/decisions/0011)."""
-_BACKPRESSURE, _GATEWAY_BACKPRESSURE = 128, 512
+_BACKPRESSURE = 512
 
 
 class _MeantThreads(logging.Filter):
-    """granian warns of more threads than cores can compute with; ours wait, and their number was measured. Of more than that it may warn."""
+    """granian warns of more threads than cores can compute with; ours wait."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "Python threads" not in record.getMessage()
@@ -28,7 +25,7 @@ class _MeantThreads(logging.Filter):
 def main() -> None:
     """Run one kind until it is told to end."""
     kind, parent = sys.argv[1], int(sys.argv[2])
-    end_with_parent(parent)
+    end_with_parent(parent, gently=len(sys.argv) < 4)
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -39,19 +36,11 @@ def main() -> None:
     elif kind == "gateway":
         assert settings.gateway_port is not None
         workers = max(1, settings.workers // 2)
-        _serve("web.cli.child:gateway_worker", settings.host, settings.gateway_port, workers, GATEWAY_THREADS, _GATEWAY_BACKPRESSURE)
+        _serve_gateway(settings.host, settings.gateway_port, workers)
+    elif len(sys.argv) > 3:
+        _work(settings, int(sys.argv[3]))
     else:
-        _serve("web.cli.child:web_worker", settings.host, settings.port, settings.workers, settings.threads, _BACKPRESSURE)
-
-
-def web_worker() -> object:
-    """The web application in a worker process, which ends with granian's main process."""
-    from web.app import application
-
-    end_with_parent(os.getppid(), gently=False)
-    made = application()
-    _settle()
-    return made
+        _serve_web(settings)
 
 
 def gateway_worker() -> object:
@@ -72,20 +61,31 @@ def gateway_worker() -> object:
     return served(app.settings, create_gateway(app), "gateway")
 
 
-def _serve(target: str, host: str, port: int, workers: int, threads: int, backpressure: int) -> None:
+def _serve_web(settings: Settings) -> None:
+    from web.serving.workers import serve
+
+    serve(settings)
+
+
+def _work(settings: Settings, descriptor: int) -> None:
+    from web.serving.worker import work
+
+    work(settings, descriptor)
+
+
+def _serve_gateway(host: str, port: int, workers: int) -> None:
     from granian import Granian
     from granian.constants import Interfaces
 
-    if threads <= (GATEWAY_THREADS if target.endswith(":gateway_worker") else WEB_THREADS):
-        logging.getLogger("_granian").addFilter(_MeantThreads())
+    logging.getLogger("_granian").addFilter(_MeantThreads())
     Granian(
-        target,
+        "web.cli.child:gateway_worker",
         address=host,
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=threads,
-        backpressure=backpressure,
+        blocking_threads=GATEWAY_THREADS,
+        backpressure=_BACKPRESSURE,
         websockets=False,
         log_access=False,
         log_dictconfig={"version": 1, "disable_existing_loggers": False, "loggers": {"_granian": {"level": "ERROR"}}},
@@ -93,13 +93,6 @@ def _serve(target: str, host: str, port: int, workers: int, threads: int, backpr
         workers_kill_timeout=2,
         factory=True,
     ).serve()
-
-
-def _settle() -> None:
-    """What was loaded at the start lives to the end: the garbage collector need not walk it time and again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
 
 
 def _project(settings: Settings) -> None:

@@ -18,6 +18,8 @@ PREFLIGHT: Headers = [
 SAFE: Headers = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
 _JSON: Headers = [("Content-Type", "application/json"), *NO_STORE, *SAFE]
 _WITH_CORS: Headers = [*_JSON, *CORS, ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")]
+SHARED = {id(headers): "".join(f"{name}: {value}\r\n" for name, value in headers) for headers in (_JSON, _WITH_CORS)}
+"""The lines of the lists that most answers have, by the lists' identity: they live as long as the process."""
 _encode = msgspec.json.Encoder().encode
 
 

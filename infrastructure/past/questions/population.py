@@ -15,7 +15,12 @@ SELECT grant_id::text, 'began', created_position, created_at, member_id::text, c
 WHERE account_id = %(account)s AND created_position > %(low)s AND created_position <= %(high)s
 UNION ALL
 SELECT grant_id::text, 'ended', ended_position, ended_at, member_id::text, client_id, ended_reason FROM views.sessions
-WHERE account_id = %(account)s AND ended_position > %(low)s AND ended_position <= %(high)s
+WHERE account_id = %(account)s AND ended_position > %(low)s AND ended_position <= %(high)s AND (expired_at IS NULL OR expired_at >= ended_at)
+UNION ALL
+SELECT s.grant_id::text, 'ended', noted.position, noted.at, s.member_id::text, s.client_id, s.expired_which
+FROM views.audit_log noted JOIN views.sessions s ON s.grant_id = noted.grant_id AND s.expired_at = noted.at
+WHERE noted.account_id = %(account)s AND noted.kind = 'oauth_grant.expired' AND noted.position > %(low)s AND noted.position <= %(high)s
+    AND (s.ended_at IS NULL OR s.expired_at < s.ended_at)
 ORDER BY 3"""
 _SUMS = """
 SELECT p.position, e.originator_id, e.originator_version, e.topic, e.state FROM positions p
@@ -26,6 +31,7 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 def population(past: Past, asking: Asking) -> Answer:
     """Lines in the ledger's order; with `sample`, those of as many sessions whose SHA-256 of seed, colon and session id is smallest.
+    A session that time ended counts where that was noted, whatever ended its app or person later.
 
     The count is provable: the sums before and after tell how many events the account had, so an export of that range shows that none was left out.
     """

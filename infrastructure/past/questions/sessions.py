@@ -86,6 +86,9 @@ def _by_time(standing: Standing, now: Moment) -> End | None:
 
 
 def _by_event(past: Past, standing: Standing, told: PositionedEvent) -> End | None:
+    earlier = _by_time(standing, Moment(told.position, told.at))
+    if earlier is not None and earlier.at < told.at:
+        return earlier
     reason = why_ended(standing, told.at)
     if reason is None:
         return None

@@ -143,7 +143,7 @@ def test_a_revocation_waits_for_an_append_that_waits_on_a_conflict(store: Postgr
 
 def judged_before_it_was_answered(store: PostgresStore, made: given.World) -> bool:
     """The rotation is in the store by the time of the answer, and nothing follows it."""
-    with psycopg.connect(store._connections._dsn, autocommit=True) as connection:
+    with psycopg.connect(store._connections.dsn, autocommit=True) as connection:
         row = connection.execute("SELECT count(*) FROM events WHERE originator_id = %s", (made.grant,)).fetchone()
         time.sleep(0.2)
         assert row == connection.execute("SELECT count(*) FROM events WHERE originator_id = %s", (made.grant,)).fetchone()

@@ -9,6 +9,7 @@ import pytest
 
 from application.ports import Conflict
 from infrastructure.store.connection import Kept
+from infrastructure.store.pipeline import Pipeline
 from tests.support.oauth_world import World
 
 
@@ -22,7 +23,14 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(statement.name.decode())
         return run(self, statement, parameters)
 
+    ask = Pipeline.ask
+
+    def counted_too(self: Pipeline, statement: Any, *given: Any, **more: Any) -> None:
+        seen.append(statement.name.decode())
+        ask(self, statement, *given, **more)
+
     monkeypatch.setattr(Kept, "run", counted)
+    monkeypatch.setattr(Pipeline, "ask", counted_too)
     return seen
 
 

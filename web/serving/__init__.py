@@ -1,0 +1,1 @@
+"""How the web workers speak HTTP: one event loop each, with threads for what waits (docs/decisions/0027)."""

@@ -1,0 +1,74 @@
+"""One web worker: its event loop, from the socket that it was given to the WSGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+
+import uvicorn
+
+from application.retrying import pause_by
+from infrastructure.settings import Settings
+from infrastructure.tasks import LoopThread, pause
+from web.app import application
+from web.serving.connection import sweep
+from web.serving.quick import QuickProtocol
+from web.serving.workers import BACKLOG
+from web.serving.wsgi import ThreadedWsgi
+
+FINISH_S = 2
+"""For the answers that are under way when the end is wanted."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which looks once a second for clients that keep it waiting."""
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:
+            sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """The tasks' connections last: what has begun is answered by them."""
+        await super().shutdown(sockets)
+        LoopThread.of(asyncio.get_running_loop()).close()
+
+
+def work(settings: Settings, descriptor: int) -> None:
+    """Serve our application on the listening socket `descriptor` until SIGTERM or SIGINT."""
+    pause_by(pause)
+    wsgi = ThreadedWsgi(application(), settings.threads)
+    _settle()
+    run(wsgi, QuickProtocol, descriptor)
+
+
+def run(wsgi: ThreadedWsgi, protocol: type[asyncio.Protocol], descriptor: int) -> None:
+    """Any application, likewise."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises what it was sent once more when it has ended
+    config = uvicorn.Config(
+        wsgi,
+        interface="asgi3",
+        loop="uvloop",
+        http=protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="critical",  # what goes wrong is logged by what is ours
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=FINISH_S,
+    )
+    _Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    wsgi.end()
+
+
+def _settle() -> None:
+    """What was loaded at the start lives to the end: the garbage collector need not walk it time and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)

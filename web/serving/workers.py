@@ -1,0 +1,110 @@
+"""The web workers: each accepts from a listening socket of its own; and the process that starts them again and ends them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from infrastructure.logs import get_logger
+from infrastructure.ports_in_use import PortInUse, bound
+from infrastructure.settings import Settings
+
+BACKLOG = 1024
+END_WITHIN_S = 3.0
+"""For a worker: two seconds for what has begun, the rest to write down what broke off. Less than the supervisor grants all of us."""
+_STABLE_AFTER_S = 5.5
+
+log = get_logger("web")
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Exits with 1 where workers cannot be kept up: the supervisor starts us again, later and later."""
+    try:
+        bound(settings.host, settings.port, "--port").close()  # shared sockets would stand beside another server's
+        sys.exit(_Workers(settings).run())
+    except PortInUse as error:
+        sys.exit(str(error))
+
+
+@dataclass(slots=True)
+class _Workers:
+    """`run` is all there is to call."""
+
+    settings: Settings
+    _running: dict[subprocess.Popen[bytes], tuple[socket.socket, float]] = field(default_factory=dict)
+    _ending: bool = False
+
+    def run(self) -> int:
+        """0 after a signal, 1 if a worker ended by itself soon after its start."""
+        woken = self._wake_on_signals()
+        for _ in range(self.settings.workers):
+            self._launch()
+        while self._look_after():
+            select.select([woken], [], [], 1.0)
+            with contextlib.suppress(BlockingIOError):
+                os.read(woken, 4096)
+        self._end()
+        return 0 if self._ending else 1
+
+    def _wake_on_signals(self) -> int:
+        """A descriptor that can be read whenever a signal has come: a child's end, or the wish for ours."""
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end_soon)
+        return reading
+
+    def _end_soon(self, *_: Any) -> None:
+        self._ending = True
+
+    def _launch(self) -> None:
+        """In our session, so that whoever kills that takes the workers along; they see by themselves when we are gone.
+
+        Each has a socket of its own: of a common one's clients, the worker that wakes first would take nearly all.
+        """
+        listening = bound(self.settings.host, self.settings.port, "--port", shared=True)
+        listening.listen(BACKLOG)
+        descriptor = listening.fileno()
+        command = [sys.executable, "-m", "web.cli.child", "web", str(os.getpid()), str(descriptor)]
+        worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[descriptor])
+        self._running[worker] = listening, time.monotonic()
+
+    def _look_after(self) -> bool:
+        """Start again what has ended. False: the end is wanted, or one that was not killed ended before it was of any use."""
+        if self._ending:
+            return False
+        for worker, (listening, since) in [*self._running.items()]:
+            code = worker.poll()
+            if code is None:
+                continue
+            del self._running[worker]
+            listening.close()  # who waits there hears of it at once, and isn't answered when it may have asked elsewhere long since
+            log.error("worker ended, starting another", exit=code)
+            if code >= 0 and time.monotonic() - since < _STABLE_AFTER_S:
+                return False
+            self._launch()
+        return True
+
+    def _end(self) -> None:
+        for listening, _ in self._running.values():
+            listening.close()
+        deadline = time.monotonic() + END_WITHIN_S
+        for worker in self._running:
+            worker.terminate()
+        for worker in self._running:
+            try:
+                worker.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
