@@ -20,7 +20,6 @@ from web.wellknown import Documents
 
 DISCOVERY = "/.well-known/"
 POSTS = frozenset({"/oauth/token", "/oauth/introspect", "/oauth/register"})
-LARGEST_BODY = LARGEST
 
 _ORDINARY = frozenset(
     {FORM_TYPE, f"{FORM_TYPE};charset=utf-8", f"{FORM_TYPE}; charset=utf-8", f"{FORM_TYPE};charset=UTF-8", f"{FORM_TYPE}; charset=UTF-8"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from psycopg import pq
@@ -68,6 +69,7 @@ class _Parked(Waiting):
 
 
 TWaiting = TypeVar("TWaiting", bound=Waiting)
+_by_place = attrgetter("place")
 
 
 class SharedAppends:
@@ -180,7 +182,7 @@ class GatheredAppends:
 
     def _send_by(self, pipeline: Pipeline) -> None:
         batch = next_batch(self._waiting)
-        batch.sort(key=_place)  # processes that race for the same places wait for each other in one order
+        batch.sort(key=_by_place)  # processes that race for the same places wait for each other in one order
         self._since[pipeline] = self._loop.time()
 
         def answered(result: pq.abc.PGresult | None, error: Exception | None) -> None:
@@ -231,9 +233,5 @@ def _send(kept: Kept, batch: list[_Blocked]) -> None:
     if len(batch) == 1:
         batch[0].stored = store_one(kept, batch[0].parameters)
         return
-    batch.sort(key=_place)  # processes that race for the same places wait for each other in one order
+    batch.sort(key=_by_place)  # processes that race for the same places wait for each other in one order
     settle(batch, kept.run(shared(len(batch)), [p for each in batch for p in each.parameters]))
-
-
-def _place(waiting: Waiting) -> bytes:
-    return waiting.parameters[0]

@@ -12,8 +12,9 @@ from infrastructure.randomness import random_hex
 from infrastructure.run_folder import draining
 from infrastructure.tasks import LoopThread
 from web.access_log import AccessLog, log_request
-from web.front import DISCOVERY, LARGEST_BODY, POSTS, REASONS, Front, Incoming, NotOrdinary
+from web.front import DISCOVERY, POSTS, REASONS, Front, Incoming, NotOrdinary
 from web.oauth.answers import SHARED, Answer, Headers
+from web.oauth.forms import LARGEST
 from web.serving.connection import GuardedProtocol
 from web.serving.environ import environ_of
 
@@ -151,4 +152,4 @@ def _is_quick(scope: Any) -> bool:
     if scope["method"] != "POST" or scope["path"] not in POSTS:
         return False
     told = next((value for name, value in scope["headers"] if name == _LENGTH), b"")
-    return told.isdigit() and int(told) <= LARGEST_BODY
+    return told.isdigit() and int(told) <= LARGEST
