@@ -38,9 +38,9 @@ def main() -> None:
 
 
 def _install_chromium() -> None:
-    """Debian's package where we may install it, else Playwright's own download."""
-    if not _install_package("chromium"):
-        _runs([sys.executable, "-m", "playwright", "install", "chromium"])
+    """Debian's packages where we may install them, else Playwright's own download."""
+    if not any(map(_install_package, ("chromium-headless-shell", "chromium"))):
+        _runs([sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"])
 
 
 def _install_package(name: str) -> bool:

@@ -14,6 +14,10 @@ from tests.support.postgres import EMPTY, Database, TestCluster, running_cluster
 from tests.support.process_logging import process_logging_kept
 from tests.support.quick_http import read_authorities_once
 from tests.support.quick_routes import compile_routes_when_needed
+from tests.support.stuck import Stuck
+
+ENDING_S = 120.0
+"""For the fixtures of a test that its timeout has broken off."""
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +70,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     compile_routes_when_needed()
     read_authorities_once()
+    config.pluginmanager.register(Stuck(float(config.getini("timeout")) + ENDING_S))
     for marker, meaning in needs.MARKERS.items():
         config.addinivalue_line("markers", f"{marker}: {meaning}")
 

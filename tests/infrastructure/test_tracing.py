@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,8 @@ from web.app import wrapped
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
+Traced = Callable[..., World]
+
 
 @pytest.fixture
 def world(database: Database) -> Iterator[World]:
@@ -41,22 +43,31 @@ def spans(world: World) -> Iterator[InMemorySpanExporter]:
     stop_tracing()
 
 
-def traced(world: World, **settings: Any) -> World:
-    """The same server behind the middleware that tracing adds."""
-    app = replace(world.app, settings=replace(world.app.settings, **settings))
-    served = wrapped(app, world.http.application)
-    return replace(world, front=WsgiClient(served), worker=LoopClient(served))
+@pytest.fixture
+def traced(world: World) -> Iterator[Traced]:
+    """Makes the same server behind the middleware that tracing adds, with these settings."""
+    made: list[LoopClient] = []
+
+    def make(**settings: Any) -> World:
+        app = replace(world.app, settings=replace(world.app.settings, **settings))
+        served = wrapped(app, world.http.application)
+        made.append(LoopClient(served))
+        return replace(world, front=WsgiClient(served), worker=made[-1])
+
+    yield make
+    for worker in made:
+        worker.close()
 
 
 def by_name(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
     return {span.name: span for span in spans.get_finished_spans()}
 
 
-def test_a_refresh_is_a_request_a_use_case_and_its_statements(world: World, spans: InMemorySpanExporter) -> None:
+def test_a_refresh_is_a_request_a_use_case_and_its_statements(world: World, spans: InMemorySpanExporter, traced: Traced) -> None:
     client_id = world.client_id()
     tokens = world.tokens(client_id)
     spans.clear()
-    server = traced(world)
+    server = traced()
     assert server.refresh(client_id, tokens["refresh_token"]).status_code == 200
     server.worker.close()
     found = by_name(spans)
@@ -72,11 +83,11 @@ def test_a_refresh_is_a_request_a_use_case_and_its_statements(world: World, span
     assert all(span.parent is not None and span.parent.span_id == use_case.context.span_id for span in statements)
 
 
-def test_no_span_holds_a_secret_an_id_or_an_address(world: World, spans: InMemorySpanExporter) -> None:
+def test_no_span_holds_a_secret_an_id_or_an_address(world: World, spans: InMemorySpanExporter, traced: Traced) -> None:
     client_id = world.client_id()
     back = world.approve(client_id, scopes=ALL_SCOPES)
     tokens = world.exchange(client_id, back["code"]).get_json()
-    server = traced(world)
+    server = traced()
     server.exchange(client_id, back["code"])
     server.refresh(client_id, tokens["refresh_token"])
     server.introspect(tokens["access_token"])
@@ -93,10 +104,10 @@ def test_a_refusal_is_no_error_of_ours_but_names_its_class(world: World, spans: 
     assert attributes["error.type"] == "TokenRefused"
 
 
-def test_a_callers_trace_is_continued_behind_a_trusted_proxy_only(world: World, spans: InMemorySpanExporter) -> None:
+def test_a_callers_trace_is_continued_behind_a_trusted_proxy_only(spans: InMemorySpanExporter, traced: Traced) -> None:
     for hops, continued in ((0, False), (1, True)):
         spans.clear()
-        traced(world, trusted_proxies=hops).front.get("/.well-known/oauth-authorization-server", headers={"traceparent": PARENT})
+        traced(trusted_proxies=hops).front.get("/.well-known/oauth-authorization-server", headers={"traceparent": PARENT})
         span = by_name(spans)["GET discovery"]
         assert span.context is not None
         assert (f"{span.context.trace_id:032x}" == TRACE) is continued

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import http.client
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -38,6 +39,7 @@ class LoopClient:
         self.wsgi, self._wsgi, self._host = wsgi, ThreadedWsgi(wsgi, 4), host
         self._stack = ExitStack()
         self._port: int | None = None
+        self._starting = threading.Lock()
         self._first: LoopClient | None = None
         self.loop: OnTheLoop | None = None
 
@@ -45,9 +47,10 @@ class LoopClient:
     def port(self) -> int:
         if self._first is not None:
             return self._first.port
-        if self._port is None:
-            self._port = self._serve()
-        return self._port
+        with self._starting:
+            if self._port is None:
+                self._port = self._serve()
+            return self._port
 
     def at(self, host: str) -> LoopClient:
         """A client of the same worker that asks for another host."""

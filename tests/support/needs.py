@@ -34,13 +34,13 @@ _OLDEST_NODE = 22
 
 @cache
 def chromium() -> str | None:
-    """The path of a Chromium: the system's, or the one that Playwright downloaded."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    """The path of a Chromium: the system's, or the one that Playwright downloaded. The one without a user interface costs a third of the time."""
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         found = shutil.which(name)
         if found:
             return found
     downloads = Path.home() / ".cache" / "ms-playwright"
-    for pattern in ("chromium-*/chrome-linux*/chrome", "chromium_headless_shell-*/chrome-*/*headless*shell"):
+    for pattern in ("chromium_headless_shell-*/chrome-*/*headless*shell", "chromium-*/chrome-linux*/chrome"):
         for path in sorted(downloads.glob(pattern), reverse=True):
             return str(path)
     return None
