@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support import needs
 
@@ -60,14 +60,14 @@ def authorize(browser: Browser, url: str, user: tuple[str, str], choices: Choice
     context = browser.new_context()
     try:
         page = context.new_page()
-        caught = _catch_redirect(page, parse_qs(urlsplit(url).query)["redirect_uri"][0])
+        target = parse_qs(urlsplit(url).query)["redirect_uri"][0].split("?", maxsplit=1)[0]
         page.goto(url)
         sign_in(page, user)
         choose(page, choices)
         page.wait_for_timeout(600)
-        page.locator(f"button[name=decision][value={choices.decision}]").click()
-        page.wait_for_url(lambda address: bool(caught), timeout=15_000)
-        return caught
+        with page.expect_request(lambda request: request.url.split("?", maxsplit=1)[0] == target) as caught:
+            page.locator(f"button[name=decision][value={choices.decision}]").click()
+        return {k: v[0] for k, v in parse_qs(urlsplit(caught.value.url).query).items()}
     finally:
         context.close()
 
@@ -76,18 +76,6 @@ def authorize_once(url: str, user: tuple[str, str], choices: Choices = Choices()
     """The same for clients that hold no browser; works in any thread."""
     with chromium() as browser:
         return authorize(browser, url, user, choices)
-
-
-def _catch_redirect(page: Page, redirect_uri: str) -> dict[str, str]:
-    caught: dict[str, str] = {}
-    target = redirect_uri.split("?", maxsplit=1)[0]
-
-    def catch(route: Route) -> None:
-        caught.update({k: v[0] for k, v in parse_qs(urlsplit(route.request.url).query).items()})
-        route.fulfill(status=200, content_type="text/plain", body="You can close this window.")
-
-    page.route(lambda address: address.split("?")[0] == target, catch)
-    return caught
 
 
 def sign_in(page: Page, user: tuple[str, str]) -> None:

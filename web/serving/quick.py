@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import suppress
 from functools import partial
 from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from infrastructure.logs import get_logger
 from infrastructure.randomness import random_hex
@@ -15,11 +18,31 @@ from web.access_log import AccessLog, log_request
 from web.front import DISCOVERY, POSTS, REASONS, Front, Incoming, NotOrdinary
 from web.oauth.answers import SHARED, Answer, Headers
 from web.oauth.forms import LARGEST
-from web.serving.connection import GuardedProtocol
+from web.serving.connection import GuardedProtocol, Reading
 from web.serving.environ import environ_of
+from web.serving.whole import Whole, whole
 
 _FAILED = Answer(500, [("Content-Type", "application/json")], b'{"error":"server_error"}')
 _LENGTH, _FRAMED = b"content-length", (b"content-length", b"transfer-encoding")
+
+
+class _Nobody:
+    """Waits for nothing that happens to the request."""
+
+    def set(self) -> None:
+        pass
+
+
+class _Cycle:
+    """A request that came whole, as the connection sees it while it is answered."""
+
+    __slots__ = ("disconnected", "keep_alive", "request", "response_complete", "response_started")
+
+    message_event = _Nobody()
+
+    def __init__(self, request: Whole) -> None:
+        self.request, self.keep_alive = request, True
+        self.disconnected = self.response_started = self.response_complete = False
 
 
 class QuickProtocol(GuardedProtocol):
@@ -30,6 +53,48 @@ class QuickProtocol(GuardedProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._thread = LoopThread.of(self.loop)
+        outermost: Any = self.app.app
+        self._short = (outermost, outermost.inner) if type(outermost) is AccessLog and type(outermost.inner) is Front else None
+
+    def data_received(self, data: bytes) -> None:
+        """What comes whole between two requests never reaches the parser, which waits for the next one just so."""
+        at_rest = self.running is None and self.reading is Reading.NOTHING and not (self._last or self.transport.deaf or self.flow.write_paused)
+        request = whole(data) if at_rest and self._short is not None else None
+        if request is None:
+            super().data_received(data)
+        else:
+            self.running = self.cycle = _Cycle(request)
+            self._thread.begin(self._answer_whole)
+
+    def _answer_whole(self) -> None:
+        """In a task; it never raises."""
+        cycle = self.running
+        try:
+            method, path, headers, body = cycle.request
+            self._answer_at_once(cycle, Incoming(method, path, _Headers(headers), self.client and self.client[0], lambda: body))
+        except NotOrdinary:
+            slow = self._as_parsed(cycle)
+            self.cycle = slow if self.cycle is cycle else self.cycle
+            super()._start_asgi_task(slow, self.app)
+        except Exception:  # noqa: BLE001  # as in `_answer`
+            self._fail(cycle)
+
+    def _as_parsed(self, cycle: _Cycle) -> RequestResponseCycle:
+        """The same request as the parser would have left it."""
+        method, path, headers, body = cycle.request
+        scope: Any = {
+            "type": "http", "asgi": {"version": self.asgi_version, "spec_version": "2.3"}, "http_version": "1.1", "server": self.server,
+            "client": self.client, "scheme": self.scheme, "root_path": self.root_path, "state": self.app_state.copy(), "method": method,
+            "path": path, "raw_path": path.encode(), "query_string": b"", "headers": [*headers.items()],
+        }  # fmt: skip
+        made = RequestResponseCycle(
+            scope, self.transport, self.flow, self.logger, self.access_logger, self.access_log, self.server_state.default_headers,
+            asyncio.Event(), expect_100_continue=False, keep_alive=cycle.keep_alive, on_response=self.on_response_complete,
+        )  # fmt: skip
+        made.body += body
+        made.more_body, made.disconnected = False, cycle.disconnected
+        made.message_event.set()
+        return made
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if app is not self.app or cycle.waiting_for_100_continue or self.flow.write_paused or not _is_quick(cycle.scope):
@@ -53,26 +118,30 @@ class QuickProtocol(GuardedProtocol):
 
     def _answer(self, cycle: Any) -> None:
         """In a task; it never raises."""
-        outermost: Any = self.app.app
+        scope = cycle.scope
         try:
-            if type(outermost) is AccessLog and type(outermost.inner) is Front and _plain(cycle.scope["headers"]):
-                self._answer_at_once(cycle, outermost, outermost.inner)
+            if self._short is not None and _plain(scope["headers"]):
+                peer, headers = self.client and self.client[0], _Headers(dict(scope["headers"]))
+                self._answer_at_once(cycle, Incoming(scope["method"], scope["path"], headers, peer, lambda: bytes(cycle.body)))
             else:
-                self._answer_as_wsgi(cycle, outermost)
+                self._answer_as_wsgi(cycle, self.app.app)
         except NotOrdinary:
             super()._start_asgi_task(cycle, self.app)
         except Exception:  # noqa: BLE001  # what no layer has caught is still an answer, but only one
-            with suppress(OSError):  # of a log that can't be written
-                get_logger("web").exception("request failed")
-            if not cycle.response_complete:
-                self._reply(cycle, REASONS[_FAILED.status], _head(_FAILED), _FAILED.body)
+            self._fail(cycle)
 
-    def _answer_at_once(self, cycle: Any, log: AccessLog, front: Front) -> None:
+    def _fail(self, cycle: Any) -> None:
+        with suppress(OSError):  # of a log that can't be written
+            get_logger("web").exception("request failed")
+        if not cycle.response_complete:
+            self._reply(cycle, REASONS[_FAILED.status], _head(_FAILED), _FAILED.body)
+
+    def _answer_at_once(self, cycle: Any, request: Incoming) -> None:
         """What the layers of WSGI would do, without their dictionaries."""
-        begun, scope = time.perf_counter(), cycle.scope
-        peer = None if scope["client"] is None else scope["client"][0]
+        begun = time.perf_counter()
+        log, front = self._short  # type: ignore[misc]  # whoever calls has looked
         try:
-            answer = front.answer(Incoming(scope["method"], scope["path"], _Headers(scope["headers"]), peer, lambda: bytes(cycle.body)))
+            answer = front.answer(request)
         except Exception as error:  # the endpoints never raise: whatever it is happened before them, and the outermost layer tells of it
             raise NotOrdinary from error
         if answer is None:
@@ -80,7 +149,7 @@ class QuickProtocol(GuardedProtocol):
         request_id = random_hex(8)
         head = f"{_head(answer)}{_lines(front.extra)}X-Request-Id: {request_id}\r\n"
         self._reply(cycle, REASONS[answer.status], head, answer.body)
-        log_request(log.name, scope["method"], scope["path"], str(answer.status), begun, peer, request_id)
+        log_request(log.name, request.method, request.path, str(answer.status), begun, request.peer, request_id)
 
     def _answer_as_wsgi(self, cycle: Any, app: Any) -> None:
         line, given = "", []
@@ -113,8 +182,8 @@ class _Headers:
 
     __slots__ = ("_by_name",)
 
-    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
-        self._by_name = dict(headers)
+    def __init__(self, by_name: dict[bytes, bytes]) -> None:
+        self._by_name = by_name
 
     def get(self, name: str, /) -> str | None:
         value = self._by_name.get(_NAMES[name])
