@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
     compile_routes_when_needed()
     read_authorities_once()
     config.pluginmanager.register(Stuck(float(config.getini("timeout")) + ENDING_S))
+    if hasattr(config, "workerinput"):
+        atexit.register(os._exit, 0)  # the last of all: to take down what thousands of tests have imported and made takes half a minute
     for marker, meaning in needs.MARKERS.items():
         config.addinivalue_line("markers", f"{marker}: {meaning}")
 

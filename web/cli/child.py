@@ -1,4 +1,4 @@
-"""`python -m web.cli.child KIND PARENT [DESCRIPTOR]`: what the supervisor starts, and what its web child starts; each ends with its parent."""
+"""`python -m web.cli.child KIND PARENT [SOCKET PIPE]`: what the supervisor starts, and what its web child starts; each ends with its parent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def main() -> None:
         workers = max(1, settings.workers // 2)
         _serve_gateway(settings.host, settings.gateway_port, workers)
     elif len(sys.argv) > 3:
-        _work(settings, int(sys.argv[3]))
+        _work(settings, int(sys.argv[3]), int(sys.argv[4]))
     else:
         _serve_web(settings)
 
@@ -67,10 +67,10 @@ def _serve_web(settings: Settings) -> None:
     serve(settings)
 
 
-def _work(settings: Settings, descriptor: int) -> None:
+def _work(settings: Settings, listening: int, saying: int) -> None:
     from web.serving.worker import work
 
-    work(settings, descriptor)
+    work(settings, listening, saying)
 
 
 def _serve_gateway(host: str, port: int, workers: int) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 
 import uvicorn
 
 from application.retrying import pause_by
+from infrastructure.logs import get_logger
 from infrastructure.settings import Settings
 from infrastructure.tasks import LoopThread, pause
 from web.app import application
@@ -18,12 +20,24 @@ from web.serving.quick import QuickProtocol
 from web.serving.workers import BACKLOG
 from web.serving.wsgi import ThreadedWsgi
 
+log = get_logger("web")
+
 FINISH_S = 2
 """For the answers that are under way when the end is wanted."""
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which looks once a second for clients that keep it waiting."""
+    """uvicorn's, which looks once a second for clients that keep it waiting. `saying`: the pipe that is told when it serves."""
+
+    def __init__(self, config: uvicorn.Config, saying: int | None) -> None:
+        super().__init__(config)
+        self._saying = saying
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._saying is not None and self.started:
+            os.write(self._saying, b".")
+            log.info("worker serves")
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
@@ -36,15 +50,15 @@ class _Server(uvicorn.Server):
         LoopThread.of(asyncio.get_running_loop()).close()
 
 
-def work(settings: Settings, descriptor: int) -> None:
-    """Serve our application on the listening socket `descriptor` until SIGTERM or SIGINT."""
+def work(settings: Settings, descriptor: int, saying: int) -> None:
+    """Serve our application on the bound socket `descriptor` until SIGTERM or SIGINT; say in the pipe `saying` that it is served."""
     pause_by(pause)
     wsgi = ThreadedWsgi(application(), settings.threads)
     _settle()
-    run(wsgi, QuickProtocol, descriptor)
+    run(wsgi, QuickProtocol, descriptor, saying)
 
 
-def run(wsgi: ThreadedWsgi, protocol: type[asyncio.Protocol], descriptor: int) -> None:
+def run(wsgi: ThreadedWsgi, protocol: type[asyncio.Protocol], descriptor: int, saying: int | None = None) -> None:
     """Any application, likewise."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises what it was sent once more when it has ended
@@ -63,7 +77,7 @@ def run(wsgi: ThreadedWsgi, protocol: type[asyncio.Protocol], descriptor: int) -
         backlog=BACKLOG,
         timeout_graceful_shutdown=FINISH_S,
     )
-    _Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    _Server(config, saying).run(sockets=[socket.socket(fileno=descriptor)])
     wsgi.end()
 
 

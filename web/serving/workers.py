@@ -35,11 +35,30 @@ def serve(settings: Settings) -> None:
 
 
 @dataclass(slots=True)
+class _Worker:
+    """A process, its socket, where it says that it serves, and when it was started."""
+
+    process: subprocess.Popen[bytes]
+    listening: socket.socket
+    said: int
+    since: float
+
+    def has_served(self) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.said, 1) != b""
+        return False
+
+    def close(self) -> None:
+        self.listening.close()
+        os.close(self.said)
+
+
+@dataclass(slots=True)
 class _Workers:
     """`run` is all there is to call."""
 
     settings: Settings
-    _running: dict[subprocess.Popen[bytes], tuple[socket.socket, float]] = field(default_factory=dict)
+    _running: list[_Worker] = field(default_factory=list)
     _ending: bool = False
 
     def run(self) -> int:
@@ -71,40 +90,45 @@ class _Workers:
     def _launch(self) -> None:
         """In our session, so that whoever kills that takes the workers along; they see by themselves when we are gone.
 
-        Each has a socket of its own: of a common one's clients, the worker that wakes first would take nearly all.
+        Each has a socket of its own: of a common one's clients, the worker that wakes first would take nearly all. It listens there when it is
+        ready, and from now on only where no other does: who comes to a worker that is starting waits for seconds.
         """
         listening = bound(self.settings.host, self.settings.port, "--port", shared=True)
-        listening.listen(BACKLOG)
-        descriptor = listening.fileno()
-        command = [sys.executable, "-m", "web.cli.child", "web", str(os.getpid()), str(descriptor)]
-        worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[descriptor])
-        self._running[worker] = listening, time.monotonic()
+        if all(worker.process.poll() is not None for worker in self._running):
+            listening.listen(BACKLOG)
+        said, saying = os.pipe()
+        os.set_blocking(said, False)
+        passed = [listening.fileno(), saying]
+        command = [sys.executable, "-m", "web.cli.child", "web", str(os.getpid()), *map(str, passed)]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=passed)
+        os.close(saying)
+        self._running.append(_Worker(process, listening, said, time.monotonic()))
 
     def _look_after(self) -> bool:
         """Start again what has ended. False: the end is wanted, or one that was not killed ended before it was of any use."""
         if self._ending:
             return False
-        for worker, (listening, since) in [*self._running.items()]:
-            code = worker.poll()
+        for worker in [*self._running]:
+            code = worker.process.poll()
             if code is None:
                 continue
-            del self._running[worker]
-            listening.close()  # who waits there hears of it at once, and isn't answered when it may have asked elsewhere long since
+            served = worker.has_served()
+            self._running.remove(worker)
+            worker.close()  # who waits there hears of it at once, and isn't answered when it may have asked elsewhere long since
             log.error("worker ended, starting another", exit=code)
-            if code >= 0 and time.monotonic() - since < _STABLE_AFTER_S:
+            if code >= 0 and not (served and time.monotonic() - worker.since >= _STABLE_AFTER_S):
                 return False
             self._launch()
         return True
 
     def _end(self) -> None:
-        for listening, _ in self._running.values():
-            listening.close()
         deadline = time.monotonic() + END_WITHIN_S
         for worker in self._running:
-            worker.terminate()
+            worker.close()
+            worker.process.terminate()
         for worker in self._running:
             try:
-                worker.wait(max(0.0, deadline - time.monotonic()))
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+                worker.process.kill()
+                worker.process.wait()

@@ -26,13 +26,13 @@ from tests.web.cli.conftest import clean_environment
 class Served:
     """A web child and the port that it serves."""
 
-    def __init__(self, dsn: str, folder: Path, **settings: str) -> None:
+    def __init__(self, dsn: str, folder: Path, module: tuple[str, ...] = ("-m", "web.cli.child"), **settings: str) -> None:
         self.port, self.log = free_ports(1), folder / "log"
         settings = {"GRANTBOOK_PORT": str(self.port), **settings}
         given = {"GRANTBOOK_DATABASE_URL": dsn, "GRANTBOOK_BASE_URL": "http://localhost:18000", "GRANTBOOK_LOG": "json"}
         environment = clean_environment(**given, PYTHONPATH=str(ROOT), **dict(zip(KEY_NAMES, KEYS, strict=True)), **settings)
         with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "web.cli.child", "web", str(os.getpid())]
+            command = [sys.executable, *module, "web", str(os.getpid())]
             self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=log, start_new_session=True)
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
@@ -60,8 +60,8 @@ def until(is_so: Callable[[], object]) -> None:
 
 
 @contextlib.contextmanager
-def serving(dsn: str, folder: Path, **settings: str) -> Iterator[Served]:
-    served = Served(dsn, folder, **settings)
+def serving(dsn: str, folder: Path, module: tuple[str, ...] = ("-m", "web.cli.child"), **settings: str) -> Iterator[Served]:
+    served = Served(dsn, folder, module, **settings)
     try:
         yield served
     finally:
@@ -86,6 +86,17 @@ def test_a_killed_worker_is_replaced_and_the_end_takes_them_all(module_database:
     assert "worker ended, starting another" in log
     assert "Traceback" not in log
     assert "ncorn" not in log
+
+
+def test_nobody_waits_for_a_worker_that_is_starting(module_database: Database, tmp_path: Path) -> None:
+    with serving(module_database.web_dsn, tmp_path, GRANTBOOK_WORKERS="2") as served:
+        until(lambda: served.log.read_text().count("worker serves") == 2)
+        known = {worker.pid for worker in served.workers()}
+        served.workers()[0].kill()
+        until(lambda: {worker.pid for worker in served.workers()} - known)
+        (new,) = [worker for worker in served.workers() if worker.pid not in known]
+        new.suspend()
+        assert all(served.answers() for _ in range(20))
 
 
 def test_workers_end_with_a_killed_parent(module_database: Database, tmp_path: Path) -> None:
@@ -124,3 +135,10 @@ def test_workers_that_cannot_start_are_left_to_the_supervisor(module_database: D
     with serving(module_database.web_dsn, tmp_path, GRANTBOOK_RUN_FOLDER=str(tmp_path / "nowhere")) as served:
         assert served.process.wait(200) == 1
         assert "worker ended" in served.log.read_text()
+
+
+def test_a_worker_that_takes_long_to_fail_has_not_been_of_use(module_database: Database, tmp_path: Path) -> None:
+    at_once = ("-c", "from web.serving import workers; workers._STABLE_AFTER_S = 0.0; from web.cli.child import main; main()")
+    with serving(module_database.web_dsn, tmp_path, at_once, GRANTBOOK_RUN_FOLDER=str(tmp_path / "nowhere")) as served:
+        assert served.process.wait(200) == 1
+        assert served.log.read_text().count("worker ended") == 1
