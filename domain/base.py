@@ -141,11 +141,15 @@ class Stream(Aggregate):
     def record(self, event_class: type[Any], context: Context, **facts: Any) -> None:
         """Trigger one event of `event_class` with the context's stamp and the given facts.
 
-        What the library's `trigger_event` does, less its checks of the class at each call: tests hold that every event has its topic.
+        What the library's `trigger_event` does, less its checks of the class at each call (tests hold that every event has its topic) and less
+        those of the event: one made here follows on this state.
         """
-        event = _event(event_class, {"originator_id": self.id, "originator_version": self.version + 1, **context.stamp(), **facts})
-        event.mutate(self)
-        self._pending_events.append(event)
+        state = vars(self)
+        version = state["_version"] + 1
+        event = _event(event_class, {"originator_id": state["_id"], "originator_version": version, **context.stamp(), **facts})
+        event.apply(self)
+        state["_version"], state["_modified_on"] = version, context.now
+        state["_pending_events"].append(event)
 
     @classmethod
     def begin(cls, event_class: type[Any], stream_id: Any, context: Context, **facts: Any) -> Self:
@@ -175,7 +179,7 @@ def _event(event_class: type[Any], values: dict[str, Any]) -> Any:
     if values.keys() != _names(event_class):  # type: ignore[arg-type]  # a class is hashable
         return event_class(**values)
     event = object.__new__(event_class)
-    event.__dict__.update(values)
+    object.__setattr__(event, "__dict__", values)
     return event
 
 

@@ -247,19 +247,17 @@ class Grant(Stream):
         self, context: Context, *, key_id: str, access_token_id: str, access_token_ttl: int, scope: str, judged: tuple[int, int, int, int]
     ) -> Issue:
         """Record a code exchange or a rotation; the new generation."""
-        first = self.issued is None
-        generation = 1 if self.issued is None else self.issued.generation + 1
         facts: dict[str, Any] = {
-            "generation": generation,
             "key_id": key_id,
             "access_token_id": access_token_id,
             "access_token_ttl": access_token_ttl,
             "scope": scope,
             "judged": judged,
         }
-        if first:
-            facts["refreshable"] = self.refreshable
-        self.record(self.CodeExchanged if first else self.TokensRefreshed, context, **facts)
+        if self.issued is None:
+            self.record(self.CodeExchanged, context, generation=1, refreshable=self.refreshable, **facts)
+        else:
+            self.record(self.TokensRefreshed, context, generation=self.issued.generation + 1, **facts)
         assert self.issued is not None
         return self.issued
 

@@ -12,8 +12,15 @@ _CLIENT_ID = re.compile(r"app_([0-9a-f]{32})\Z")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 
-as_text = lru_cache(maxsize=65_536)(str)
-"""The text of a UUID; the same few thousand are told again and again."""
+def as_text(stream: UUID) -> str:
+    """The text of a UUID; the same few thousand are told again and again."""
+    return _text_of(stream.int)
+
+
+@lru_cache(maxsize=65_536)
+def _text_of(number: int) -> str:
+    """By the number: a UUID hashes and compares in Python."""
+    return str(UUID(int=number))
 
 
 uuid_of = lru_cache(maxsize=65_536)(UUID)

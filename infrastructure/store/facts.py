@@ -16,15 +16,13 @@ from domain.base import Personal, RecordedEvent, Sealed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_STATE = frozenset({"originator_id", "originator_version", "timestamp", "_"})
-_SECOND = 1_000_000
-_DAY = 86_400 * _SECOND
+_MICROSECOND = timedelta(microseconds=1)
 _typed_dict: Any = typing.TypedDict  # called at run time, which type checkers do not follow
 
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware datetime; a naive one raises `TypeError`."""
-    since = moment - EPOCH
-    return since.days * _DAY + since.seconds * _SECOND + since.microseconds
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def moment(value: int) -> datetime:

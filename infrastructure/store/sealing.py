@@ -25,26 +25,30 @@ _ERASED = ""
 class EventKey:
     """The key of one event and subject: it opens nothing else, so it may be handed to an auditor."""
 
-    __slots__ = ("_aad", "_cipher", "_commitment", "_kid", "_subject", "key")
+    __slots__ = ("_aad", "_commitment", "_encrypt", "_kid", "_subject", "key")
 
     def __init__(self, key: bytes, event_id: str, subject: str, kid: str) -> None:
         self.key = key
-        self._cipher = AESGCM(key)
+        self._encrypt = AESGCM(key).encrypt
         self._aad = f"gb1|{event_id}|{subject}|{kid}".encode()
         self._subject, self._kid = subject, kid
-        self._commitment = _base64(hashlib.sha256(b"gbkc" + key).digest())
+        self._commitment = hashlib.sha256(b"gbkc" + key).digest()
+
+    def blob(self, text: str) -> dict[str, str | bytes]:
+        """The text sealed: the members of a `Sealed`, whose bytes become base64 as they are written as JSON."""
+        nonce = random_bytes(12)
+        sealed = self._encrypt(nonce, text.encode(), self._aad)
+        return {"sub": self._subject, "kid": self._kid, "n": nonce, "ct": sealed, "kc": self._commitment}
 
     def seal(self, text: str) -> Sealed:
-        nonce = random_bytes(12)
-        sealed = self._cipher.encrypt(nonce, text.encode(), self._aad)
-        return Sealed(self._subject, self._kid, _base64(nonce), _base64(sealed), self._commitment)
+        return Sealed(**{name: value if isinstance(value, str) else _base64(value) for name, value in self.blob(text).items()})
 
     def open(self, sealed: Sealed) -> str | None:
         """The text, or None if the blob was not made by this key for this event."""
-        if not hmac.compare_digest(sealed.kc, self._commitment):
+        if not hmac.compare_digest(sealed.kc, _base64(self._commitment)):
             return None
         try:
-            return self._cipher.decrypt(b64decode(sealed.n), b64decode(sealed.ct), self._aad).decode()
+            return AESGCM(self.key).decrypt(b64decode(sealed.n), b64decode(sealed.ct), self._aad).decode()
         except (InvalidTag, Base64Error, ValueError):
             return None
 

@@ -5,6 +5,7 @@ from base64 import b64decode, b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -30,6 +31,13 @@ def test_a_sealed_value_opens_by_the_formulas_of_the_evidence_notes_alone() -> N
 def test_the_same_text_is_sealed_under_a_new_nonce_each_time() -> None:
     key = DataKey(KID, SUBJECT, DEK).for_event(EVENT)
     assert key.seal("x").n != key.seal("x").n
+
+
+def test_a_blob_is_written_as_the_value_that_it_stands_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infrastructure.store.sealing.random_bytes", lambda size: bytes(range(251, 251 - size, -1)))
+    key = DataKey(KID, SUBJECT, DEK).for_event(EVENT)
+    for text in ("", "a", "ab", "192.0.2.7", "\N{SNOWMAN}" * 40):
+        assert msgspec.json.encode(key.blob(text)) == msgspec.json.encode(key.seal(text))
 
 
 def test_a_blob_cannot_be_moved_to_another_event() -> None:
