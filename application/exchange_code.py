@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from application.counting import count
-from application.issuing import Asked, TokenAnswer, TokenRefused, answer, context_of, ended, prepare, refusal, refused_client, unknown_token
+from application.issuing import Asked, TokenAnswer, TokenRefused, answer, context_of, prepare, refusal, refused_client, unknown_token
+from application.known_access import Known
 from application.ports import Conflict
 from application.retrying import until_settled
 from application.rollback_alarm import suspect_rollback
@@ -44,7 +47,8 @@ def _exchanged(
         refused = refused_client(standing.client, standing.account)
         if refused:
             return refused
-        why = ended(services, standing, now)
+        known = services.known_access.of(standing)
+        why = known.ended(standing.grant, now)
         policy = standing.account.session_policy
         outcome = standing.grant.exchange(token, client_id=client_id, code_verifier=code_verifier, redirect_uri=redirect_uri, now=now, policy=policy)
         match outcome:
@@ -53,7 +57,7 @@ def _exchanged(
             case CodeReplayed():
                 return _replayed(services, standing, origin)
             case Exchanged():
-                return refusal(why) if why else _issue(services, standing, asked, origin)
+                return refusal(why) if why else _issue(services, standing, known, asked, origin, now)
 
     result = until_settled(attempt)
     if isinstance(result, TokenRefused):
@@ -61,9 +65,10 @@ def _exchanged(
     return result
 
 
-def _issue(services: Services, standing: Standing, asked: Asked, origin: Origin) -> TokenAnswer:
-    prepared = prepare(services, standing, asked, origin)
-    if not services.store.append_rotation(prepared.grant, standing, head=standing.grant.version):
+def _issue(services: Services, standing: Standing, known: Known, asked: Asked, origin: Origin, now: datetime) -> TokenAnswer:
+    head = standing.grant.version
+    prepared = prepare(services, standing, known, asked, origin, now)
+    if not services.store.append_rotation(standing.grant, standing, head=head):
         raise Conflict
     return answer(services, prepared)
 
@@ -71,6 +76,6 @@ def _issue(services: Services, standing: Standing, asked: Asked, origin: Origin)
 def _replayed(services: Services, standing: Standing, origin: Origin) -> TokenRefused:
     """Recorded whatever else ended the grant meanwhile, and before it is refused."""
     grant = standing.grant.copy()
-    grant.detect_code_replay(context_of(services, standing, origin))
+    grant.detect_code_replay(context_of(services, grant, origin))
     services.store.append_ending([grant])
     return TokenRefused("invalid_grant", "The code was used before; the session has ended.", reason="replay_found")

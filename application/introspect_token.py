@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from application.counting import count
-from application.issuing import ended
 from application.lookups import as_uuid
 from application.services import Services
 from domain.access import Access, Standing
@@ -48,9 +47,10 @@ def _judged(services: Services, account_id: str, claims: dict[str, Any], standin
     grant = standing.grant
     if grant.account_id != account_id or grant.client_id != claims["client_id"] or grant.resource != claims["aud"]:
         return None
-    if ended(services, standing, now):
+    known = services.known_access.of(standing)
+    if known.ended(grant, now):
         return None
-    held = services.known_access.of(standing).access
+    held = known.access
     allowed = held if claims["scope"] == held.scope else held.only(parse_scope(claims["scope"]))
     return Judged(standing, allowed, claims) if allowed else None
 

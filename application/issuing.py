@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+from application.known_access import Known
 from application.resources import InvalidTarget, canonical
 from application.services import Origin, Services
-from domain.access import CLIENT_REASONS, Access, EndReason, Standing, app_refusal, ended_itself, expired
+from domain.access import CLIENT_REASONS, Access, EndReason, Standing, app_refusal
 from domain.account import Account
 from domain.base import Context, Stream
 from domain.client import Client
@@ -107,16 +108,11 @@ def unknown_client() -> TokenRefused:
     return TokenRefused("invalid_client", "The client is not registered here.", 401)
 
 
-def ended(services: Services, standing: Standing, now: datetime) -> EndReason | None:
-    """`domain.access.why_ended`, with what is known of these versions."""
-    return ended_itself(standing.grant) or services.known_access.of(standing).barred or expired(standing, now)
-
-
-def effective(services: Services, standing: Standing, asked: Asked) -> Access:
+def effective(services: Services, standing: Standing, known: Known, asked: Asked) -> Access:
     """What the grant gives now, narrowed to what was asked; `TokenRefused` where that is nothing, or more than was granted."""
     if asked.resources:
         _check_resource(services, standing, asked.resources)
-    held = services.known_access.of(standing).access
+    held = known.access
     if not held:
         raise TokenRefused("invalid_grant", "Nothing of what the user allowed is left.")
     if asked.scope is None:
@@ -139,18 +135,10 @@ def _check_resource(services: Services, standing: Standing, resources: Sequence[
         raise TokenRefused("invalid_target", "The grant is for another resource.")
 
 
-def lifetime(standing: Standing, now: datetime) -> int:
-    """Seconds that an access token issued now lives: the policy's, but never beyond the end of the grant."""
-    policy = standing.account.session_policy
-    left = int((standing.grant.absolute_expiry(policy) - now).total_seconds())
-    return max(1, min(standing.grant.access_token_ttl(policy), left))
-
-
 class Prepared(NamedTuple):
-    """Tokens that are decided and stand as one pending event on `grant`, a copy; given once that is recorded."""
+    """Tokens that are decided; given once the event that is pending on the grant of `standing`, if it needs one, is recorded."""
 
     standing: Standing
-    grant: Grant
     allowed: Access
     issue: Issue
     token_id: str
@@ -163,21 +151,24 @@ class Prepared(NamedTuple):
         return (self.standing.consent, self.standing.client, self.standing.member, self.standing.account)
 
 
-def prepare(services: Services, standing: Standing, asked: Asked, origin: Origin) -> Prepared:
-    """Decide scope and lifetime and record the issue on a copy of the grant; `TokenRefused` where nothing is left."""
-    allowed = effective(services, standing, asked)
-    context = context_of(services, standing, origin)
-    ttl, token_id, grant = lifetime(standing, context.now), services.new_token_id(), standing.grant.copy()
+def prepare(services: Services, standing: Standing, known: Known, asked: Asked, origin: Origin, now: datetime) -> Prepared:
+    """Decide scope and lifetime and record the issue on the grant, which is the caller's; `TokenRefused` where nothing is left."""
+    allowed = effective(services, standing, known, asked)
+    grant, ttl, token_id = standing.grant, known.terms.lifetime(now), services.new_token_id()
     issue = grant.issue_tokens(
-        context, key_id=services.codec.key_id, access_token_id=token_id, access_token_ttl=ttl, scope=allowed.scope, judged=standing.judged
+        context_of(services, grant, origin, now),
+        key_id=services.codec.key_id,
+        access_token_id=token_id,
+        access_token_ttl=ttl,
+        scope=allowed.scope,
+        judged=known.versions,
     )
-    return Prepared(standing, grant, allowed, issue, token_id, ttl, context.now)
+    return Prepared(standing, allowed, issue, token_id, ttl, now)
 
 
-def context_of(services: Services, standing: Standing, origin: Origin) -> Context:
+def context_of(services: Services, grant: Grant, origin: Origin, now: datetime | None = None) -> Context:
     """The context of what happens to the grant through its client, for its member."""
-    grant = standing.grant
-    return services.context(grant.account_id, origin, actor_id=grant.member_id, client_stream=grant.for_client)
+    return services.context(grant.account_id, origin, actor_id=grant.member_id, client_stream=grant.for_client, now=now)
 
 
 def answer(services: Services, prepared: Prepared) -> TokenAnswer:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 
-from domain.access import Access, EndReason, Standing, access, barred
+from domain.access import Access, EndReason, Standing, Terms, access, barred, ended_itself, terms
+from domain.grant import Grant
 
 Versions = tuple[int, int, int, int]
 NOTHING = Access({})
@@ -13,11 +15,16 @@ NOTHING = Access({})
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`barred` says why the grant gives nothing whatever the time is; `access` is what it gives otherwise."""
+    """`barred` says why the grant gives nothing whatever the time is; `access` is what it gives otherwise, for as long as its `terms` say."""
 
     versions: Versions
     barred: EndReason | None
     access: Access
+    terms: Terms
+
+    def ended(self, grant: Grant, now: datetime) -> EndReason | None:
+        """`domain.access.why_ended`, with what is known of these versions."""
+        return ended_itself(grant) or self.barred or self.terms.over(grant, now)
 
 
 class KnownAccess:
@@ -47,7 +54,7 @@ class KnownAccess:
         found = NOTHING if reason else access(standing)
         with self._lock:
             found = self._shared.setdefault(tuple(found.scopes.items()), found)
-            known = self._known[number] = Known(versions, reason, found)
+            known = self._known[number] = Known(versions, reason, found, terms(standing))
             for remembered in (self._known, self._shared):
                 while len(remembered) > self._size:
                     del remembered[next(iter(remembered))]  # type: ignore[arg-type]  # a key of its own dictionary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import NamedTuple
 
 from application.counting import count
@@ -14,13 +15,12 @@ from application.issuing import (
     answer,
     context_of,
     effective,
-    ended,
-    lifetime,
     prepare,
     refusal,
     refused_client,
     unknown_token,
 )
+from application.known_access import Known
 from application.ports import Busy
 from application.retrying import until_settled
 from application.rollback_alarm import suspect_rollback
@@ -76,31 +76,37 @@ def _at_once(request: _Request) -> TokenAnswer | None:
     A genuine token proves that its event stands on the grant; the append's condition checks all that the cached state can't know.
     """
     services = request.services
-    cached = services.store.cached_standing(request.token.grant_id)
+    cached, now = services.store.cached_standing(request.token.grant_id), services.clock()
     if cached is None or cached.grant.account_id != request.account_id:
         return None
-    head = _head(services, cached.grant, request.token)
-    if head is None:
+    grant = _rotating(request, cached, now)
+    if grant is None:
         return None
-    standing, now = Standing(head, *cached[1:]), services.clock()
-    outcome = head.refresh(request.token, client_id=request.client_id, now=now, policy=standing.account.session_policy)
-    if not isinstance(outcome, Rotated) or ended(services, standing, now):
+    standing = cached if grant is cached.grant else Standing(grant, *cached[1:])
+    known, head = services.known_access.of(standing), grant.version
+    if known.ended(grant, now):
         return None
     try:
-        prepared = prepare(services, standing, request.asked, request.origin)
+        prepared = prepare(services, standing, known, request.asked, request.origin, now)
     except TokenRefused:
         return None
-    if not services.store.append_rotation(prepared.grant, cached, head=head.version):
+    if not services.store.append_rotation(grant, cached, head=head):
         return None
     count("refreshes", "rotated", "")
     return answer(services, prepared)
 
 
-def _head(services: Services, grant: Grant, token: Token) -> Grant | None:
-    """The grant's newest state as far as cache and token tell. Beside an older key, a MAC alone does not prove which event issued the token."""
-    if grant.matches(token):
-        return grant
-    return grant.predicted(token) if services.codec.single_key else None
+def _rotating(request: _Request, cached: Standing, now: datetime) -> Grant | None:
+    """The grant's newest state as far as cache and token tell, if the token is its live one.
+
+    Beside an older key, a MAC alone does not prove which event issued the token.
+    """
+    token, client_id, policy = request.token, request.client_id, cached.account.session_policy
+    if isinstance(cached.grant.refresh(token, client_id=client_id, now=now, policy=policy), Rotated):
+        return cached.grant
+    head = cached.grant.predicted(token) if request.services.codec.single_key else None
+    rotates = head is not None and isinstance(head.refresh(token, client_id=client_id, now=now, policy=policy), Rotated)
+    return head if rotates else None
 
 
 def _decide(request: _Request, *, quietly: bool) -> TokenAnswer | TokenRefused:
@@ -109,7 +115,8 @@ def _decide(request: _Request, *, quietly: bool) -> TokenAnswer | TokenRefused:
     standing, now = services.store.standing(token.grant_id), services.clock()
     if standing is None or standing.grant.account_id != request.account_id or standing.grant.client_id != request.client_id:
         return _not_this_clients(request, standing)
-    why = ended(services, standing, now)
+    known = services.known_access.of(standing)
+    why = known.ended(standing.grant, now)
     outcome = standing.grant.refresh(token, client_id=request.client_id, now=now, policy=standing.account.session_policy)
     if isinstance(outcome, Invalid) and outcome.alarm:
         suspect_rollback(services, request.account_id, token, request.origin)
@@ -122,13 +129,13 @@ def _decide(request: _Request, *, quietly: bool) -> TokenAnswer | TokenRefused:
         case Invalid(reason=reason):
             return TokenRefused("invalid_grant", reason, reason=why or "")
         case Replayed():
-            return _replayed(request, standing, outcome, quietly=quietly)
+            return _replayed(request, standing, known, outcome, quietly=quietly)
         case ReuseDetected() | Rotated() if quietly:
             raise Busy
         case ReuseDetected():
             return _reused(request, standing)
         case Rotated():
-            return _rotate(request, standing)
+            return _rotate(request, standing, known, now)
 
 
 def _not_this_clients(request: _Request, standing: Standing | None) -> TokenRefused:
@@ -137,28 +144,27 @@ def _not_this_clients(request: _Request, standing: Standing | None) -> TokenRefu
     return unknown_token(request.services, request.account_id, request.client_id, NOT_VALID)
 
 
-def _rotate(request: _Request, standing: Standing) -> TokenAnswer:
-    prepared = prepare(request.services, standing, request.asked, request.origin)
-    request.services.store.append([prepared.grant], judged=prepared.judged)
+def _rotate(request: _Request, standing: Standing, known: Known, now: datetime) -> TokenAnswer:
+    prepared = prepare(request.services, standing, known, request.asked, request.origin, now)
+    request.services.store.append([standing.grant], judged=prepared.judged)
     count("refreshes", "rotated", "")
     return answer(request.services, prepared)
 
 
-def _replayed(request: _Request, standing: Standing, outcome: Replayed, *, quietly: bool) -> TokenAnswer:
+def _replayed(request: _Request, standing: Standing, known: Known, outcome: Replayed, *, quietly: bool) -> TokenAnswer:
     """The same successor again, with a new access token. The first replay of a generation is recorded, unless others keep getting in between."""
-    services, context = request.services, context_of(request.services, standing, request.origin)
+    services, context = request.services, context_of(request.services, standing.grant, request.origin)
     prepared = Prepared(
         standing=standing,
-        grant=standing.grant.copy(),
-        allowed=effective(services, standing, request.asked),
+        allowed=effective(services, standing, known, request.asked),
         issue=outcome.successor,
         token_id=services.new_token_id(),
-        ttl=lifetime(standing, context.now),
+        ttl=known.terms.lifetime(context.now),
         now=context.now,
     )
     if outcome.recorded and not quietly:
-        streak = prepared.grant.note_replay(context, prepared.token_id)
-        services.store.append([prepared.grant], judged=prepared.judged)
+        streak = standing.grant.note_replay(context, prepared.token_id)
+        services.store.append([standing.grant], judged=prepared.judged)
         if streak >= FLAGGED_STREAK:
             log.warning("grant %s: %d generations running were refreshed twice", standing.grant.id, streak)
     count("refreshes", "replayed", "")
@@ -167,6 +173,6 @@ def _replayed(request: _Request, standing: Standing, outcome: Replayed, *, quiet
 
 def _reused(request: _Request, standing: Standing) -> TokenRefused:
     grant = standing.grant.copy()
-    grant.detect_reuse(request.token, context_of(request.services, standing, request.origin))
+    grant.detect_reuse(request.token, context_of(request.services, grant, request.origin))
     request.services.store.append_ending([grant])
     return TokenRefused("invalid_grant", "The refresh token was used before; the session has ended.", reason="reuse_found")

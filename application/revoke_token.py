@@ -40,7 +40,7 @@ def _end(services: Services, account_id: str, client_id: str, grant_id: UUID, or
         if standing is None or standing.grant.account_id != account_id or standing.grant.client_id != client_id:
             return False
         grant = standing.grant.copy()
-        grant.revoke("client", context_of(services, standing, origin))
+        grant.revoke("client", context_of(services, standing.grant, origin))
         if grant.pending_events:
             services.store.append_ending([grant])
         return True

@@ -63,18 +63,26 @@ class Services:
     new_secret: Callable[[], str] = lambda: secrets.token_urlsafe(32)
 
     def context(
-        self, account_id: str, origin: Origin, *, actor_id: str | None = None, client_stream: str | None = None, about: str | None = None
+        self,
+        account_id: str,
+        origin: Origin,
+        *,
+        actor_id: str | None = None,
+        client_stream: str | None = None,
+        about: str | None = None,
+        now: datetime | None = None,
     ) -> Context:
         """The context of what is recorded now. Address and user agent are sealed under the key of the actor, else of the member whom it is about,
         else under the account's key of the day."""
         subject = actor_id or about or f"account:{account_id}"
+        source, address, user_agent, came_through = origin
         return Context(
-            account_id=account_id,
-            now=self.clock(),
-            source=origin.source,
-            new_salt=self.new_salt,
-            actor_id=actor_id,
-            client_stream=client_stream or origin.client_stream,
-            address=Personal(subject, origin.address) if origin.address else None,
-            user_agent=Personal(subject, origin.user_agent[:256]) if origin.user_agent else None,
+            account_id,
+            now or self.clock(),
+            source,
+            self.new_salt,
+            actor_id,
+            client_stream or came_through,
+            Personal(subject, address) if address else None,
+            Personal(subject, user_agent[:256]) if user_agent else None,
         )

@@ -32,7 +32,7 @@ REFRESH = (
     ("token read (MAC)", "domain.tokens:TokenCodec.read"),
     ("cached standing, copies", "infrastructure.store.tail:Loader.cached_standing"),
     ("decision", "domain.grant:Grant.refresh"),
-    ("why ended", "application.refresh_tokens:ended"),
+    ("why ended", "application.known_access:Known.ended"),
     ("prepare: context, event", "application.refresh_tokens:prepare"),
     ("access (permission function)", "application.known_access:KnownAccess.of"),
     ("append: parameters, cache", "infrastructure.store.append:Appender.rotate"),
@@ -53,7 +53,7 @@ INTROSPECT = (
     ("access token read", "infrastructure.signing:JwtAccessTokens.read"),
     ("standing: copies", "infrastructure.store.tail:Loader.standing"),
     ("database: libpq", "infrastructure.store.connection:Kept.run"),
-    ("why ended", "application.introspect_token:ended"),
+    ("why ended", "application.known_access:Known.ended"),
     ("access (permission function)", "application.known_access:KnownAccess.of"),
     ("answer as JSON", "web.oauth.introspect:as_json"),
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from domain.scopes import OFFLINE_ACCESS
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from domain.account import Account
     from domain.client import Client
@@ -103,6 +103,32 @@ def why_ended(standing: Standing, now: datetime) -> EndReason | None:
     return ended_itself(standing.grant) or barred(standing) or expired(standing, now)
 
 
+class Terms(NamedTuple):
+    """How long a grant goes on under a policy: until `ends`, unused for less than `idle` (None: it may rest), access tokens for `ttl` seconds."""
+
+    ends: datetime
+    idle: timedelta | None
+    ttl: int
+
+    def over(self, grant: Grant, now: datetime) -> EndReason | None:
+        """Whether time has ended the grant."""
+        if now >= self.ends:
+            return "absolute"
+        if self.idle is not None and now >= grant.used_on + self.idle:
+            return "idle"
+        return None
+
+    def lifetime(self, now: datetime) -> int:
+        """Seconds that an access token issued now lives: the policy's, but never beyond the end of the grant."""
+        return max(1, min(self.ttl, int((self.ends - now).total_seconds())))
+
+
+def terms(standing: Standing) -> Terms:
+    """They stand on the grant's first event and the account alone."""
+    policy, grant = standing.account.session_policy, standing.grant
+    return Terms(grant.absolute_expiry(policy), grant.idle_window(policy) if grant.keep_alive else None, grant.access_token_ttl(policy))
+
+
 def ended_itself(grant: Grant) -> EndReason | None:
     """Why the grant's own stream says that it is over."""
     return grant.ended  # type: ignore[return-value]  # the grant's three reasons are among these
@@ -130,12 +156,7 @@ def barred(standing: Standing) -> EndReason | None:
 
 def expired(standing: Standing, now: datetime) -> EndReason | None:
     """Whether time has ended the grant."""
-    policy, grant = standing.account.session_policy, standing.grant
-    if now >= grant.absolute_expiry(policy):
-        return "absolute"
-    if grant.keep_alive and now >= grant.idle_expiry(policy):
-        return "idle"
-    return None
+    return terms(standing).over(standing.grant, now)
 
 
 def access(standing: Standing) -> Access:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, fields
 from functools import cache
 from inspect import signature
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 from eventsourcing.domain import Aggregate, register_topic, resolve_topic  # type: ignore[attr-defined]  # imported there, not declared
@@ -137,6 +138,10 @@ class Stream(Aggregate):
     """
 
     account_id: str
+
+    if not TYPE_CHECKING:  # the same as the library has, read without a frame of Python
+        version = Aggregate.version.getter(attrgetter("_version"))
+        pending_events = Aggregate.pending_events.getter(attrgetter("_pending_events"))
 
     def record(self, event_class: type[Any], context: Context, **facts: Any) -> None:
         """Trigger one event of `event_class` with the context's stamp and the given facts.

@@ -163,8 +163,15 @@ class Grant(Stream):
 
     def idle_expiry(self, policy: SessionPolicy) -> datetime:
         """When the inactivity window closes (UTC). Lifetimes only ever shrink: the shorter of what was agreed and what the policy says now."""
-        since = self.issued.at if self.issued else self.created_on
-        return since + timedelta(seconds=self._lifetime("idle_window", policy))
+        return self.used_on + self.idle_window(policy)
+
+    def idle_window(self, policy: SessionPolicy) -> timedelta:
+        return timedelta(seconds=self._lifetime("idle_window", policy))
+
+    @property
+    def used_on(self) -> datetime:
+        """When tokens were last issued, or the code (UTC)."""
+        return self.issued.at if self.issued else self.created_on
 
     def absolute_expiry(self, policy: SessionPolicy) -> datetime:
         """When the grant ends whatever happens (UTC)."""

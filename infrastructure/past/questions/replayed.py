@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 from uuid import UUID
 
-from application.issuing import lifetime
-from domain.access import Standing, access, why_ended
+from domain.access import Standing, access, terms, why_ended
 from domain.base import Stream
 from domain.grant import Grant
 from domain.scopes import parse_scope
@@ -91,4 +90,4 @@ def _decided(standing: Standing, event: Any) -> Facts:
         return {"refused": ended}
     held = access(standing)
     asked = parse_scope(event.scope)
-    return {"scope": held.only(asked or ()).scope, "lifetime": lifetime(standing, event.timestamp)}
+    return {"scope": held.only(asked or ()).scope, "lifetime": terms(standing).lifetime(event.timestamp)}
