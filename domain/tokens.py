@@ -6,10 +6,11 @@ HMAC-SHA256 over all before it 32. A token names the event that issued it by its
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import hmac
 import struct
+from binascii import a2b_base64, b2a_base64
+from hmac import compare_digest
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,7 +20,9 @@ FORMAT = 1
 CODE = 1
 REFRESH = 2
 _BODY = struct.Struct(">BB4sI16sII")
-_SIZE = _BODY.size + 32
+_BODY_SIZE = _BODY.size
+_pack, _unpack = _BODY.pack, _BODY.unpack
+_SIZE = _BODY_SIZE + 32
 _TEXT_SIZE = _SIZE * 4 // 3
 _STANDARD = bytes.maketrans(b"-_+/", b"+/!!")  # the other alphabet's characters are no base64 at all, so that no token has two spellings
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -48,14 +51,14 @@ def derive(secret: bytes, label: str, size: int = 32) -> bytes:
 class Mac:
     """HMAC-SHA256 (RFC 2104) under one key: its two padded blocks are hashed once, not for each message."""
 
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_new_inner", "_new_outer")
 
     def __init__(self, key: bytes) -> None:
         block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-        self._inner, self._outer = hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))
+        self._new_inner, self._new_outer = hashlib.sha256(block.translate(_INNER)).copy, hashlib.sha256(block.translate(_OUTER)).copy
 
     def __call__(self, message: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
+        inner, outer = self._new_inner(), self._new_outer()
         inner.update(message)
         outer.update(inner.digest())
         return outer.digest()
@@ -78,21 +81,21 @@ class TokenCodec:
     def make(self, kind: int, grant_id: UUID, generation: int, version: int, key_id: str | None = None) -> str:
         """The token for a generation of a grant; `KeyError` if the key id that issued it is no longer configured."""
         key = self._newest if key_id is None else self._by_name[key_id]
-        body = _BODY.pack(FORMAT, kind, key, self.epoch, grant_id.bytes, generation, version)
-        return binascii.b2a_base64(body + self._keys[key](body), newline=False).translate(_URL_SAFE).decode()
+        body = _pack(FORMAT, kind, key, self.epoch, grant_id.bytes, generation, version)
+        return b2a_base64(body + self._keys[key](body), newline=False).translate(_URL_SAFE).decode()
 
     def read(self, text: str) -> Token | None:
         """What the token says, or None for anything that we did not make in this epoch; never asks the database."""
         if len(text) != _TEXT_SIZE:
             return None
         try:
-            raw = binascii.a2b_base64(text.encode("ascii").translate(_STANDARD), strict_mode=True)
-        except (binascii.Error, ValueError):
+            raw = a2b_base64(text.encode("ascii").translate(_STANDARD), strict_mode=True)
+        except ValueError:  # of which binascii's error is one
             return None
-        body = raw[: _BODY.size]
-        version_byte, kind, key, epoch, grant, generation, version = _BODY.unpack(body)
+        body = raw[:_BODY_SIZE]
+        version_byte, kind, key, epoch, grant, generation, version = _unpack(body)
         mac = self._keys.get(key)
-        if version_byte != FORMAT or mac is None or not hmac.compare_digest(mac(body), raw[_BODY.size :]):
+        if version_byte != FORMAT or mac is None or not compare_digest(mac(body), raw[_BODY_SIZE:]):
             return None
         if epoch != self.epoch:
             return None

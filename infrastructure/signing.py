@@ -53,8 +53,11 @@ class JwtAccessTokens:
         """Sign an access token for what is effective now; `Busy` if the account has no key."""
         grant, issued_at = standing.grant, int(now.timestamp())
         key = self._key(grant.account_id, "token", now)
+        beginning = self._beginnings.of(self.issuer, key, grant, access)
+        if beginning is None:
+            beginning = self._beginnings.begin(self.issuer, self._header(key, TOKEN_TYPE), key, grant, access)
         own = {"sub": grant.member_id, "grant_id": as_text(grant.id), "jti": token_id, "iat": issued_at, "exp": issued_at + ttl}
-        return self._beginnings.of(self.issuer, self._header(key, TOKEN_TYPE), key, grant, access).signed(key, own)
+        return beginning.signed(key, own)
 
     def assertion(self, account_id: str, claims: dict[str, Any], now: datetime) -> str:
         """Sign what the gateway vouches for to an upstream, with the key and the type of assertions."""

@@ -65,13 +65,14 @@ class KeyRing:
         self._rows = rows
         self._keys: dict[str, Key] = {}
         self._of_account: dict[str, list[Key]] = {}
+        self._settled: dict[tuple[str, str], Key | None] = {}
         self._read_at = float("-inf")
         self._lock = threading.Lock()
 
     def signing(self, account_id: str, use: str, now: datetime) -> Key | None:
         """The newest key that the account may sign with."""
         self._current()
-        key = self._newest(account_id, use, now)
+        key = self._settled.get((account_id, use)) or self._newest(account_id, use, now)
         if key is None:
             self._current(_UNKNOWN_REREAD_SECONDS)
             key = self._newest(account_id, use, now)
@@ -101,10 +102,13 @@ class KeyRing:
         return NewSigningKey("ES256", msgspec.json.encode(jwk).decode(), aes_key_wrap(self._wrapping[0], scalar))
 
     def _newest(self, account_id: str, use: str, now: datetime) -> Key | None:
+        settled, keys = self._settled, [key for key in self._of_account.get(account_id, ()) if key.use == use]
         newest: Key | None = None
-        for key in self._of_account.get(account_id, ()):
-            if key.use == use and key.usable(now):
+        for key in keys:
+            if key.usable(now):
                 newest = key
+        if all(key.status == "active" for key in keys):  # which one it is doesn't change with the time
+            settled[account_id, use] = newest
         return newest
 
     def _current(self, older_than: float = REREAD_SECONDS) -> dict[str, Key]:
@@ -116,7 +120,7 @@ class KeyRing:
         with self._lock:
             if time.monotonic() - self._read_at > older_than:
                 self._keys = self._read()
-                self._of_account = _by_account(self._keys.values())
+                self._of_account, self._settled = _by_account(self._keys.values()), {}
                 self._read_at = time.monotonic()
 
     def _read(self) -> dict[str, Key]:

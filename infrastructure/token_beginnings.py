@@ -42,16 +42,17 @@ class Beginnings:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str, str, int], Beginning] = {}
 
-    def of(self, issuer: str, header: bytes, key: Key, grant: Grant, access: Access) -> Beginning:
-        """The beginning of the grant's access tokens, signed with this key, as long as just this is allowed."""
-        place = (issuer, key.kid, grant.client_id, grant.resource, id(access))
-        found = self._known.get(place)
-        if found is None:
-            found = Beginning(header, _common(issuer, grant, access), access)
-            if len(self._known) >= _MOST:
-                self._known = {}
-            self._known[place] = found
-        return found
+    def of(self, issuer: str, key: Key, grant: Grant, access: Access) -> Beginning | None:
+        """The beginning of the grant's access tokens, signed with this key, as long as just this is allowed; None if it is not known."""
+        return self._known.get((issuer, key.kid, grant.client_id, grant.resource, id(access)))
+
+    def begin(self, issuer: str, header: bytes, key: Key, grant: Grant, access: Access) -> Beginning:
+        """The same, made and remembered."""
+        made = Beginning(header, _common(issuer, grant, access), access)
+        if len(self._known) >= _MOST:
+            self._known = {}
+        self._known[issuer, key.kid, grant.client_id, grant.resource, id(access)] = made
+        return made
 
 
 def base64url(raw: bytes) -> bytes:

@@ -65,13 +65,14 @@ class Appender:
         if not events:
             raise ValueError("there is nothing to append")
         self._admit_subjects(events)
-        encoded = [self._encoded(event) for event in events]
+        encoded = [Encoded(Row(event.originator_id, event.originator_version, *self._encoded(event)), event.account_id) for event in events]
         own = {stream.id for stream in streams}
         conditions = {s.id: s.version - len(s.pending_events) for s in judged if s.id not in own}
         if sharing and also is None and len(encoded) == 1 and len(conditions) <= MOST_JUDGED:
             head = encoded[0].row.version - 1
             padding = [(_stream_id(encoded[0].row), head)] * (MOST_JUDGED - len(conditions))
-            xid = self._store_shared(encoded[0], head, head, [(s.bytes, version) for s, version in (*conditions.items(), *padding)])
+            others = [each for s, version in (*conditions.items(), *padding) for each in (s.bytes, bigint(version))]
+            xid = self._store_shared([*encoded[0].parameters, bigint(head), bigint(head), *others])
         else:
             xid = self._store_alone(encoded, conditions, also)
         if xid is None:
@@ -91,49 +92,53 @@ class Appender:
                 return _xid(kept.run(statement, parameters))
             return _with_tables(kept, lambda: _xid(kept.run(statement, parameters)), also)
 
-        return self._certainly(write, encoded)
+        return self._certainly(write, encoded[0].parameters)
 
-    def _store_shared(self, encoded: Encoded, head: int, judged: int, others: Iterable[tuple[bytes, int]]) -> int | None:
-        """`others`: ids and versions of `MOST_JUDGED` streams."""
-        parameters = [*encoded.parameters, bigint(head), bigint(judged)]
-        for stream_id, version in others:
-            parameters += (stream_id, bigint(version))
+    def _store_shared(self, parameters: Sequence[bytes]) -> int | None:
+        """Store the one row of these parameters of `statements.shared`."""
         try:
             return self._shared.store(parameters)
         except Lost:
             self._connections.drop()
-        return aside(lambda: self._once_more(lambda kept: store_one(kept, parameters), [encoded]))
+        return aside(lambda: self._once_more(lambda kept: store_one(kept, parameters), parameters))
 
     def rotate(self, grant: Grant, standing: Standing, *, head: int) -> bool:
         """`Store.append_rotation`."""
         (event,) = _pending(grant)
-        judged = standing.grant.version - len(standing.grant.pending_events)
+        cached = standing.grant
+        judged = cached.version - len(cached.pending_events)
         if event.originator_version != head + 1 or head - judged > MOST_AHEAD:
             return False
-        ids = (as_bytes(grant.consent_id), as_bytes(grant.for_client), as_bytes(grant.member_id), as_bytes(grant.account_id))
+        topic, state = self._encoded(event)
+        consent, client, member, account = standing.judged
+        row = (event.originator_id.bytes, bigint(head + 1), topic.encode(), state, as_bytes(grant.account_id), bigint(head), bigint(judged))
+        others = (
+            as_bytes(grant.consent_id), bigint(consent), as_bytes(grant.for_client), bigint(client),
+            as_bytes(grant.member_id), bigint(member), as_bytes(grant.account_id), bigint(account),
+        )  # fmt: skip
         try:
-            if self._store_shared(self._encoded(event), head, judged, zip(ids, standing.judged, strict=True)) is None:
+            if self._store_shared(row + others) is None:
                 return False
         except Conflict:
             return False
-        grant.collect_events()
+        grant.pending_events.clear()
         self._cache.put(grant)
         if snapshots.due(grant.version, before=head):
             self._writer.offer(grant)
         return True
 
-    def _certainly(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
-        """Run an append, once more if the connection is lost on the way."""
-        return aside(lambda: self._tried(write, encoded))
+    def _certainly(self, write: Callable[[Kept], int | None], first: Sequence[bytes]) -> int | None:
+        """Run an append, whose first row has these parameters, once more if the connection is lost on the way."""
+        return aside(lambda: self._tried(write, first))
 
-    def _tried(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
+    def _tried(self, write: Callable[[Kept], int | None], first: Sequence[bytes]) -> int | None:
         try:
             return write(self._connections.get())
         except Lost:
             self._connections.drop()
-        return self._once_more(write, encoded)
+        return self._once_more(write, first)
 
-    def _once_more(self, write: Callable[[Kept], int | None], encoded: list[Encoded]) -> int | None:
+    def _once_more(self, write: Callable[[Kept], int | None], first: Sequence[bytes]) -> int | None:
         """After a lost connection the same bytes are sent again, and if their place is taken, what is stored there tells whether the first
         attempt took effect after all: each event has a salt of its own, so equal bytes are ours."""
         try:
@@ -143,13 +148,14 @@ class Appender:
         except Lost as error:
             self._connections.drop()
             raise Busy from error
-        return again if again is not None else self._connections.read(lambda kept: _xid_if_stored(kept, encoded))
+        return again if again is not None else self._connections.read(lambda kept: _xid_if_stored(kept, first))
 
-    def _encoded(self, event: RecordedEvent) -> Encoded:
-        topic, state = self._mapper.encode(event)
-        if len(state) > LARGEST_STATE:
+    def _encoded(self, event: RecordedEvent) -> tuple[str, bytes]:
+        """Topic and state."""
+        encoded = self._mapper.encode(event)
+        if len(encoded[1]) > LARGEST_STATE:
             raise InvalidInput("That is too much to be recorded in one event.")
-        return Encoded(Row(event.originator_id, event.originator_version, topic, state), event.account_id)
+        return encoded
 
     def _admit_subjects(self, events: Sequence[RecordedEvent]) -> None:
         """New members and accounts become subjects, durably, before anything is sealed for them."""
@@ -197,11 +203,11 @@ def _xid(result: pq.abc.PGresult) -> int | None:
     return from_bigint(result.get_value(0, 0) or b"") if result.ntuples else None
 
 
-def _xid_if_stored(kept: Kept, encoded: list[Encoded]) -> int | None:
-    """The transaction id if exactly these bytes are stored; they were stored together or not at all."""
-    row = encoded[0].row
-    result = kept.run(STORED, (_stream_id(row).bytes, bigint(row.version)))
-    if result.ntuples == 0 or result.get_value(0, 0) != row.state:
+def _xid_if_stored(kept: Kept, first: Sequence[bytes]) -> int | None:
+    """The transaction id if exactly these bytes are stored; all rows were stored together or not at all."""
+    stream_id, version, _, state, *_ = first
+    result = kept.run(STORED, (stream_id, version))
+    if result.ntuples == 0 or result.get_value(0, 0) != state:
         return None
     return from_bigint(result.get_value(0, 1) or b"")
 

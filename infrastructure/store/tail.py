@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -68,11 +69,10 @@ class Loader:
         grant = self._cache.get(grant_id) or self._cold_grant(grant_id)
         if not isinstance(grant, Grant):
             return None
-        others = _others(grant)
-        bases = [grant, *self._cache.get_many([stream_id for _, stream_id in others])]
+        bases = [grant, *self._cache.get_many(_numbers(grant))]
         subject = None if self._keyring.has_current(grant.member_id, self._clock()) else grant.member_id
-        newest, *shared = self._forward([(Grant, grant_id), *others], bases, key_for=subject)
-        return None if newest is None else _standing([newest.copy(), *shared])
+        newest, *shared = self._forward([(Grant, grant_id), *_others(grant)], bases, key_for=subject)
+        return None if newest is None else _standing(newest.copy(), shared)
 
     def standings(self, grant_ids: Sequence[UUID]) -> list[Standing | None]:
         return [found for start in range(0, len(grant_ids), _AT_ONCE) for found in self._standings(grant_ids[start : start + _AT_ONCE])]
@@ -96,7 +96,7 @@ class Loader:
         grant = self._cache.get(grant_id)
         if not isinstance(grant, Grant):
             return None
-        return _standing([grant.copy(), *self._cache.get_many([stream_id for _, stream_id in _others(grant)])])
+        return _standing(grant.copy(), self._cache.get_many(_numbers(grant)))
 
     def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
         found = self._cache.get(stream_id)
@@ -163,13 +163,21 @@ class Loader:
         return grant
 
 
+_KINDS: tuple[type[Stream], ...] = (Consent, Client, Member, Account)
+_number = attrgetter("int")
+
+
 def _others(grant: Grant) -> tuple[tuple[type[Stream], UUID], ...]:
-    return (
-        (Consent, uuid_of(grant.consent_id)),
-        (Client, uuid_of(grant.for_client)),
-        (Member, uuid_of(grant.member_id)),
-        (Account, uuid_of(grant.account_id)),
-    )
+    return tuple(zip(_KINDS, map(uuid_of, _ids(grant)), strict=True))
+
+
+def _numbers(grant: Grant) -> tuple[int, ...]:
+    """The ids of the same, as the cache takes them."""
+    return tuple(map(_number, map(uuid_of, _ids(grant))))
+
+
+def _ids(grant: Grant) -> tuple[str, str, str, str]:
+    return grant.consent_id, grant.for_client, grant.member_id, grant.account_id
 
 
 def _standing_among(newest: Mapping[UUID, Stream | None], grant: Grant | None) -> Standing | None:
@@ -177,18 +185,11 @@ def _standing_among(newest: Mapping[UUID, Stream | None], grant: Grant | None) -
     moved = None if grant is None else newest[grant.id]
     if grant is None or moved is None:
         return None
-    return _standing([moved.copy(), *(newest[stream_id] for _, stream_id in _others(grant))])
+    return _standing(moved.copy(), [newest[stream_id] for _, stream_id in _others(grant)])
 
 
-def _standing(found: Sequence[Stream | None]) -> Standing | None:
+def _standing(grant: Stream, others: Sequence[Stream | None]) -> Standing | None:
     """The five states, or None if one of them is missing or of another kind."""
-    grant, consent, client, member, account = found
-    if (
-        isinstance(grant, Grant)
-        and isinstance(consent, Consent)
-        and isinstance(client, Client)
-        and isinstance(member, Member)
-        and isinstance(account, Account)
-    ):
-        return Standing(grant, consent, client, member, account)
+    if type(grant) is Grant and tuple(map(type, others)) == _KINDS:
+        return Standing(grant, *cast("tuple[Consent, Client, Member, Account]", others))
     return None

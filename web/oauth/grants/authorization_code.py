@@ -6,21 +6,20 @@ import re
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
-from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from application.exchange_code import exchange_code
 from application.issuing import Asked
 from web.oauth.client_auth import public_client_id
 from web.oauth.grants.refresh_token import token_body
+from web.oauth.server import Grant
 
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}\Z")
 
 
-class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
+class AuthorizationCodeGrant(Grant):
     """Parameters: `code`, `code_verifier`, `client_id`, and `redirect_uri` where it is sent (PROTOCOL 16)."""
 
     GRANT_TYPE = "authorization_code"
-    TOKEN_ENDPOINT_AUTH_METHODS = ("none",)
 
     def validate_token_request(self) -> None:
         form = self.request.form

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
-from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from application.issuing import Asked, TokenAnswer
 from application.refresh_tokens import refresh_tokens
 from web.oauth.client_auth import public_client_id
+from web.oauth.server import Grant
 
 
-class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
+class RefreshTokenGrant(Grant):
     """Parameters: `refresh_token`, `client_id`, and optionally `scope` and `resource` to narrow."""
 
     GRANT_TYPE = "refresh_token"
-    TOKEN_ENDPOINT_AUTH_METHODS = ("none",)
 
     def validate_token_request(self) -> None:
         request = self.request
