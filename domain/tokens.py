@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import struct
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable
 from hmac import compare_digest
 from typing import NamedTuple
 from uuid import UUID
@@ -48,20 +49,18 @@ def derive(secret: bytes, label: str, size: int = 32) -> bytes:
     return hmac.digest(pseudorandom, label.encode() + b"\x01", "sha256")[:size]
 
 
-class Mac:
+def mac_under(key: bytes) -> Callable[[bytes], bytes]:
     """HMAC-SHA256 (RFC 2104) under one key: its two padded blocks are hashed once, not for each message."""
+    block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+    new_inner, new_outer = hashlib.sha256(block.translate(_INNER)).copy, hashlib.sha256(block.translate(_OUTER)).copy
 
-    __slots__ = ("_new_inner", "_new_outer")
-
-    def __init__(self, key: bytes) -> None:
-        block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-        self._new_inner, self._new_outer = hashlib.sha256(block.translate(_INNER)).copy, hashlib.sha256(block.translate(_OUTER)).copy
-
-    def __call__(self, message: bytes) -> bytes:
-        inner, outer = self._new_inner(), self._new_outer()
+    def mac(message: bytes) -> bytes:
+        inner, outer = new_inner(), new_outer()
         inner.update(message)
         outer.update(inner.digest())
         return outer.digest()
+
+    return mac
 
 
 class TokenCodec:
@@ -70,7 +69,7 @@ class TokenCodec:
     def __init__(self, secret_keys: tuple[bytes, ...], epoch: int) -> None:
         if not secret_keys:
             raise ValueError("at least one secret key is needed")
-        self._keys = {hashlib.sha256(b"gb token key id" + k).digest()[:4]: Mac(derive(k, "grantbook token mac v1")) for k in secret_keys}
+        self._keys = {hashlib.sha256(b"gb token key id" + k).digest()[:4]: mac_under(derive(k, "grantbook token mac v1")) for k in secret_keys}
         self._newest = next(iter(self._keys))
         self._names = {key: key.hex() for key in self._keys}
         self._by_name = {name: key for key, name in self._names.items()}

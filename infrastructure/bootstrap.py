@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -122,9 +123,9 @@ def bootstrap(
         passwords=passwords or Argon2Passwords(),
         login_key=LoginKeys(store, settings.secret_keys),
         limits=_limits(settings),
-        new_salt=lambda: random_hex(16),
+        new_salt=partial(random_hex, 16),
         new_id=random_uuid,
-        new_token_id=lambda: random_hex(16),
+        new_token_id=partial(random_hex, 16),
     )
     read_dsn = with_parameters(
         settings.database_read_url or dsn,

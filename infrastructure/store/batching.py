@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from psycopg import pq
 
 from infrastructure.store.connection import Connections, Kept
 from infrastructure.store.pipeline import Pipeline
+from infrastructure.store.prepared import Statement
 from infrastructure.store.statements import from_bigint, shared
 from infrastructure.tasks import Task, running
 
@@ -69,7 +71,7 @@ class _Parked(Waiting):
 
 
 TWaiting = TypeVar("TWaiting", bound=Waiting)
-_by_place = attrgetter("place")
+_by_place, _parameters = attrgetter("place"), attrgetter("parameters")
 
 
 class SharedAppends:
@@ -176,14 +178,13 @@ class GatheredAppends:
 
     def _go_on(self) -> None:
         if self._waiting and self._idle:
-            long_ago = self._loop.time() - LONG_S
-            if all(since <= long_ago for since in self._since.values()):
-                self._send_by(self._idle.pop())
+            now = self._loop.time()
+            if not self._since or all(since <= now - LONG_S for since in self._since.values()):
+                self._send_by(self._idle.pop(), now)
 
-    def _send_by(self, pipeline: Pipeline) -> None:
+    def _send_by(self, pipeline: Pipeline, now: float) -> None:
         batch = next_batch(self._waiting)
-        batch.sort(key=_by_place)  # processes that race for the same places wait for each other in one order
-        self._since[pipeline] = self._loop.time()
+        self._since[pipeline] = now
 
         def answered(result: pq.abc.PGresult | None, error: Exception | None) -> None:
             if result is None:
@@ -197,12 +198,14 @@ class GatheredAppends:
             for each in batch:
                 each.task.switch()
 
-        pipeline.ask(shared(len(batch)), [p for each in batch for p in each.parameters], answered, at_once=True)
+        pipeline.ask(*_statement(batch), answered, at_once=True)
 
 
 def next_batch(waiting: deque[TWaiting], first: TWaiting | None = None) -> list[TWaiting]:
     """The rows for one statement, taken from those that wait, but no second one for the same place: whose it became couldn't be told."""
     batch = [waiting.popleft() if first is None else first]
+    if not waiting:
+        return batch
     places, later = {batch[0].place}, []
     while waiting and len(batch) < LARGEST:
         other = waiting.popleft()
@@ -217,6 +220,9 @@ def next_batch(waiting: deque[TWaiting], first: TWaiting | None = None) -> list[
 
 def settle(batch: Sequence[Waiting], result: pq.abc.PGresult) -> None:
     """Tell each row of a statement whether it was stored."""
+    if len(batch) == 1:
+        batch[0].stored = _only(result)
+        return
     stored = {result.get_value(n, 0): result.get_value(n, 1) for n in range(result.ntuples)}
     for each in batch:
         xid = stored.get(each.place)
@@ -225,13 +231,21 @@ def settle(batch: Sequence[Waiting], result: pq.abc.PGresult) -> None:
 
 def store_one(kept: Kept, parameters: Sequence[bytes]) -> int | None:
     """Store one row by a statement of its own: its transaction id, or None if its conditions don't hold."""
-    result = kept.run(shared(1), parameters)
+    return _only(kept.run(shared(1), parameters))
+
+
+def _only(result: pq.abc.PGresult) -> int | None:
+    """What became of the one row of a statement."""
     return from_bigint(result.get_value(0, 1) or b"") if result.ntuples else None
 
 
-def _send(kept: Kept, batch: list[_Blocked]) -> None:
+def _statement(batch: list[TWaiting]) -> tuple[Statement, Sequence[bytes]]:
+    """The statement that stores these rows, and its parameters."""
     if len(batch) == 1:
-        batch[0].stored = store_one(kept, batch[0].parameters)
-        return
+        return shared(1), batch[0].parameters
     batch.sort(key=_by_place)  # processes that race for the same places wait for each other in one order
-    settle(batch, kept.run(shared(len(batch)), [p for each in batch for p in each.parameters]))
+    return shared(len(batch)), list(chain.from_iterable(map(_parameters, batch)))
+
+
+def _send(kept: Kept, batch: list[_Blocked]) -> None:
+    settle(batch, kept.run(*_statement(batch)))

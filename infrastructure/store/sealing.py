@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from domain.base import Sealed
-from domain.tokens import Mac, derive
+from domain.tokens import derive, mac_under
 from infrastructure.randomness import random_bytes
 
 ACCOUNT_SUBJECT = "account:"
@@ -60,7 +60,7 @@ class DataKey:
 
     def __init__(self, kid: str, subject: str, key: bytes) -> None:
         self.kid, self.subject = kid, subject
-        self._expand = Mac(hmac.digest(_NO_SALT, key, "sha256"))
+        self._expand = mac_under(hmac.digest(_NO_SALT, key, "sha256"))
 
     def for_event(self, event_id: str) -> EventKey:
         """`event_id` is `originator_id:version`."""
