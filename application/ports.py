@@ -141,6 +141,10 @@ class Store(Protocol):
         """
         ...
 
+    def standing_at_hand(self, grant_id: UUID) -> Standing | None:
+        """The same, but a grant that is missing there is read."""
+        ...
+
     def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
         """One stream from the worker's cache alone, without a query: it may be out of date, so an append has to judge what was decided on it."""
         ...

@@ -43,6 +43,12 @@ class Standing(NamedTuple):
         """The versions of consent, client, member and account."""
         return (self.consent.version, self.client.version, self.member.version, self.account.version)
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the grant was issued on something newer than what is here."""
+        pinned, (consent, client, member, account) = self.grant.pinned, self.judged
+        return consent < pinned.consent or client < pinned.client or member < pinned.member or account < pinned.account
+
 
 @dataclass(frozen=True)
 class Access:

@@ -109,8 +109,10 @@ class RecordedCreated(RecordedEvent, Aggregate.Created):
         cls = resolve_topic(self.originator_topic)
         begun: Any = object.__new__(cls)
         begun.__base_init__(self.originator_id, self.originator_version, self.timestamp)
-        values = vars(self)
-        begun.__init__(**{name: values[name] for name in _facts(cls) if name in values})
+        values, facts = vars(self), _facts(cls)
+        if not values.keys() >= facts:  # some may have been added to the class since
+            facts = facts.intersection(values)
+        begun.__init__(**dict(zip(facts, map(values.__getitem__, facts), strict=True)))
         self.apply(begun)
         begun.account_id = self.account_id
         return begun
@@ -189,9 +191,9 @@ def _event(event_class: type[Any], values: dict[str, Any]) -> Any:
 
 
 @cache
-def _facts(aggregate_class: type[Any]) -> tuple[str, ...]:
+def _facts(aggregate_class: type[Any]) -> frozenset[str]:
     """What an aggregate is begun with."""
-    return tuple(signature(aggregate_class.__init__).parameters)[1:]
+    return frozenset(signature(aggregate_class.__init__).parameters) - {"self"}
 
 
 @cache

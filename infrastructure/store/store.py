@@ -59,6 +59,9 @@ class PostgresStore:
     def cached_standing(self, grant_id: UUID) -> Standing | None:
         return self._loader.cached_standing(grant_id)
 
+    def standing_at_hand(self, grant_id: UUID) -> Standing | None:
+        return self._loader.standing_at_hand(grant_id)
+
     def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
         return self._loader.cached(kind, stream_id)
 

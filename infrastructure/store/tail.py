@@ -93,10 +93,14 @@ class Loader:
         return [_standing_among(newest, grants.get(grant_id)) for grant_id in grant_ids]
 
     def cached_standing(self, grant_id: UUID) -> Standing | None:
-        grant = self._cache.get(grant_id)
-        if not isinstance(grant, Grant):
-            return None
-        return _standing(grant.copy(), self._cache.get_many(_numbers(grant)))
+        return self._with_cached(self._cache.get(grant_id))
+
+    def standing_at_hand(self, grant_id: UUID) -> Standing | None:
+        return self._with_cached(self._cache.get(grant_id) or self._cold_grant(grant_id))
+
+    def _with_cached(self, grant: Stream | None) -> Standing | None:
+        """A copy of the grant with the four that it stands on, as they are cached."""
+        return _standing(grant.copy(), self._cache.get_many(_numbers(grant))) if isinstance(grant, Grant) else None
 
     def cached(self, kind: type[TStream], stream_id: UUID) -> TStream | None:
         found = self._cache.get(stream_id)

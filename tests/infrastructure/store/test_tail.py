@@ -75,6 +75,24 @@ def test_a_cached_standing_asks_nothing(store: PostgresStore, statements: list[s
     assert statements == []
 
 
+def test_a_standing_at_hand_asks_for_nothing_but_a_grant_that_is_not_cached(database: Database, statements: list[str]) -> None:
+    with given.store_on(database) as store, given.store_on(database) as other:
+        made = given.world(store)
+        assert other.standing_at_hand(made.grant) is None
+        given.standing(other, made)
+        rotate(store, made, 1)
+        statements.clear()
+        on = other.standing_at_hand(made.grant)
+        assert on is not None
+        assert statements == []
+        other._cache._entries.pop(made.grant.int)
+        on = other.standing_at_hand(made.grant)
+        assert on is not None
+        assert (on.grant.version, statements) == (3, ["snapshot_and_tail"])
+        assert on.grant is not other.standing_at_hand(made.grant)[0]  # type: ignore[index]  # there
+        assert other.standing_at_hand(uuid4()) is None
+
+
 def test_a_completely_cold_standing_is_two_round_trips_and_brings_the_members_key(database: Database, statements: list[str]) -> None:
     with given.store_on(database) as store, given.store_on(database) as cold:
         made = given.world(store)

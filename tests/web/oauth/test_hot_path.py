@@ -57,12 +57,17 @@ def test_an_introspection_and_a_grace_replay_are_one_statement(shared: World, st
     assert len(statements) == 1, statements
 
 
-def test_an_exchange_is_two_statements(shared: World, statements: list[str]) -> None:
+def test_an_exchange_is_one_statement_and_two_where_another_worker_gave_the_code(shared: World, statements: list[str]) -> None:
     client_id = shared.client_id()
-    code = shared.approve(client_id)["code"]
-    statements.clear()
-    assert shared.exchange(client_id, code).status_code == 200
-    assert len(statements) == 2, statements
+    for cold in (False, True):
+        code = shared.approve(client_id)["code"]
+        token = shared.services.codec.read(code)
+        assert token is not None
+        if cold:
+            shared.app.store._cache._entries.pop(token.grant_id.int)
+        statements.clear()
+        assert shared.exchange(client_id, code).status_code == 200
+        assert statements == [*(["snapshot_and_tail"] if cold else []), "shared_1"]
 
 
 def test_garbage_is_refused_without_a_query(shared: World, statements: list[str]) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from tests.support.oauth_world import CALLBACK, VERIFIER, World
+from application import decide_app, end_consent, manage_members
+from application.exchange_code import exchange_code
+from application.issuing import Asked
+from application.known_access import KnownAccess
+from application.services import Services
+from domain.ids import consent_stream
+from infrastructure.store.store import PostgresStore
+from tests.support.oauth_world import CALLBACK, CLI, VERIFIER, World
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +60,68 @@ def test_of_twenty_parallel_exchanges_one_gets_tokens_and_the_grant_dies(shared:
     assert len(good) == 1
     assert {error_of(a) for a in answers if a.status_code != 200} == {(400, "invalid_grant")}
     assert error_of(shared.refresh(client_id, good[0].get_json()["refresh_token"])) == (400, "invalid_grant")
+
+
+@pytest.fixture
+def elsewhere(world: World) -> Iterator[Services]:
+    """What another worker has: a store with a cache of its own on the same database."""
+    store = PostgresStore(world.database.web_dsn, world.app.keyring, clock=world.clock)
+    yield replace(world.services, store=store, known_access=KnownAccess())
+    store.close()
+
+
+ENDINGS: dict[str, Callable[[Services, World, str, str], object]] = {
+    "client": lambda services, world, client, _: decide_app.remove(services, world.account_id, client, actor_id=None, origin=CLI),
+    "app": lambda services, world, client, _: decide_app.block(services, world.account_id, client, actor_id=world.admin_id, origin=CLI),
+    "member": lambda services, world, _, member: manage_members.deactivate(services, world.account_id, UUID(member), origin=CLI),
+    "consent": lambda services, world, client, member: end_consent.withdraw(
+        services, world.account_id, str(consent_stream(world.account_id, member, str(UUID(client[4:])))), actor_id=member, origin=CLI
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ENDINGS)
+@pytest.mark.parametrize("known", [True, False], ids=["code known", "code unknown"])
+def test_a_worker_that_has_not_heard_of_an_end_gives_no_tokens_for_a_code(world: World, elsewhere: Services, what: str, known: bool) -> None:
+    client_id, member = world.client_id(), world.member("Developer")
+    world.tokens(client_id, member)
+    code = world.approve(client_id, member)["code"]
+    if not known:
+        forget_the_grant(world, code)
+    ENDINGS[what](elsewhere, world, client_id, member)
+    answer = world.exchange(client_id, code)
+    assert error_of(answer) in {(400, "invalid_grant"), (401, "invalid_client")}
+    assert "grant.code_exchanged" not in world.topics(grant_of(world, code))
+
+
+def test_a_code_that_another_worker_exchanged_is_replayed_here_though_it_is_cached_as_new(world: World, elsewhere: Services) -> None:
+    client_id = world.client_id()
+    world.tokens(client_id)
+    code = world.approve(client_id)["code"]
+    exchange_code(
+        elsewhere, world.account_id, client_id=client_id, code=code, code_verifier=VERIFIER, redirect_uri=CALLBACK, asked=Asked(), origin=CLI
+    )
+    assert error_of(world.exchange(client_id, code)) == (400, "invalid_grant")
+    assert world.topics(grant_of(world, code)) == ["grant.code_issued", "grant.code_exchanged", "grant.code_replayed"]
+
+
+def test_a_second_consent_that_another_worker_recorded_is_what_its_code_is_judged_on(world: World, elsewhere: Services) -> None:
+    client_id = world.client_id()
+    world.tokens(client_id, scopes="account:read")
+    there = replace(world, app=replace(world.app, services=elsewhere))
+    code = there.approve(client_id, scopes="account:read projects:query")["code"]
+    assert "projects:query" in world.exchange(client_id, code).get_json()["scope"].split()
+
+
+def grant_of(world: World, code: str) -> UUID:
+    token = world.services.codec.read(code)
+    assert token is not None
+    return token.grant_id
+
+
+def forget_the_grant(world: World, code: str) -> None:
+    """As in a worker that was not asked for this consent."""
+    world.app.store._cache._entries.pop(grant_of(world, code).int)
 
 
 def test_p16_a_redirect_uri_is_enforced_when_sent_and_may_be_left_out(shared: World, client_id: str) -> None:
