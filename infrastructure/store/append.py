@@ -25,7 +25,7 @@ from infrastructure.store.sealing import ACCOUNT_SUBJECT
 from infrastructure.store.statements import MOST_JUDGED, STORED, append, bigint, from_bigint
 from infrastructure.store.tables import PostgresTables
 from infrastructure.store.tail import ERASED, as_bytes
-from infrastructure.tasks import aside
+from infrastructure.tasks import aside, running
 
 LARGEST_STATE = 65_000
 """Bytes: an entry of the log is 65,535 at most (EVIDENCE.md 1), stream, version and topic included."""
@@ -100,7 +100,9 @@ class Appender:
             return self._shared.store(parameters)
         except Lost:
             self._connections.drop()
-        return aside(lambda: self._once_more(lambda kept: store_one(kept, parameters), parameters))
+        if running() is not None:
+            return self._once_more(lambda: self._shared.store(parameters), parameters)
+        return self._once_more(lambda: self._connections.by_own(lambda kept: store_one(kept, parameters)), parameters)
 
     def rotate(self, grant: Grant, standing: Standing, *, head: int) -> bool:
         """`Store.append_rotation`."""
@@ -133,22 +135,28 @@ class Appender:
 
     def _tried(self, write: Callable[[Kept], int | None], first: Sequence[bytes]) -> int | None:
         try:
-            return write(self._connections.get())
+            return self._connections.by_own(write)
         except Lost:
-            self._connections.drop()
-        return self._once_more(write, first)
+            return self._once_more(lambda: self._connections.by_own(write), first)
 
-    def _once_more(self, write: Callable[[Kept], int | None], first: Sequence[bytes]) -> int | None:
+    def _once_more(self, write: Callable[[], int | None], first: Sequence[bytes]) -> int | None:
         """After a lost connection the same bytes are sent again, and if their place is taken, what is stored there tells whether the first
         attempt took effect after all: each event has a salt of its own, so equal bytes are ours."""
         try:
-            again = write(self._connections.get())
+            again = write()
         except Conflict:
             again = None
         except Lost as error:
-            self._connections.drop()
             raise Busy from error
-        return again if again is not None else self._connections.read(lambda kept: _xid_if_stored(kept, first))
+        return again if again is not None else self._xid_if_stored(first)
+
+    def _xid_if_stored(self, first: Sequence[bytes]) -> int | None:
+        """The transaction id if exactly these bytes are stored; all rows were stored together or not at all."""
+        stream_id, version, _, state, *_ = first
+        result = self._connections.run(STORED, (stream_id, version))
+        if result.ntuples == 0 or result.get_value(0, 0) != state:
+            return None
+        return from_bigint(result.get_value(0, 1) or b"")
 
     def _encoded(self, event: RecordedEvent) -> tuple[str, bytes]:
         """Topic and state."""
@@ -201,15 +209,6 @@ def _with_tables(kept: Kept, write: Callable[[], int | None], also: Callable[[Ta
 def _xid(result: pq.abc.PGresult) -> int | None:
     """The transaction id of stored rows, or None if nothing was stored."""
     return from_bigint(result.get_value(0, 0) or b"") if result.ntuples else None
-
-
-def _xid_if_stored(kept: Kept, first: Sequence[bytes]) -> int | None:
-    """The transaction id if exactly these bytes are stored; all rows were stored together or not at all."""
-    stream_id, version, _, state, *_ = first
-    result = kept.run(STORED, (stream_id, version))
-    if result.ntuples == 0 or result.get_value(0, 0) != state:
-        return None
-    return from_bigint(result.get_value(0, 1) or b"")
 
 
 def _stream_id(row: Row) -> UUID:

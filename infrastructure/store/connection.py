@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from psycopg import pq
@@ -21,6 +21,7 @@ from infrastructure.store.pipeline import Pipeline
 from infrastructure.store.prepared import BINARY, Statement, checked
 from infrastructure.tasks import Task, aside, running
 
+P = ParamSpec("P")
 TResult = TypeVar("TResult")
 
 
@@ -117,19 +118,12 @@ class Connections:
         task = running()
         if task is None:
             return self._read(lambda kept: kept.run(statement, parameters))
-        try:
-            return self._pipeline(task).run(task, statement, parameters)
-        except Lost:
-            pass
-        try:
-            return self._pipeline(task).run(task, statement, parameters)
-        except Lost as error:
-            raise Busy from error
+        return _twice(self._by_pipeline, task, statement, parameters)
 
-    def _pipeline(self, task: Task) -> Pipeline:
+    def _by_pipeline(self, task: Task, statement: Statement, parameters: Sequence[bytes]) -> pq.abc.PGresult:
         if self._reading is None or self._reading.thread is not task.thread:
             self._reading = self.pipeline(task)
-        return self._reading
+        return self._reading.run(task, statement, parameters)
 
     def pipeline(self, task: Task) -> Pipeline:
         """Another connection for the tasks of this task's loop."""
@@ -138,19 +132,31 @@ class Connections:
         return made
 
     def _read(self, work: Callable[[Kept], TResult]) -> TResult:
+        return _twice(self.by_own, work)
+
+    def by_own(self, work: Callable[[Kept], TResult]) -> TResult:
+        """Do something once on this thread's connection, which is forgotten if it is lost."""
         try:
             return work(self.get())
         except Lost:
             self.drop()
-        try:
-            return work(self.get())
-        except Lost as error:
-            self.drop()
-            raise Busy from error
+            raise
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a plain query that may be done twice."""
         return self.read(lambda kept: plain(kept, sql, parameters))
+
+
+def _twice(work: Callable[P, TResult], *given: P.args, **named: P.kwargs) -> TResult:
+    """Once more if the connection is lost on the way, then `Busy`."""
+    try:
+        return work(*given, **named)
+    except Lost:
+        pass
+    try:
+        return work(*given, **named)
+    except Lost as error:
+        raise Busy from error
 
 
 def connections_for(dsn: str) -> Connections:

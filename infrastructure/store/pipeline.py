@@ -70,7 +70,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Give the connection up; whoever waits hears that it is lost."""
-        self._lose("the worker ends")
+        self._give_up("the worker ends")
 
     def close_from_elsewhere(self) -> None:
         """The same from another thread than the loop's; returns when it is done, if the loop still runs."""
@@ -184,12 +184,16 @@ class Pipeline:
         """Forget the connection (only this one, if it is told); everyone who waits hears of it and may ask anew."""
         if only is not None and only is not self._connection:
             return
+        if self._connection is not None:
+            count("database_errors", "lost")
+        self._give_up(message)
+
+    def _give_up(self, message: str) -> None:
         connection, self._connection = self._connection, None
         waiting = [*self._under_way, *self._queued]
         self._under_way.clear()
         self._queued = []
         if connection is not None:
-            count("database_errors", "lost")
             self._loop.remove_reader(self._watched)
             self._loop.remove_writer(self._watched)
             os.close(self._watched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from uuid import uuid4
@@ -150,6 +151,13 @@ def test_each_row_of_a_lost_statement_finds_its_own_fate(
         else:
             send(self)
 
+    get = Connections.get
+
+    def none_beside_the_loop(self: Connections) -> object:
+        assert not threading.current_thread().name.startswith("aside")
+        return get(self)
+
+    monkeypatch.setattr(Connections, "get", none_beside_the_loop)
     monkeypatch.setattr(Pipeline, *(("_readable", deaf) if took_effect else ("_send", dumb)))
     assert loop.run(partial(rotate, store, worlds[0]))  # the connection that will be lost
     before = versions(store, worlds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
+from application.counting import COUNTS
 from infrastructure.store.errors import Lost
 from infrastructure.store.pipeline import Pipeline
 from infrastructure.store.prepared import BYTEA_OID, Statement
@@ -28,6 +29,14 @@ def test_whoever_waits_hears_of_a_server_that_ended_without_reading_everything(d
             return [ask(END), ask(LENGTH, bytes(100_000))]
 
         assert loop.run(lambda: ask(LENGTH, b"")).result(60) is None
+        lost = lost_connections()
         for _ in range(5):
             assert [type(told.result(60)) for told in loop.run(both)] == [Lost, Lost]
         assert loop.run(lambda: ask(LENGTH, b"")).result(60) is None
+        assert lost_connections() == lost + 5
+        loop.run(pipeline.close)
+        assert lost_connections() == lost + 5, "given up on purpose"
+
+
+def lost_connections() -> float:
+    return COUNTS.read()[0].get(("database_errors", "lost"), 0)
