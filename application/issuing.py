@@ -173,7 +173,8 @@ def context_of(services: Services, grant: Grant, origin: Origin, now: datetime |
 
 def answer(services: Services, prepared: Prepared) -> TokenAnswer:
     """Sign the access token and make the refresh token of the generation that `issue` recorded: the same each time."""
-    issue, grant = prepared.issue, prepared.standing.grant
-    refresh_token = services.codec.make(REFRESH, grant.id, issue.generation, issue.version, issue.key_id) if grant.refreshable else None
-    access_token = services.access_tokens.issue(prepared.standing, prepared.allowed, token_id=prepared.token_id, now=prepared.now, ttl=prepared.ttl)
-    return TokenAnswer(access_token, prepared.ttl, refresh_token, prepared.allowed.scope, as_text(grant.id))
+    standing, allowed, (generation, version, key_id, _), token_id, ttl, now = prepared
+    grant = standing.grant
+    refresh_token = services.codec.make(REFRESH, grant.id, generation, version, key_id) if grant.refreshable else None
+    access_token = services.access_tokens.issue(standing, allowed, token_id=token_id, now=now, ttl=ttl)
+    return TokenAnswer(access_token, ttl, refresh_token, allowed.scope, as_text(grant.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -112,14 +113,11 @@ class Appender:
         if event.originator_version != head + 1 or head - judged > MOST_AHEAD:
             return False
         topic, state = self._encoded(event)
-        consent, client, member, account = standing.judged
-        row = (event.originator_id.bytes, bigint(head + 1), topic.encode(), state, as_bytes(grant.account_id), bigint(head), bigint(judged))
-        others = (
-            as_bytes(grant.consent_id), bigint(consent), as_bytes(grant.for_client), bigint(client),
-            as_bytes(grant.member_id), bigint(member), as_bytes(grant.account_id), bigint(account),
-        )  # fmt: skip
+        ids = map(as_bytes, (grant.consent_id, grant.for_client, grant.member_id, grant.account_id))
+        others = chain.from_iterable(zip(ids, map(bigint, standing.judged), strict=True))
+        row = (event.originator_id.bytes, bigint(head + 1), topic.encode(), state, as_bytes(grant.account_id), bigint(head), bigint(judged), *others)
         try:
-            if self._store_shared(row + others) is None:
+            if self._store_shared(row) is None:
                 return False
         except Conflict:
             return False

@@ -44,7 +44,7 @@ class Pipeline:
         self._dsn, self.thread, self._loop = dsn, thread, thread.loop
         self._connection: psycopg.Connection[Any] | None = None
         self._watched, self._hung_up = -1, select.poll()
-        self._connecting = self._due = False
+        self._connecting = self._due = self._writing = False
         self._prepared: set[bytes] = set()
         self._queued: list[_Asked] = []
         self._under_way: deque[_Asked] = deque()
@@ -102,10 +102,13 @@ class Pipeline:
 
     def _flush(self) -> None:
         assert self._connection is not None
-        if self._connection.pgconn.flush():
-            self._loop.add_writer(self._watched, self._writable)
-        else:
-            self._loop.remove_writer(self._watched)
+        unsent = bool(self._connection.pgconn.flush())
+        if unsent != self._writing:
+            self._writing = unsent
+            if unsent:
+                self._loop.add_writer(self._watched, self._writable)
+            else:
+                self._loop.remove_writer(self._watched)
 
     def _writable(self) -> None:
         try:
@@ -122,7 +125,9 @@ class Pipeline:
                 result = pg.get_result()
                 if result is not None:
                     nothing = 0
-                    if not self._took(result):
+                    if result.status != _SYNC:
+                        self._under_way[0].take(result)
+                    elif not self._answered():
                         return
                 elif (nothing := nothing + 1) > 1:  # one None ends each statement; two say that nothing comes any more
                     raise psycopg.OperationalError(pg.get_error_message())
@@ -137,11 +142,8 @@ class Pipeline:
         if connection is not None and connection is self._connection:
             self._readable()
 
-    def _took(self, result: pq.abc.PGresult) -> bool:
-        """Sort a result in; False once the connection is given up."""
-        if result.status != _SYNC:
-            self._under_way[0].take(result)
-            return True
+    def _answered(self) -> bool:
+        """Tell whoever asked first; False once the connection is given up."""
         asked, connection = self._under_way.popleft(), self._connection
         assert asked.result is not None
         assert connection is not None
@@ -196,6 +198,7 @@ class Pipeline:
         if connection is not None:
             self._loop.remove_reader(self._watched)
             self._loop.remove_writer(self._watched)
+            self._writing = False
             os.close(self._watched)
             connection.close()
         for asked in waiting:
