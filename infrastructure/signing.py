@@ -52,7 +52,7 @@ class JwtAccessTokens:
     def issue(self, standing: Standing, access: Access, *, token_id: str, now: datetime, ttl: int) -> str:
         """Sign an access token for what is effective now; `Busy` if the account has no key."""
         grant, issued_at = standing.grant, int(now.timestamp())
-        key = self._key(grant.account_id, "token", now)
+        key = self._ring.signing(grant.account_id, "token", now) or self._key(grant.account_id, "token", now)
         beginning = self._beginnings.of(self.issuer, key, grant, access)
         if beginning is None:
             beginning = self._beginnings.begin(self.issuer, self._header(key, TOKEN_TYPE), key, grant, access)

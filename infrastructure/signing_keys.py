@@ -71,7 +71,8 @@ class KeyRing:
 
     def signing(self, account_id: str, use: str, now: datetime) -> Key | None:
         """The newest key that the account may sign with."""
-        self._current()
+        if time.monotonic() - self._read_at > REREAD_SECONDS:
+            self._current()
         key = self._settled.get((account_id, use)) or self._newest(account_id, use, now)
         if key is None:
             self._current(_UNKNOWN_REREAD_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -110,11 +111,12 @@ class Loader:
         self, wanted: Sequence[tuple[type[Stream], UUID]], bases: Sequence[Stream | None], *, key_for: str | None = None
     ) -> list[Stream | None]:
         """Copies of the bases moved on by one tail query; what moved is cached. `key_for` reads a member's data key along."""
-        ids, since = [stream_id.bytes for _, stream_id in wanted], [bigint(0 if base is None else base.version) for base in bases]
+        ids = [stream_id.int.to_bytes(16, "big") for _, stream_id in wanted]
+        since = [bigint(0 if base is None else base.version) for base in bases]
         if len(wanted) > _BY_PARTS:
             statement, parameters = TAIL_MANY, [array_of(UUID_OID, ids), array_of(BIGINT_OID, since)]
         else:
-            statement, parameters = tail(len(wanted), with_key=key_for is not None), [each for pair in zip(ids, since, strict=True) for each in pair]
+            statement, parameters = tail(len(wanted), with_key=key_for is not None), list(chain.from_iterable(zip(ids, since, strict=True)))
         if key_for is not None:
             parameters += (key_for.encode(), period_of(key_for, self._clock()).encode())
         rows = rows_of(self._connections.run(statement, parameters))
