@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -101,7 +101,8 @@ class PersonalReader:
         """Fetch the keys of these events' addresses and reasons at once."""
         if self._prefetch is not None:
             try:
-                self._prefetch({kid for event in events for kid in _keys(event)})
+                found = (event.facts.get(name) for event in events for name in _READ)
+                self._prefetch({kid for sealed in found if isinstance(sealed, dict) and (kid := sealed.get("kid"))})
             except Exception as error:
                 raise KeysUnavailable(f"data keys can't be read: {type(error).__name__}") from error
 
@@ -118,12 +119,7 @@ class PersonalReader:
         self._erased.add(subject)
 
 
-def _keys(event: Event) -> Iterator[str]:
-    for name in ("address", "reason"):
-        value = event.facts.get(name)
-        if isinstance(value, dict) and value.get("kid"):
-            yield value["kid"]
-
+_READ = ("address", "reason")
 
 _decode_json = msgspec.json.Decoder().decode
 
