@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import cycle, islice
@@ -32,6 +32,7 @@ from domain.grant import Grant
 from domain.ids import account_stream, client_id_for, consent_stream
 from domain.member import Member
 from domain.roles import permissions_of
+from domain.scopes import OFFLINE_ACCESS
 from infrastructure.bootstrap import App
 from infrastructure.clock import now
 from infrastructure.database import connect
@@ -48,9 +49,18 @@ MCP = "https://localhost/api/ai/v1/mcp"
 SCOPES = ("account:read", "projects:query", "catalog:read")
 LIFETIMES = {"access_token_ttl": 600, "idle_window": 604_800, "absolute_lifetime": 7_776_000, "code_ttl": 60}
 _COPY = "COPY events (originator_id, originator_version, topic, state, account_id) FROM STDIN"
-_INSERT = "INSERT INTO events (originator_id, originator_version, topic, state, account_id) VALUES (%s, %s, %s, %s, %s)"
+INSERT = "INSERT INTO events (originator_id, originator_version, topic, state, account_id) VALUES (%s, %s, %s, %s, %s)"
 
 Row = tuple[Any, int, str, bytes, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A grant that may be refreshed, its member and its client."""
+
+    grant: Grant
+    who: str
+    app: str
 
 
 @dataclass
@@ -62,6 +72,7 @@ class Source:
     slug: str = field(default_factory=lambda: f"bench-{secrets.token_hex(4)}")
     members: list[Member] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
+    given: set[UUID] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.account_id = str(account_stream(self.slug))
@@ -110,31 +121,42 @@ class Source:
         yield from self.rows(client)
         self.clients.append(client)
 
-    def grant(self) -> Iterator[Row]:
+    def session(self) -> Generator[Row, None, Session]:
+        """A consent, if there is none of these two, and a code."""
         member, client = random.choice(self.members), random.choice(self.clients)
         who, app = str(member.id), str(client.id)
         consent_id, grant_id = consent_stream(self.account_id, who, app), uuid4()
         context = self.context(who, app)
-        consent = Consent.blank(uuid4(), context)
-        consent.give(
-            context, member_id=who, for_client=app, requested=SCOPES, resource=MCP, text="0" * 64, approved=SCOPES, denied=(), projects="*",
-            keep_alive=True, lifetimes=LIFETIMES, held=(), grant_id=str(grant_id),
-        )  # fmt: skip
-        yield from self.rows(consent)
+        if consent_id not in self.given:
+            self.given.add(consent_id)
+            consent = Consent.blank(consent_id, context)
+            consent.give(
+                context, member_id=who, for_client=app, requested=(*SCOPES, OFFLINE_ACCESS), resource=MCP, text="0" * 64, approved=SCOPES, denied=(),
+                projects="*", keep_alive=True, lifetimes=LIFETIMES, held=(), grant_id=str(grant_id),
+            )  # fmt: skip
+            yield from self.rows(consent)
         grant = Grant.begin(
             Grant.CodeIssued, grant_id, context, client_id=client.client_id, for_client=app, member_id=who, consent_id=str(consent_id),
             pinned={"consent": 1, "client": 1, "member": 1, "account": 2}, scopes=SCOPES, projects="*", resource=MCP,
             redirect_uri="http://localhost:3118/callback", redirect_uri_sent=True, code_challenge="x" * 43, keep_alive=True, refreshable=True,
             lifetimes=LIFETIMES, key_id="00000000",
         )  # fmt: skip
-        for _ in range(ROTATIONS + 1):
-            issued: dict[str, Any] = {"key_id": "00000000", "access_token_id": secrets.token_hex(8), "access_token_ttl": 600}
-            grant.issue_tokens(self.context(who, app), scope=" ".join(SCOPES), judged=(1, 1, 1, 2), **issued)
         yield from self.rows(grant)
+        return Session(grant, who, app)
+
+    def rotate(self, session: Session) -> Iterator[Row]:
+        issued: dict[str, Any] = {"key_id": "00000000", "access_token_id": secrets.token_hex(8), "access_token_ttl": 600}
+        session.grant.issue_tokens(self.context(session.who, session.app), scope=" ".join(SCOPES), judged=(1, 1, 1, 2), **issued)
+        yield from self.rows(session.grant)
+
+    def grant(self) -> Iterator[Row]:
+        session = yield from self.session()
+        for _ in range(ROTATIONS + 1):
+            yield from self.rotate(session)
         for _ in range(ACTIONS):
             action = Activity.performed(
-                uuid4(), self.context(who, app), grant_id=str(grant_id), client_id=client.client_id, resource=MCP, operation="query_metrics",
-                scope="projects:query", projects=("prj_1",), outcome="ok", detail=None,
+                uuid4(), self.context(session.who, session.app), grant_id=str(session.grant.id), client_id=session.grant.client_id, resource=MCP,
+                operation="query_metrics", scope="projects:query", projects=("prj_1",), outcome="ok", detail=None,
             )  # fmt: skip
             yield from self.rows(action)
 
@@ -150,13 +172,13 @@ def write_at_rate(folder: Path, port: int) -> None:
     with place.app() as app, connect(place.postgres.web_dsn) as connection:
         source = Source(app, now())
         for row in source.people():
-            connection.execute(_INSERT, row, prepare=True)
+            connection.execute(INSERT, row, prepare=True)
         began = time.perf_counter()
         for number, row in enumerate(islice(source.work(), RATE * SECONDS)):
             ahead = began + number / RATE - time.perf_counter()
             if ahead > 0:
                 time.sleep(ahead)
-            connection.execute(_INSERT, _stamped(row), prepare=True)
+            connection.execute(INSERT, _stamped(row), prepare=True)
         print(f"writer: {RATE * SECONDS / (time.perf_counter() - began):,.0f} events/s")
 
 

@@ -24,7 +24,7 @@ from infrastructure.logs import get_logger
 from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating, wait_for, writer_dsn
 from infrastructure.run_folder import RunFolder
 from infrastructure.settings import Settings
-from infrastructure.store.sequencer import BATCH, LeadershipLost, OrderRefused, Sequencer, lead
+from infrastructure.store.sequencer import BATCH, BY_INDEX, LeadershipLost, OrderRefused, Sequencer, lead
 from infrastructure.store.store import WAKE_CHANNEL
 from infrastructure.sweeping import Sweeping
 from infrastructure.taking_part import take_part
@@ -173,8 +173,8 @@ class Projector:
                 pause = SOON
 
     def _leader_dsn(self) -> str:
-        options = (("timezone", "UTC"), ("idle_session_timeout", f"{SILENCE_MS}ms"), ("idle_in_transaction_session_timeout", f"{SILENCE_MS}ms"))
-        return with_parameters(self._dsn, application_name=PROJECTOR, options=options)
+        silence = (("idle_session_timeout", f"{SILENCE_MS}ms"), ("idle_in_transaction_session_timeout", f"{SILENCE_MS}ms"))
+        return with_parameters(self._dsn, application_name=PROJECTOR, options=(("timezone", "UTC"), *silence, *BY_INDEX))
 
 
 @contextlib.contextmanager

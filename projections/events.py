@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -101,7 +101,8 @@ class PersonalReader:
         """Fetch the keys of these events' addresses and reasons at once."""
         if self._prefetch is not None:
             try:
-                self._prefetch({kid for event in events for kid in _keys(event)})
+                found = (event.facts.get(name) for event in events for name in _READ)
+                self._prefetch({kid for sealed in found if isinstance(sealed, dict) and (kid := sealed.get("kid"))})
             except Exception as error:
                 raise KeysUnavailable(f"data keys can't be read: {type(error).__name__}") from error
 
@@ -118,12 +119,7 @@ class PersonalReader:
         self._erased.add(subject)
 
 
-def _keys(event: Event) -> Iterator[str]:
-    for name in ("address", "reason"):
-        value = event.facts.get(name)
-        if isinstance(value, dict) and value.get("kid"):
-            yield value["kid"]
-
+_READ = ("address", "reason")
 
 _decode_json = msgspec.json.Decoder().decode
 
@@ -131,18 +127,16 @@ _decode_json = msgspec.json.Decoder().decode
 def decode(row: tuple[Any, ...]) -> Event:
     """An event from a row of `view.read`; older class versions are brought up to date as the event class says."""
     position, at, account_id, stream_id, version, topic, state = row
-    event = Event(position, at, account_id, stream_id, version, topic, {})
     try:
         facts = _decode_json(state)
         stored = facts.pop("class_version", 1)
-        wanted = _class_version(topic)
+        wanted = _class_versions.get(topic) or _class_version(topic)
         while stored < wanted:
             getattr(resolve_topic(topic), f"upcast_v{stored}_v{stored + 1}")(facts)
             stored += 1
-        event.facts = facts
     except Exception as error:  # noqa: BLE001  # told to each projection that wants the event
-        event.facts = {UNREADABLE: said(error)}
-    return event
+        facts = {UNREADABLE: said(error)}
+    return Event(position, at, account_id, stream_id, version, topic, facts)
 
 
 UNREADABLE = "_unreadable"
@@ -152,9 +146,7 @@ _class_versions: dict[str, int] = {}
 
 
 def _class_version(topic: str) -> int:
-    version = _class_versions.get(topic)
-    if version is None:
-        version = _class_versions[topic] = getattr(resolve_topic(topic), "class_version", 1)
+    version = _class_versions[topic] = getattr(resolve_topic(topic), "class_version", 1)
     return version
 
 

@@ -63,7 +63,7 @@ class Runner:
     def _advance_group(self, group: list[tuple[Projection, str]], position: int) -> int:
         """Projections at the same position share one reading of the feed, and one transaction unless something is wrong."""
         topics = frozenset[str]().union(*(p.topics for p, _ in group))
-        events, until = view.follow(self._connection, position, self._batch, sorted(topics))
+        events, until = view.follow(self._connection, position, self._batch, topics)
         if until == position:
             return 0
         self._reader.prepare(events)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,6 +15,7 @@ import psycopg
 from projections.connection import Connection
 from projections.definition import Names, Projection
 from projections.events import Event, decode
+from projections.literals import text_array
 
 PREPARE_LOCK = 0x67725F70726570  # one process at a time makes or replaces tables
 _LOCK_EVERY = 0.02
@@ -30,10 +31,10 @@ WHERE p.position > %s AND p.position <= %s AND e.topic = ANY(%s::text[]) ORDER B
 """
 
 
-# The same, without knowing the head: events of other topics come without their state, so that the end of the batch is known.
+# The same, without knowing the head: events of other topics, of which there are few, come too, so that the end of the batch is known.
 _FOLLOW = """
 SELECT p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text,
-    p.originator_version, e.topic, CASE WHEN e.topic = ANY(%s::text[]) THEN e.state END
+    p.originator_version, e.topic, e.state
 FROM (SELECT * FROM positions WHERE position > %s ORDER BY position LIMIT %s) p LEFT JOIN LATERAL (
     SELECT topic, state FROM events
     WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e ON true
@@ -71,10 +72,10 @@ def read(connection: Connection, after: int, until: int, topics: Sequence[str]) 
     return [decode(row) for row in rows]
 
 
-def follow(connection: Connection, after: int, limit: int, topics: Sequence[str]) -> tuple[list[Event], int]:
+def follow(connection: Connection, after: int, limit: int, topics: Collection[str]) -> tuple[list[Event], int]:
     """The events with these topics among the next `limit` positions, and the last of those positions."""
-    rows = connection.execute(_FOLLOW, (list(topics), after, limit), prepare=True, binary=True).fetchall()
-    return [decode(row) for row in rows if row[6] is not None], rows[-1][0] if rows else after
+    rows = connection.execute(_FOLLOW, (after, limit), prepare=True, binary=True).fetchall()
+    return [decode(row) for row in rows if row[5] in topics], rows[-1][0] if rows else after
 
 
 def head(connection: Connection) -> int:
@@ -113,7 +114,7 @@ def advance_all(connection: Connection, suffixes: Mapping[str, str], old: int, n
             UPDATE projections p SET position = %s, updated_at = now() FROM unnest(%s::text[], %s::text[]) AS w (name, suffix)
             WHERE p.name = w.name AND p.table_suffix = w.suffix AND p.position = %s AND p.state = 'live' RETURNING p.name)
         SELECT 1 / (count(*) = %s)::int FROM moved""",
-        (new, list(suffixes), list(suffixes.values()), old, len(suffixes)),
+        (new, text_array(suffixes), text_array(suffixes.values()), old, len(suffixes)),
         prepare=True,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -14,6 +15,11 @@ LEADER_LOCK = 0x6772_616E_7462_6F6B
 """Key of the advisory lock that the leading projector holds on its connection ("grantbok")."""
 
 BATCH = 1_000
+
+
+BY_INDEX = (("enable_seqscan", "off"), ("enable_bitmapscan", "off"))
+"""Options of the leader's connection. The order's statement is planned once, perhaps while the tables are small: only indexes, read in order, are
+good at every size."""
 
 
 class OrderRefused(Exception):
@@ -34,36 +40,40 @@ class Stall:
     age_seconds: float | None
 
 
-# Planned at each run, with the numbers inlined: the tables grow, and a plan made while they were small would scan them whole.
 # `at` never goes back, whatever the clocks did. An event's time stands first in its state (`{"timestamp":<microseconds>,`); a state without
-# one takes the time before it.
+# one takes the time before it. An event is misplaced if its predecessor has no position and doesn't stand before it in the batch.
 _PLACE = r"""
 WITH last AS MATERIALIZED (
     SELECT p.position, p.at, CASE WHEN e.notification_id > {after} THEN e.xid ELSE '{xid}' END AS xid,
         CASE WHEN e.notification_id > {after} THEN e.notification_id ELSE 0 END AS notification_id
-    FROM (SELECT * FROM positions ORDER BY position DESC LIMIT 1) p JOIN events e USING (originator_id, originator_version)
+    FROM (SELECT * FROM positions ORDER BY position DESC LIMIT 1) p CROSS JOIN LATERAL (
+        SELECT xid, notification_id FROM events
+        WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e
 ), batch AS MATERIALIZED (
-    SELECT originator_id, originator_version, topic, state, account_id, xid, notification_id,
-        row_number() OVER (ORDER BY {order}) AS n,
-        CASE WHEN substring(state FOR 13) = '{"timestamp":' AND length(micros) BETWEEN 1 AND 18 AND ltrim(micros, '0123456789') = ''
-            THEN micros::bigint END AS micros
-    FROM (SELECT *, split_part(encode(substring(state FROM 14 FOR 20), 'escape'), ',', 1) AS micros FROM events WHERE {which}) AS next
-), checked AS MATERIALIZED (
-    SELECT *, lag(originator_version) OVER (PARTITION BY originator_id ORDER BY n) AS before FROM batch
+    SELECT originator_id, originator_version, account_id, leaf_hash, row_number() OVER so_far AS n,
+        max(CASE WHEN length(micros) BETWEEN 1 AND 18 AND ltrim(micros, '0123456789') = ''
+            THEN micros::bigint END) OVER so_far AS latest
+    FROM (SELECT originator_id, originator_version, account_id, xid, notification_id,
+            CASE WHEN substring(state FOR 13) = '{"timestamp":'
+                THEN split_part(encode(substring(state FROM 14 FOR 20), 'escape'), ',', 1) END AS micros,
+            sha256('\x00'::bytea || convert_to(concat_ws(E'\n', 'gb1', originator_id, originator_version, topic, ''), 'UTF8') || state) AS leaf_hash
+        FROM events WHERE {which}) AS next
+    WINDOW so_far AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)
+), first AS MATERIALIZED (
+    SELECT originator_id, originator_version, n FROM batch b WHERE originator_version <> 1 AND (
+        SELECT true FROM positions p WHERE p.originator_id = b.originator_id AND p.originator_version = b.originator_version - 1 LIMIT 1) IS NULL
 ), misplaced AS MATERIALIZED (
-    SELECT originator_id, originator_version FROM checked c WHERE originator_version <> 1 + coalesce(before, 0) AND (
-        before IS NOT NULL OR (
-            SELECT true FROM positions p WHERE p.originator_id = c.originator_id AND p.originator_version = c.originator_version - 1 LIMIT 1) IS NULL)
+    SELECT originator_id, originator_version FROM first f WHERE NOT EXISTS (
+        SELECT FROM batch b WHERE b.originator_id = f.originator_id AND b.originator_version = f.originator_version - 1 AND b.n < f.n)
     ORDER BY n LIMIT 1
 ), placed AS (
     INSERT INTO positions (position, account_id, originator_id, originator_version, at, leaf_hash)
     SELECT coalesce((SELECT position FROM last), 0) + n, account_id, originator_id, originator_version,
-        greatest((SELECT at FROM last), max(timestamptz 'epoch' + micros * interval '1 microsecond') OVER (ORDER BY n), timestamptz 'epoch'),
-        sha256('\x00'::bytea || convert_to(concat_ws(E'\n', 'gb1', originator_id, originator_version, topic, ''), 'UTF8') || state)
-    FROM batch WHERE NOT EXISTS (SELECT FROM misplaced) ORDER BY n
-    RETURNING position
+        greatest((SELECT at FROM last), timestamptz 'epoch' + latest * interval '1 microsecond', timestamptz 'epoch'), leaf_hash
+    FROM batch WHERE NOT EXISTS (SELECT FROM misplaced)
+    RETURNING true
 )
-SELECT (SELECT count(*) FROM placed), (SELECT max(position) FROM placed), (SELECT originator_id || ':' || originator_version FROM misplaced)"""
+SELECT (SELECT count(*) FROM placed), (SELECT originator_id || ':' || originator_version FROM misplaced)"""
 # Rows below the oldest running transaction can't be joined by late ones any more.
 _NEXT = """(events.xid, events.notification_id) > (coalesce((SELECT xid FROM last), '{xid}'), coalesce((SELECT notification_id FROM last), 0))
         AND events.notification_id > {after} AND events.xid < pg_snapshot_xmin(pg_current_snapshot())
@@ -97,9 +107,10 @@ class Sequencer:
 
     def sequence(self, limit: int = BATCH) -> int:
         """Position the next events; how many. `OrderRefused` names an event that stands before its predecessor."""
-        return _placed(self._connection, next_events(self._era, limit))
+        return _placed(self._connection, next_events(self._era, limit), prepare=True)
 
 
+@lru_cache(maxsize=16)
 def next_events(now: Era, limit: int) -> bytes:
     """The statement that positions the next events."""
     return _statement(_NEXT, _IN_ORDER, limit=int(limit), after=now.after, xid=now.xid)
@@ -119,15 +130,15 @@ def _statement(which: str, order: str, **numbers: int) -> bytes:
     return statement.encode()
 
 
-def _placed(connection: psycopg.Connection[Any], statement: bytes) -> int:
+def _placed(connection: psycopg.Connection[Any], statement: bytes, *, prepare: bool = False) -> int:
     try:
-        row = connection.execute(statement, prepare=False).fetchone()
+        row = connection.execute(statement, prepare=prepare).fetchone()
     except UniqueViolation as error:
         raise LeadershipLost("Another process has positioned these events.") from error
     if row is None:
         return 0
-    if row[2] is not None:
-        raise OrderRefused(f"Event {row[2]} stands before its predecessor in commit order: nothing more is positioned until this is resolved.")
+    if row[1] is not None:
+        raise OrderRefused(f"Event {row[1]} stands before its predecessor in commit order: nothing more is positioned until this is resolved.")
     return int(row[0])
 
 

@@ -76,15 +76,15 @@ ON CONFLICT (account_id, fingerprint) DO UPDATE SET
 """
 )
 
-_USED_CLIENTS = """
-UPDATE {clients} c SET last_used_at = greatest(c.last_used_at, 'epoch'::timestamptz + u.at * interval '1 microsecond')
-FROM unnest(%s::uuid[], %s::bigint[]) AS u (client_stream, at) WHERE c.client_stream = u.client_stream
-"""
-
-_USED_APPS = """
-UPDATE {integrations} a SET last_used_at = greatest(a.last_used_at, 'epoch'::timestamptz + u.at * interval '1 microsecond')
-FROM (SELECT c.account_id, c.fingerprint, max(u.at) AS at FROM unnest(%s::uuid[], %s::bigint[]) AS u (client_stream, at)
-    JOIN {clients} c USING (client_stream) GROUP BY 1, 2) u
+_USED = """
+WITH used AS (
+    SELECT client_stream, 'epoch'::timestamptz + at * interval '1 microsecond' AS at FROM unnest(%s::uuid[], %s::bigint[]) AS u (client_stream, at)
+), clients AS (
+    UPDATE {clients} c SET last_used_at = greatest(c.last_used_at, u.at) FROM used u WHERE c.client_stream = u.client_stream
+    RETURNING c.account_id, c.fingerprint, u.at
+)
+UPDATE {integrations} a SET last_used_at = greatest(a.last_used_at, u.at)
+FROM (SELECT account_id, fingerprint, max(at) AS at FROM clients GROUP BY 1, 2) u
 WHERE a.account_id = u.account_id AND a.fingerprint = u.fingerprint
 """
 
@@ -106,9 +106,7 @@ def _rows(step: Rows, connection: Connection, names: Names) -> None:
         run(connection, names, _ADD_CLIENTS, (rows,))
         run(connection, names, _ADD_APPS, (rows,))
     if step.used:
-        used = (array(step.used), array(step.used.values()))
-        run(connection, names, _USED_CLIENTS, used)
-        run(connection, names, _USED_APPS, used)
+        run(connection, names, _USED, (array(step.used), array(step.used.values())))
     if step.asked:
         run(connection, names, _ASK, (json_text(list(step.asked.values())),))
 

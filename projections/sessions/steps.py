@@ -28,6 +28,12 @@ class Moved:
         """Tokens were issued and it has not expired since."""
         return self.issued_at is not None and self.expired_at is None
 
+    @property
+    def renewed(self) -> bool:
+        """It was refreshed and no more."""
+        only = self.exchanged_at is None and self.streak is None and self.expired_at is None
+        return only and self.refreshes > 0 and self.used_at == self.issued_at
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:

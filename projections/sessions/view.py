@@ -117,6 +117,18 @@ FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], 
 WHERE s.grant_id = m.grant_id
 """
 
+# The same for a session that was refreshed and no more, as most were.
+_RENEW = """
+UPDATE {sessions} s SET
+    issued_at = 'epoch'::timestamptz + m.issued * interval '1 microsecond',
+    access_expires_at = 'epoch'::timestamptz + m.issued * interval '1 microsecond' + m.ttl * interval '1 second',
+    generation = m.generation, scope = m.scope, refreshes = s.refreshes + m.refreshes,
+    used_at = greatest('epoch'::timestamptz + m.issued * interval '1 microsecond', s.used_at), expired_at = NULL, expired_which = NULL
+FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[])
+    AS m (grant_id, issued, generation, ttl, scope, refreshes)
+WHERE s.grant_id = m.grant_id
+"""
+
 _END = """
 UPDATE {sessions} s SET
     ended_at = 'epoch'::timestamptz + e.at * interval '1 microsecond', ended_reason = e.reason, ended_by = e.by, ended_actor = e.actor,
@@ -146,8 +158,11 @@ def _rows(step: Rows, connection: Connection, names: Names) -> None:
     if step.new:
         run(connection, names, _ADD_SESSIONS, (json_text(list(step.new.values())),))
         run(connection, names, _CROSSED_GRANTS, (array(step.new),))
-    if step.moved:
-        run(connection, names, _MOVE, _move_arrays(step.moved))
+    renewed = {grant: moved for grant, moved in step.moved.items() if moved.renewed}
+    if renewed:
+        run(connection, names, _RENEW, _renewal_arrays(renewed))
+    if len(renewed) < len(step.moved):
+        run(connection, names, _MOVE, _move_arrays({grant: moved for grant, moved in step.moved.items() if grant not in renewed}))
     if step.ended:
         run(connection, names, _END, _end_arrays(list(step.ended.values())))
     if step.narrowed:
@@ -161,6 +176,14 @@ def _move_arrays(moved: dict[str, Moved]) -> tuple[str, ...]:
         array([m.access_ttl for m in rows]), text_array([m.scope for m in rows]), array([m.refreshes for m in rows]), array([m.races for m in rows]),
         array([m.streak for m in rows]), array([m.used_at for m in rows]), text_array([m.user_agent for m in rows]),
         array([m.expired_at for m in rows]), array([m.expired_which for m in rows]), array([m.revived for m in rows]),
+    )  # fmt: skip
+
+
+def _renewal_arrays(renewed: dict[str, Moved]) -> tuple[str, ...]:
+    rows = list(renewed.values())
+    return (
+        array(renewed), array([m.issued_at for m in rows]), array([m.generation for m in rows]), array([m.access_ttl for m in rows]),
+        text_array([m.scope for m in rows]), array([m.refreshes for m in rows]),
     )  # fmt: skip
 
 

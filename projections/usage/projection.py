@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeVar
 
 from domain.ids import consent_stream
 from domain.scopes import OFFLINE_ACCESS
@@ -15,6 +16,8 @@ from projections.literals import uuid_or_none
 COUNTS: Final = ("registrations", "consents", "tokens", "refreshes", "races", "reuses", "actions")
 _REGISTRATIONS, _CONSENTS, _TOKENS, _REFRESHES, _RACES, _REUSES, _ACTIONS = range(len(COUNTS))
 _DAY: Final = 86_400_000_000
+
+TUse = TypeVar("TUse", bound=tuple[str, ...])
 
 
 @dataclass(slots=True)
@@ -38,8 +41,11 @@ class Granted:
     client_stream: str | None = None
 
 
+Consent = tuple[str, str, str]
+"""Account, member, client stream."""
+
 Use = tuple[str, str, str, str]
-"""Account, member, client stream, scope."""
+"""The same, and the scope."""
 
 
 @dataclass(slots=True)
@@ -53,15 +59,15 @@ class Rows:
     sign_ins: dict[tuple[str, int], SignIns] = field(default_factory=dict)
     granted: dict[str, Granted] = field(default_factory=dict)
     used: dict[Use, int] = field(default_factory=dict)
-    renewed: dict[Use, int] = field(default_factory=dict)
+    renewed: dict[Consent, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.days or self.sign_ins or self.granted or self.used or self.renewed)
 
 
-def consent_of(use: Use) -> str:
-    """The consent under which a scope was used."""
-    account_id, member_id, client_stream, _ = use
+@lru_cache(maxsize=16_384)
+def consent_of(account_id: str, member_id: str, client_stream: str) -> str:
+    """The consent under which a scope was used; those in use come again with each refresh."""
     return str(consent_stream(account_id, member_id, client_stream))
 
 
@@ -91,7 +97,7 @@ class _Fold(Folding[Rows]):
     def given(self, event: Event) -> None:
         facts = event.facts
         alive = (OFFLINE_ACCESS,) if facts["keep_alive"] and OFFLINE_ACCESS in facts["requested"] else ()
-        if (event.account_id, facts["member_id"], facts["for_client"], OFFLINE_ACCESS) in self.rows.renewed:
+        if (event.account_id, facts["member_id"], facts["for_client"]) in self.rows.renewed:
             self.flush()
         self.day(event, facts["for_client"])[_CONSENTS] += 1
         self.holds(event, (*facts["approved"], *alive), given=True, member_id=facts["member_id"], client_stream=facts["for_client"])
@@ -121,7 +127,7 @@ class _Fold(Folding[Rows]):
             day[_TOKENS] += 1
             day[_REFRESHES] += 1
             if member:
-                self.used(self.rows.renewed, (event.account_id, member, client, OFFLINE_ACCESS), facts["timestamp"])
+                self.used(self.rows.renewed, (event.account_id, member, client), facts["timestamp"])
 
     def replayed(self, event: Event) -> None:
         self.count(event, _TOKENS)
@@ -140,7 +146,7 @@ class _Fold(Folding[Rows]):
             self.used(self.rows.used, (event.account_id, member, client, scope), event.time)
 
     @staticmethod
-    def used(uses: dict[Use, int], use: Use, at: int) -> None:
+    def used(uses: dict[TUse, int], use: TUse, at: int) -> None:
         if uses.get(use, -1) < at:
             uses[use] = at
 

@@ -47,16 +47,15 @@ _ADD = ", ".join(f"{name} = u.{name} + excluded.{name}" for name in COUNTS)
 _ARRAYS = ", ".join(["%s::bigint[]"] * len(COUNTS))
 
 _COUNT = f"""
-INSERT INTO {{usage_days}} AS u (account_id, client_stream, day, {_COLUMNS})
-SELECT account_id, client_stream, 'epoch'::date + day, {_COLUMNS}
-FROM unnest(%s::uuid[], %s::uuid[], %s::int[], {_ARRAYS}) AS r (account_id, client_stream, day, {_COLUMNS})
-ON CONFLICT (client_stream, day) DO UPDATE SET {_ADD}
-"""
-
-_COUNT_ALL = f"""
+WITH counted (account_id, client_stream, day, {_COLUMNS}) AS (
+    SELECT account_id, client_stream, 'epoch'::date + day, {_COLUMNS}
+    FROM unnest(%s::uuid[], %s::uuid[], %s::int[], {_ARRAYS}) AS r (account_id, client_stream, day, {_COLUMNS})
+), of_clients AS (
+    INSERT INTO {{usage_days}} AS u (account_id, client_stream, day, {_COLUMNS}) SELECT * FROM counted
+    ON CONFLICT (client_stream, day) DO UPDATE SET {_ADD}
+)
 INSERT INTO {{usage_account_days}} AS u (account_id, day, {_COLUMNS})
-SELECT account_id, 'epoch'::date + day, {", ".join(f"sum({name})" for name in COUNTS)}
-FROM unnest(%s::uuid[], %s::int[], {_ARRAYS}) AS r (account_id, day, {_COLUMNS}) GROUP BY 1, 2
+SELECT account_id, day, {", ".join(f"sum({name})" for name in COUNTS)} FROM counted GROUP BY 1, 2
 ON CONFLICT (account_id, day) DO UPDATE SET {_ADD}
 """
 
@@ -98,7 +97,7 @@ ON CONFLICT (consent_id, scope) DO UPDATE SET last_used_at = greatest(u.last_use
 
 _RENEW = """
 UPDATE {usage_scopes} u SET last_used_at = greatest(u.last_used_at, 'epoch'::timestamptz + r.at * interval '1 microsecond')
-FROM unnest(%s::uuid[], %s::text[], %s::bigint[]) AS r (consent_id, scope, at) WHERE u.consent_id = r.consent_id AND u.scope = r.scope
+FROM unnest(%s::uuid[], %s::bigint[]) AS r (consent_id, at) WHERE u.consent_id = r.consent_id AND u.scope = 'offline_access'
 """
 
 
@@ -108,7 +107,6 @@ def _rows(step: Rows, connection: Connection, names: Names) -> None:
         accounts, clients, days = zip(*step.days, strict=True)
         numbers = [array(column) for column in zip(*step.days.values(), strict=True)]
         run(connection, names, _COUNT, (array(accounts), array(clients), array(days), *numbers))
-        run(connection, names, _COUNT_ALL, (array(accounts), array(days), *numbers))
     if step.sign_ins:
         accounts, days = zip(*step.sign_ins, strict=True)
         found = step.sign_ins.values()
@@ -120,8 +118,7 @@ def _rows(step: Rows, connection: Connection, names: Names) -> None:
     if step.used:
         run(connection, names, _USE, _uses(step.used))
     if step.renewed:
-        consent_ids, scopes, *_, times = _uses(step.renewed)
-        run(connection, names, _RENEW, (consent_ids, scopes, times))
+        run(connection, names, _RENEW, (array([consent_of(*consent) for consent in step.renewed]), array(step.renewed.values())))
 
 
 def _consent(granted: Granted) -> dict[str, Any]:
@@ -133,6 +130,5 @@ def _consent(granted: Granted) -> dict[str, Any]:
 
 def _uses(uses: Mapping[Use, int]) -> tuple[str, ...]:
     accounts, members, clients, scopes = zip(*uses, strict=True)
-    return (
-        array([consent_of(use) for use in uses]), text_array(scopes), array(accounts), array(members), array(clients), array(uses.values()),
-    )  # fmt: skip
+    consents = array([consent_of(*consent) for *consent, _ in uses])
+    return consents, text_array(scopes), array(accounts), array(members), array(clients), array(uses.values())

@@ -13,7 +13,7 @@ from projections import view
 from projections.events import PersonalReader
 from projections.preparing import prepare
 from projections.registry import BY_NAME
-from projections.runner import Fenced, apply_batch
+from projections.runner import Fenced, Runner, apply_batch
 from tests.projections.history import History
 from tests.projections.support import contents, forget_everything, run_all
 
@@ -152,3 +152,13 @@ def test_two_runners_at_once_write_each_event_once(
     forget_everything(connection)
     run_all(connection, new_reader())
     assert rows == contents(connection)
+
+
+def test_projections_that_stand_at_the_same_place_are_taken_on_in_one_transaction(
+    store: PostgresStore, connection: Connection, sequence: Callable[[], None], new_reader: Callable[[], PersonalReader]
+) -> None:
+    prepare(connection)
+    History(store, 8).play(40)
+    sequence()
+    assert Runner(connection, new_reader()).step().taken
+    assert len({standing.updated_at for standing in view.standings(connection).values()}) == 1

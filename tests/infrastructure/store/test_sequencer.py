@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from infrastructure.database import PROJECTOR, connect, with_parameters
 from infrastructure.store.era import Era
 from infrastructure.store.reader import head, read_events, read_rows
-from infrastructure.store.sequencer import LeadershipLost, OrderRefused, Sequencer, lead, next_events, stalls
+from infrastructure.store.sequencer import BY_INDEX, LeadershipLost, OrderRefused, Sequencer, lead, next_events, stalls
 from infrastructure.store.verify import leaf_hash, verify_ledger
 from tests.infrastructure.store import given
 from tests.support.postgres import Database
@@ -221,3 +222,31 @@ def test_the_plan_never_reads_a_whole_table_per_batch(connection: psycopg.Connec
     put(connection, stream, 1)
     plan = connection.execute(b"EXPLAIN " + next_events(Era(), 1000)).fetchall()
     assert not [line for (line,) in plan if "Seq Scan" in line]
+
+
+def test_a_leader_that_began_with_empty_tables_still_reads_each_event_once_when_they_are_large(database: Database) -> None:
+    leaders = with_parameters(database.web_dsn, application_name=PROJECTOR, options=BY_INDEX)
+    with connect(database.superuser_dsn) as admin, connect(leaders) as connection:
+        made = Sequencer(connection)
+        put(connection, uuid4(), 1)
+        assert made.sequence() == 1
+        admin.execute(
+            """INSERT INTO events (originator_id, originator_version, topic, state, account_id)
+            SELECT gen_random_uuid(), 1, 't.t', '{}', gen_random_uuid() FROM generate_series(1, 5000)"""
+        )
+        before = read_so_far(connection)
+        while made.sequence(250):
+            pass
+        assert len(placed(connection)) == 5001
+        events, positions = (after - earlier for after, earlier in zip(read_so_far(connection), before, strict=True))
+    assert events < 6000
+    assert positions < 11_000  # once more by `placed`
+
+
+def read_so_far(connection: psycopg.Connection[Any]) -> tuple[int, int]:
+    """Rows and index entries of events and positions that were read."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    query = """SELECT t.seq_tup_read + sum(i.idx_tup_read) FROM pg_stat_user_tables t JOIN pg_stat_user_indexes i USING (relid)
+        WHERE t.relname IN ('events', 'positions') GROUP BY t.relname, t.seq_tup_read ORDER BY t.relname"""
+    events, positions = (int(row[0]) for row in connection.execute(query))
+    return events, positions
