@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import partial
 
 Key = tuple[str, ...]
 """A name of `infrastructure.metrics.METRICS`, and the values of its labels: words of our own, never ids or anything that a client sent."""
@@ -35,6 +36,13 @@ class Counts:
 
     def took(self, seconds: float, *key: str) -> None:
         """Something took so long."""
+        self._timed(key, seconds)
+
+    def timer(self, *key: str) -> Callable[[float], None]:
+        """`took` for this key."""
+        return partial(self._timed, key)
+
+    def _timed(self, key: Key, seconds: float) -> None:
         slot = bisect_left(BOUNDS, seconds)
         with self._lock:
             slots = self._times.get(key) or self._times.setdefault(key, [0.0] * _SLOTS)
@@ -54,4 +62,4 @@ class Counts:
 
 COUNTS = Counts()
 """This process's own. Counting is like logging: it changes nothing that is decided, so it isn't handed from call to call."""
-count, took = COUNTS.add, COUNTS.took
+count, took, timer = COUNTS.add, COUNTS.took, COUNTS.timer

@@ -68,12 +68,14 @@ class _Client(asyncio.Transport):
 class Worker:
     """`run` is all there is to call."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, client: _Client) -> None:
-        self._loop, self._client = loop, client
+    def __init__(self, loop: asyncio.AbstractEventLoop, connected: Callable[[asyncio.Transport], asyncio.Protocol]) -> None:
+        self._loop, self._connected = loop, connected
 
     def run(self, work: Work, times: int, each: Callable[[], None] | None = None) -> None:
-        """Send so many requests, each when the one before it is answered; `each` is called before the first, between two and after the last."""
-        self._client.begin(work, times, each or _nothing)
+        """Send so many requests on one connection, each when the one before it is answered; `each` is called before, between and after them."""
+        client = _Client(self._loop)
+        client.protocol = self._connected(client)
+        client.begin(work, times, each or _nothing)
         self._loop.run_forever()
 
 
@@ -84,11 +86,14 @@ def worker(wsgi: Wsgi) -> Iterator[Worker]:
     config = uvicorn.Config(cast(Any, served), interface="asgi3", log_config=None, ws="none", proxy_headers=False)
     config.load()
     state.default_headers = [_DATE]
-    client = _Client(loop)
-    client.protocol = QuickProtocol(config, state, {}, loop)
-    client.protocol.connection_made(client)
+
+    def connected(client: asyncio.Transport) -> asyncio.Protocol:
+        protocol = QuickProtocol(config, state, {}, loop)
+        protocol.connection_made(client)
+        return protocol
+
     try:
-        yield Worker(loop, client)
+        yield Worker(loop, connected)
     finally:
         LoopThread.of(loop).close()
         served.end()

@@ -30,7 +30,7 @@ _BEFORE: Places = (
     ("task: front called, head made", "web.serving.quick:QuickProtocol._answer_whole"),
     ("answer written", "web.serving.quick:QuickProtocol._reply"),
     ("request log", "web.serving.quick:log_request"),
-    ("front", "web.front:Front.answer"),
+    ("front", "web.front:Front.way"),
 )
 _DATABASE: Places = (
     ("database: rows gathered", "infrastructure.store.batching:GatheredAppends.store"),
