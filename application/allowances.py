@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from application.ports import Tables
 
 MOST_AT_ONCE = 32
 _SOON_SECONDS = 1.0
 _MOST_BUCKETS = 10_000
+
+
+class Allowance(NamedTuple):
+    """What may be counted in a bucket's window."""
+
+    bucket: str
+    window: datetime
+    limit: int
 
 
 @dataclass(slots=True)
@@ -30,7 +40,35 @@ class Allowances:
 
     def __init__(self) -> None:
         self._taken: dict[str, _Taken] = {}
+        self._names: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
+
+    def name(self, key: tuple[str, str], make: Callable[[], str]) -> str:
+        """A bucket's name that is dear to make, remembered by what it is made of."""
+        found = self._names.get(key)
+        if found is None:
+            found = make()
+            with self._lock:
+                if len(self._names) >= _MOST_BUCKETS:
+                    self._names.clear()
+                self._names[key] = found
+        return found
+
+    def take_each(self, tables: Callable[[], Tables], wanted: Sequence[Allowance]) -> Allowance | None:
+        """Count one more in each; the first whose limit is reached, if any (what stands before it is counted, what comes after is not)."""
+        with self._lock:
+            found = [self._at_hand(each) for each in wanted]
+            if None not in found:
+                for taken in found:
+                    taken.left -= 1  # type: ignore[union-attr]  # None was looked for
+                return None
+        used = tables()
+        return next((each for each in wanted if not self.take(used, *each)), None)
+
+    def _at_hand(self, wanted: Allowance) -> _Taken | None:
+        """What needs no counting any more."""
+        taken = self._taken.get(wanted.bucket)
+        return taken if taken is not None and taken.left and taken.refused is None and taken.window == wanted.window else None
 
     def take(self, tables: Tables, bucket: str, window: datetime, limit: int) -> bool:
         """Count one more in the bucket's window; False if the limit is reached (then it is not counted)."""

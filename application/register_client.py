@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from application import addresses, client_metadata, redirect_uris
-from application.client_metadata import RegistrationError
+from application.allowances import Allowance
+from application.client_metadata import Document, RegistrationError
 from application.counting import count
 from application.lookups import account_of
 from application.ports import Conflict
@@ -42,12 +43,12 @@ def _register_dynamic(services: Services, account_id: str, metadata: Mapping[str
 
     def attempt(account: Account) -> Client:
         nonlocal counted
-        facts = admitted(account, metadata)
+        facts = _admitted_again(account, metadata)
         contacts = client_metadata.contacts_of(metadata)
         if not counted:
             _count(services, account, origin)
             counted = True
-        context = services.context(account_id, origin, client_stream=str(stream_id))
+        context = services.context(account_id, origin, client_stream=as_text(stream_id))
         client = Client.blank(stream_id, context)
         approval = account.registration_policy.registration == "approval"
         client.register(
@@ -100,6 +101,16 @@ def admitted(account: Account, metadata: Mapping[str, Any]) -> dict[str, Any]:
     return facts
 
 
+def _admitted_again(account: Account, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The same facts for the same document, as long as the account is as it was: apps register time and again, in the same words."""
+    if not isinstance(metadata, Document):
+        return admitted(account, metadata)
+    known = metadata.admitted
+    if known is None or known[:2] != (account.id, account.version):
+        known = metadata.admitted = (account.id, account.version, admitted(account, metadata))
+    return known[2]
+
+
 def _check_policy(account: Account) -> None:
     if not account.has_apps:
         raise RegistrationError("access_denied", "The account's plan does not include app integrations.", status=403)
@@ -121,27 +132,30 @@ def _check_app(account: Account, facts: dict[str, Any]) -> None:
 
 def _count(services: Services, account: Account, origin: Origin) -> None:
     """Count it within its hour, for the address it came from and for the account, and in all."""
-    now, limits, tables, policy = services.clock(), services.limits, services.store.tables(), account.registration_policy
+    now, policy, account_id = services.clock(), account.registration_policy, as_text(account.id)
     hour = now.replace(minute=0, second=0, microsecond=0)
-    wait = max(1, int((hour + _HOUR - now).total_seconds()))
-    by_address = limits.registrations_per_address * (limits.loopback_factor if addresses.is_loopback(origin.address) else 1)
-    take = services.allowances.take
-    account_id = as_text(account.id)
-    if origin.address and not take(tables, f"register:{account_id}:{addresses.counted(services, account_id, origin.address)}", hour, by_address):
-        raise _too_many("This address has registered too many clients within the hour.", wait)
-    if not take(tables, f"register:{account_id}", hour, policy.registrations_per_hour):
-        raise _too_many("Too many clients have registered within the hour.", wait)
-    if not take(tables, registrations_bucket(account_id), EVER, policy.registrations_total):
+    hourly = Allowance(f"register:{account_id}", hour, policy.registrations_per_hour)
+    total = Allowance(registrations_bucket(account_id), EVER, policy.registrations_total)
+    by_address = [_of_address(services, account_id, origin.address, hour)] if origin.address else []
+    refused = services.allowances.take_each(services.store.tables, [*by_address, hourly, total])
+    if refused is None:
+        return
+    if refused is total:
         raise RegistrationError("access_denied", "The account has as many registered clients as its policy allows.", status=403)
+    who = "Too many clients have registered" if refused is hourly else "This address has registered too many clients"
+    wait = max(1, int((hour + _HOUR - now).total_seconds()))
+    raise RegistrationError("temporarily_unavailable", f"{who} within the hour.", status=429, retry_after=wait)
+
+
+def _of_address(services: Services, account_id: str, address: str, hour: datetime) -> Allowance:
+    limits = services.limits
+    name = services.allowances.name((account_id, address), lambda: f"register:{account_id}:{addresses.counted(services, account_id, address)}")
+    return Allowance(name, hour, limits.registrations_per_address * (limits.loopback_factor if addresses.is_loopback(address) else 1))
 
 
 def registrations_bucket(account_id: str) -> str:
     """The counter of an account's dynamic registrations that were not removed (window: `EVER`)."""
     return f"registrations:{account_id}"
-
-
-def _too_many(message: str, wait: int) -> RegistrationError:
-    return RegistrationError("temporarily_unavailable", message, status=429, retry_after=wait)
 
 
 def _sealable(contacts: list[str], context: Context) -> Personal | None:
