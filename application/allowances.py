@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from application.ports import Tables
 
-MOST_AT_ONCE = 32
+MOST_AT_ONCE = 128
+"""A hundredth of the limit at most, too: so much may be counted and never used where a process ends."""
 _SOON_SECONDS = 1.0
 _MOST_BUCKETS = 10_000
 
@@ -40,19 +41,19 @@ class Allowances:
 
     def __init__(self) -> None:
         self._taken: dict[str, _Taken] = {}
-        self._names: dict[tuple[str, str], str] = {}
+        self._known: dict[object, tuple[tuple[object, ...], Sequence[Allowance]]] = {}
         self._lock = threading.Lock()
 
-    def name(self, key: tuple[str, str], make: Callable[[], str]) -> str:
-        """A bucket's name that is dear to make, remembered by what it is made of."""
-        found = self._names.get(key)
-        if found is None:
-            found = make()
+    def known(self, key: object, state: tuple[object, ...], make: Callable[[], Sequence[Allowance]]) -> Sequence[Allowance]:
+        """What `make` gave for this key, as long as `state` is what it was then."""
+        found = self._known.get(key)
+        if found is None or found[0] != state:
+            found = (state, make())
             with self._lock:
-                if len(self._names) >= _MOST_BUCKETS:
-                    self._names.clear()
-                self._names[key] = found
-        return found
+                if len(self._known) >= _MOST_BUCKETS:
+                    self._known.clear()
+                self._known[key] = found
+        return found[1]
 
     def take_each(self, tables: Callable[[], Tables], wanted: Sequence[Allowance]) -> Allowance | None:
         """Count one more in each; the first whose limit is reached, if any (what stands before it is counted, what comes after is not)."""

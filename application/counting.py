@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Callable
-from functools import partial
 
 Key = tuple[str, ...]
 """A name of `infrastructure.metrics.METRICS`, and the values of its labels: words of our own, never ids or anything that a client sent."""
@@ -36,18 +35,21 @@ class Counts:
 
     def took(self, seconds: float, *key: str) -> None:
         """Something took so long."""
-        self._timed(key, seconds)
+        self.timer(*key)(seconds)
 
     def timer(self, *key: str) -> Callable[[float], None]:
-        """`took` for this key."""
-        return partial(self._timed, key)
+        """`took` for this key, for whoever keeps it."""
+        lock = self._lock
+        with lock:
+            slots = self._times.setdefault(key, [0.0] * _SLOTS)
 
-    def _timed(self, key: Key, seconds: float) -> None:
-        slot = bisect_left(BOUNDS, seconds)
-        with self._lock:
-            slots = self._times.get(key) or self._times.setdefault(key, [0.0] * _SLOTS)
-            slots[slot] += 1
-            slots[-1] += seconds
+        def timed(seconds: float) -> None:
+            slot = bisect_left(BOUNDS, seconds)
+            with lock:
+                slots[slot] += 1
+                slots[-1] += seconds
+
+        return timed
 
     def watch(self, value: Callable[[], float], *key: str) -> None:
         """Ask for this value whenever the counts are read."""

@@ -132,14 +132,14 @@ def _check_app(account: Account, facts: dict[str, Any]) -> None:
 
 def _count(services: Services, account: Account, origin: Origin) -> None:
     """Count it within its hour, for the address it came from and for the account, and in all."""
-    now, policy, account_id = services.clock(), account.registration_policy, as_text(account.id)
+    now, allowances, address = services.clock(), services.allowances, origin.address
     hour = now.replace(minute=0, second=0, microsecond=0)
-    hourly = Allowance(f"register:{account_id}", hour, policy.registrations_per_hour)
-    total = Allowance(registrations_bucket(account_id), EVER, policy.registrations_total)
-    by_address = [_of_address(services, account_id, origin.address, hour)] if origin.address else []
-    refused = services.allowances.take_each(services.store.tables, [*by_address, hourly, total])
+    state = (hour, account.registration_policy, services.limits)
+    wanted = allowances.known((account.id.int, address), state, lambda: _wanted(services, account, address, hour))
+    refused = allowances.take_each(services.store.tables, wanted)
     if refused is None:
         return
+    *_, hourly, total = wanted
     if refused is total:
         raise RegistrationError("access_denied", "The account has as many registered clients as its policy allows.", status=403)
     who = "Too many clients have registered" if refused is hourly else "This address has registered too many clients"
@@ -147,10 +147,15 @@ def _count(services: Services, account: Account, origin: Origin) -> None:
     raise RegistrationError("temporarily_unavailable", f"{who} within the hour.", status=429, retry_after=wait)
 
 
-def _of_address(services: Services, account_id: str, address: str, hour: datetime) -> Allowance:
-    limits = services.limits
-    name = services.allowances.name((account_id, address), lambda: f"register:{account_id}:{addresses.counted(services, account_id, address)}")
-    return Allowance(name, hour, limits.registrations_per_address * (limits.loopback_factor if addresses.is_loopback(address) else 1))
+def _wanted(services: Services, account: Account, address: str | None, hour: datetime) -> tuple[Allowance, ...]:
+    """One of the address, where it is known, one of the account's hour, and one of all."""
+    account_id, policy, limits = as_text(account.id), account.registration_policy, services.limits
+    hourly = Allowance(f"register:{account_id}", hour, policy.registrations_per_hour)
+    total = Allowance(registrations_bucket(account_id), EVER, policy.registrations_total)
+    if not address:
+        return hourly, total
+    by_address = limits.registrations_per_address * (limits.loopback_factor if addresses.is_loopback(address) else 1)
+    return Allowance(f"register:{account_id}:{addresses.counted(services, account_id, address)}", hour, by_address), hourly, total
 
 
 def registrations_bucket(account_id: str) -> str:

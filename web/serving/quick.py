@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -69,6 +70,7 @@ class QuickProtocol(GuardedProtocol):
     _awaited: Any = None
     _last_ask: _Ask | None = None
     _dated: tuple[Any, bytes] = (None, b"")
+    _ids: Iterator[str] = iter(())
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -177,7 +179,7 @@ class QuickProtocol(GuardedProtocol):
             raise NotOrdinary from error
         if answer is None:
             raise NotOrdinary
-        request_id = random_hex(8)
+        request_id = next(QuickProtocol._ids, "") or self._draw()
         self._reply(cycle, b"%bX-Request-Id: %b\r\n" % (_head(answer, short.extra), request_id.encode()), answer.body)
         log_request(short.name, ask.method, ask.path, answer.status, begun, ask.peer, request_id, self.loop)
 
@@ -201,6 +203,12 @@ class QuickProtocol(GuardedProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+    def _draw(self) -> str:
+        """The next request's id, and those of the next hundred: all of one draw of random bytes."""
+        drawn = random_hex(8 * 128)
+        QuickProtocol._ids = iter([drawn[n : n + 16] for n in range(0, len(drawn), 16)])
+        return next(QuickProtocol._ids)
 
     def _date(self) -> bytes:
         """The lines that the server adds, which are others every second."""
