@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -44,8 +44,8 @@ class RegistrationError(DomainError):
         self.code, self.status, self.retry_after = code, status, retry_after
 
 
-def validate(document: object, catalogue: Mapping[str, Scope], allowed_scopes: tuple[str, ...]) -> dict[str, Any]:
-    """The metadata to store, without contacts; `RegistrationError` says what is wrong.
+def validate(document: object, catalogue: Mapping[str, Scope], allowed_scopes: Callable[[], tuple[str, ...]]) -> dict[str, Any]:
+    """The metadata to store, without contacts; `RegistrationError` says what is wrong. `allowed_scopes` is asked where scopes are named.
 
     As RFC 7591 2 allows, members that are unknown, null or empty are left out, and grant types, response types, scopes and
     authentication methods that aren't served are replaced by those that are: the echo tells.
@@ -62,7 +62,7 @@ def validate(document: object, catalogue: Mapping[str, Scope], allowed_scopes: t
     metadata["grant_types"] = _served(given, "grant_types", GRANT_TYPES)
     metadata["response_types"] = _served(given, "response_types", ("code",))
     if "scope" in given:
-        metadata["scope"] = _scope(given["scope"], catalogue, allowed_scopes)
+        metadata["scope"] = _scope(given["scope"], catalogue, allowed_scopes())
     metadata |= _keys(given)
     if len(repr(metadata)) > _SURELY_FITS and len(json.dumps(metadata)) > LARGEST:
         raise _invalid(f"The metadata has more than {LARGEST} characters.")

@@ -96,7 +96,7 @@ def admitted(account: Account, metadata: Mapping[str, Any]) -> dict[str, Any]:
     `policy what-if` asks here, too, of an account with another policy.
     """
     _check_policy(account)
-    facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
+    facts = client_metadata.validate(metadata, account.scopes, lambda: dynamic_scopes(account))
     _check_app(account, facts)
     return facts
 
@@ -177,7 +177,7 @@ def _manual_facts(account: Account, name: str, uris: list[str], scopes: list[str
         raise InvalidInput(f"Choose scopes of the catalogue ({', '.join(account.scopes)}), not {', '.join(unknown) or 'none'}.", field="scope")
     document = {"client_name": name, "redirect_uris": uris, "scope": " ".join(scopes), "client_uri": homepage}
     try:
-        return client_metadata.validate(document, account.scopes, tuple(account.scopes))
+        return client_metadata.validate(document, account.scopes, lambda: tuple(account.scopes))
     except RegistrationError as error:
         raise InvalidInput(error.message, field=_field_of(error)) from error
 

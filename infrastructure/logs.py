@@ -155,9 +155,10 @@ class _Out:
         self._due: AbstractEventLoop | None = None
 
     def write(self, data: bytes) -> int:
-        with suppress(OSError):
-            self._out.write(data)
-        return len(data)
+        try:
+            return self._out.write(data)
+        except OSError:
+            return 0
 
     def flush(self) -> None:
         self._due = None

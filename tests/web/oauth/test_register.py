@@ -172,6 +172,14 @@ def test_a_document_is_known_again_only_while_the_account_is_the_same(world: Wor
     assert error_of(world.try_register(**document)) == (403, "access_denied")
 
 
+def test_registrations_push_nothing_out_of_memory(world: World) -> None:
+    world.client_id()
+    before = world.app.services.store.cached_streams  # type: ignore[attr-defined]  # the PostgreSQL store's own
+    made = [world.client_id() for _ in range(3)]
+    assert world.app.services.store.cached_streams == before  # type: ignore[attr-defined]
+    assert world.tokens(made[-1])["access_token"]
+
+
 @pytest.mark.parametrize("written", ["contacts", "\\u0063ontacts"])
 def test_contacts_are_not_remembered(shared: World, written: str) -> None:
     before = _known.cache_info()
