@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from application.ports import Tables
 
-MOST_AT_ONCE = 32
+MOST_AT_ONCE = 128
+"""A hundredth of the limit at most, too: so much may be counted and never used where a process ends."""
 _SOON_SECONDS = 1.0
 _MOST_BUCKETS = 10_000
+
+
+class Allowance(NamedTuple):
+    """What may be counted in a bucket's window."""
+
+    bucket: str
+    window: datetime
+    limit: int
 
 
 @dataclass(slots=True)
@@ -30,7 +41,35 @@ class Allowances:
 
     def __init__(self) -> None:
         self._taken: dict[str, _Taken] = {}
+        self._known: dict[object, tuple[tuple[object, ...], Sequence[Allowance]]] = {}
         self._lock = threading.Lock()
+
+    def known(self, key: object, state: tuple[object, ...], make: Callable[[], Sequence[Allowance]]) -> Sequence[Allowance]:
+        """What `make` gave for this key, as long as `state` is what it was then."""
+        found = self._known.get(key)
+        if found is None or found[0] != state:
+            found = (state, make())
+            with self._lock:
+                if len(self._known) >= _MOST_BUCKETS:
+                    self._known.clear()
+                self._known[key] = found
+        return found[1]
+
+    def take_each(self, tables: Callable[[], Tables], wanted: Sequence[Allowance]) -> Allowance | None:
+        """Count one more in each; the first whose limit is reached, if any (what stands before it is counted, what comes after is not)."""
+        with self._lock:
+            found = [self._at_hand(each) for each in wanted]
+            if None not in found:
+                for taken in found:
+                    taken.left -= 1  # type: ignore[union-attr]  # None was looked for
+                return None
+        used = tables()
+        return next((each for each in wanted if not self.take(used, *each)), None)
+
+    def _at_hand(self, wanted: Allowance) -> _Taken | None:
+        """What needs no counting any more."""
+        taken = self._taken.get(wanted.bucket)
+        return taken if taken is not None and taken.left and taken.refused is None and taken.window == wanted.window else None
 
     def take(self, tables: Tables, bucket: str, window: datetime, limit: int) -> bool:
         """Count one more in the bucket's window; False if the limit is reached (then it is not counted)."""

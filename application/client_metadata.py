@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from application import redirect_uris
 from application.redirect_uris import matches as redirect_uri_matches
 from domain.errors import DomainError
 from domain.scopes import OFFLINE_ACCESS, Scope, parse_scope
 
-__all__ = ["RegistrationError", "contacts_of", "redirect_uri_matches", "validate"]
+__all__ = ["Document", "RegistrationError", "contacts_of", "redirect_uri_matches", "validate"]
 
 GRANT_TYPES = ("authorization_code", "refresh_token")
 LARGEST = 16_384
+_SURELY_FITS = LARGEST // 12
+"""Characters of a representation, of which each is one of JSON, or an escape of at most twelve."""
 _TEXTS = {"client_name": 200, "software_id": 255, "software_version": 255}
-_URLS = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri")
+_URLS = frozenset({"client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri"})
 _LOCALISED = ("client_name", "client_uri", "logo_uri", "policy_uri", "tos_uri")
 _MOST_CONTACTS, _LONGEST_CONTACT, _LONGEST_URL = 10, 320, 2048
 _LONGEST_LANGUAGE = 35  # RFC 5646 4.4.1
+
+
+class Document(dict[str, Any]):
+    """A registration's metadata as it was read, never changed; `admitted` is what it came to by an account as it stood at a version."""
+
+    __slots__ = ("admitted",)
+
+    def __init__(self, members: Mapping[str, Any]) -> None:
+        super().__init__(members)
+        self.admitted: tuple[UUID, int, dict[str, Any]] | None = None
 
 
 class RegistrationError(DomainError):
@@ -31,8 +44,8 @@ class RegistrationError(DomainError):
         self.code, self.status, self.retry_after = code, status, retry_after
 
 
-def validate(document: object, catalogue: Mapping[str, Scope], allowed_scopes: tuple[str, ...]) -> dict[str, Any]:
-    """The metadata to store, without contacts; `RegistrationError` says what is wrong.
+def validate(document: object, catalogue: Mapping[str, Scope], allowed_scopes: Callable[[], tuple[str, ...]]) -> dict[str, Any]:
+    """The metadata to store, without contacts; `RegistrationError` says what is wrong. `allowed_scopes` is asked where scopes are named.
 
     As RFC 7591 2 allows, members that are unknown, null or empty are left out, and grant types, response types, scopes and
     authentication methods that aren't served are replaced by those that are: the echo tells.
@@ -49,16 +62,18 @@ def validate(document: object, catalogue: Mapping[str, Scope], allowed_scopes: t
     metadata["grant_types"] = _served(given, "grant_types", GRANT_TYPES)
     metadata["response_types"] = _served(given, "response_types", ("code",))
     if "scope" in given:
-        metadata["scope"] = _scope(given["scope"], catalogue, allowed_scopes)
+        metadata["scope"] = _scope(given["scope"], catalogue, allowed_scopes())
     metadata |= _keys(given)
-    if len(json.dumps(metadata)) > LARGEST:
+    if len(repr(metadata)) > _SURELY_FITS and len(json.dumps(metadata)) > LARGEST:
         raise _invalid(f"The metadata has more than {LARGEST} characters.")
     return metadata
 
 
 def contacts_of(document: Mapping[str, Any]) -> list[str]:
     """The e-mail addresses or other contacts of the client's makers: personal, so kept apart from the rest."""
-    contacts = document.get("contacts") or []
+    contacts = document.get("contacts")
+    if not contacts:
+        return []
     fits = isinstance(contacts, list) and len(contacts) <= _MOST_CONTACTS
     if not fits or not all(isinstance(c, str) and 0 < len(c) <= _LONGEST_CONTACT and c.isprintable() for c in contacts):
         raise _invalid(f"contacts is a list of at most {_MOST_CONTACTS} strings.")
@@ -80,7 +95,7 @@ def _redirect_uris(uris: object) -> list[str]:
 def _texts(given: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for name, value in given.items():
-        longest = _TEXTS.get(_plain(name))
+        longest = _TEXTS.get(_plain(name) if "#" in name else name)
         if longest is None:
             continue
         if not isinstance(value, str) or len(value) > longest or not value.isprintable():
@@ -93,7 +108,7 @@ def _texts(given: Mapping[str, Any]) -> dict[str, str]:
 def _urls(given: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for name, value in given.items():
-        if _plain(name) not in _URLS:
+        if (_plain(name) if "#" in name else name) not in _URLS:
             continue
         if not isinstance(value, str) or not _is_web_address(value):
             raise _invalid(f"{_plain(name)} is the URL of a web page.")

@@ -35,11 +35,21 @@ class Counts:
 
     def took(self, seconds: float, *key: str) -> None:
         """Something took so long."""
-        slot = bisect_left(BOUNDS, seconds)
-        with self._lock:
-            slots = self._times.get(key) or self._times.setdefault(key, [0.0] * _SLOTS)
-            slots[slot] += 1
-            slots[-1] += seconds
+        self.timer(*key)(seconds)
+
+    def timer(self, *key: str) -> Callable[[float], None]:
+        """`took` for this key, for whoever keeps it."""
+        lock = self._lock
+        with lock:
+            slots = self._times.setdefault(key, [0.0] * _SLOTS)
+
+        def timed(seconds: float) -> None:
+            slot = bisect_left(BOUNDS, seconds)
+            with lock:
+                slots[slot] += 1
+                slots[-1] += seconds
+
+        return timed
 
     def watch(self, value: Callable[[], float], *key: str) -> None:
         """Ask for this value whenever the counts are read."""
@@ -54,4 +64,4 @@ class Counts:
 
 COUNTS = Counts()
 """This process's own. Counting is like logging: it changes nothing that is decided, so it isn't handed from call to call."""
-count, took = COUNTS.add, COUNTS.took
+count, took, timer = COUNTS.add, COUNTS.took, COUNTS.timer

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from application import addresses, client_metadata, redirect_uris
-from application.client_metadata import RegistrationError
+from application.allowances import Allowance
+from application.client_metadata import Document, RegistrationError
 from application.counting import count
 from application.lookups import account_of
 from application.ports import Conflict
@@ -42,12 +43,12 @@ def _register_dynamic(services: Services, account_id: str, metadata: Mapping[str
 
     def attempt(account: Account) -> Client:
         nonlocal counted
-        facts = admitted(account, metadata)
+        facts = _admitted_again(account, metadata)
         contacts = client_metadata.contacts_of(metadata)
         if not counted:
             _count(services, account, origin)
             counted = True
-        context = services.context(account_id, origin, client_stream=str(stream_id))
+        context = services.context(account_id, origin, client_stream=as_text(stream_id))
         client = Client.blank(stream_id, context)
         approval = account.registration_policy.registration == "approval"
         client.register(
@@ -95,9 +96,19 @@ def admitted(account: Account, metadata: Mapping[str, Any]) -> dict[str, Any]:
     `policy what-if` asks here, too, of an account with another policy.
     """
     _check_policy(account)
-    facts = client_metadata.validate(metadata, account.scopes, dynamic_scopes(account))
+    facts = client_metadata.validate(metadata, account.scopes, lambda: dynamic_scopes(account))
     _check_app(account, facts)
     return facts
+
+
+def _admitted_again(account: Account, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The same facts for the same document, as long as the account is as it was: apps register time and again, in the same words."""
+    if not isinstance(metadata, Document):
+        return admitted(account, metadata)
+    known = metadata.admitted
+    if known is None or known[:2] != (account.id, account.version):
+        known = metadata.admitted = (account.id, account.version, admitted(account, metadata))
+    return known[2]
 
 
 def _check_policy(account: Account) -> None:
@@ -121,27 +132,35 @@ def _check_app(account: Account, facts: dict[str, Any]) -> None:
 
 def _count(services: Services, account: Account, origin: Origin) -> None:
     """Count it within its hour, for the address it came from and for the account, and in all."""
-    now, limits, tables, policy = services.clock(), services.limits, services.store.tables(), account.registration_policy
+    now, allowances, address = services.clock(), services.allowances, origin.address
     hour = now.replace(minute=0, second=0, microsecond=0)
-    wait = max(1, int((hour + _HOUR - now).total_seconds()))
-    by_address = limits.registrations_per_address * (limits.loopback_factor if addresses.is_loopback(origin.address) else 1)
-    take = services.allowances.take
-    account_id = as_text(account.id)
-    if origin.address and not take(tables, f"register:{account_id}:{addresses.counted(services, account_id, origin.address)}", hour, by_address):
-        raise _too_many("This address has registered too many clients within the hour.", wait)
-    if not take(tables, f"register:{account_id}", hour, policy.registrations_per_hour):
-        raise _too_many("Too many clients have registered within the hour.", wait)
-    if not take(tables, registrations_bucket(account_id), EVER, policy.registrations_total):
+    state = (hour, account.registration_policy, services.limits)
+    wanted = allowances.known((account.id.int, address), state, lambda: _wanted(services, account, address, hour))
+    refused = allowances.take_each(services.store.tables, wanted)
+    if refused is None:
+        return
+    *_, hourly, total = wanted
+    if refused is total:
         raise RegistrationError("access_denied", "The account has as many registered clients as its policy allows.", status=403)
+    who = "Too many clients have registered" if refused is hourly else "This address has registered too many clients"
+    wait = max(1, int((hour + _HOUR - now).total_seconds()))
+    raise RegistrationError("temporarily_unavailable", f"{who} within the hour.", status=429, retry_after=wait)
+
+
+def _wanted(services: Services, account: Account, address: str | None, hour: datetime) -> tuple[Allowance, ...]:
+    """One of the address, where it is known, one of the account's hour, and one of all."""
+    account_id, policy, limits = as_text(account.id), account.registration_policy, services.limits
+    hourly = Allowance(f"register:{account_id}", hour, policy.registrations_per_hour)
+    total = Allowance(registrations_bucket(account_id), EVER, policy.registrations_total)
+    if not address:
+        return hourly, total
+    by_address = limits.registrations_per_address * (limits.loopback_factor if addresses.is_loopback(address) else 1)
+    return Allowance(f"register:{account_id}:{addresses.counted(services, account_id, address)}", hour, by_address), hourly, total
 
 
 def registrations_bucket(account_id: str) -> str:
     """The counter of an account's dynamic registrations that were not removed (window: `EVER`)."""
     return f"registrations:{account_id}"
-
-
-def _too_many(message: str, wait: int) -> RegistrationError:
-    return RegistrationError("temporarily_unavailable", message, status=429, retry_after=wait)
 
 
 def _sealable(contacts: list[str], context: Context) -> Personal | None:
@@ -158,7 +177,7 @@ def _manual_facts(account: Account, name: str, uris: list[str], scopes: list[str
         raise InvalidInput(f"Choose scopes of the catalogue ({', '.join(account.scopes)}), not {', '.join(unknown) or 'none'}.", field="scope")
     document = {"client_name": name, "redirect_uris": uris, "scope": " ".join(scopes), "client_uri": homepage}
     try:
-        return client_metadata.validate(document, account.scopes, tuple(account.scopes))
+        return client_metadata.validate(document, account.scopes, lambda: tuple(account.scopes))
     except RegistrationError as error:
         raise InvalidInput(error.message, field=_field_of(error)) from error
 

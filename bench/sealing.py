@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from bench import seed
+from bench.on_the_loop import worker
 from bench.place import Place, free_port, temporary_folder
 from bench.profile import refreshes
 from infrastructure.database import connect
@@ -62,9 +63,12 @@ def run(seconds: int, rate: int) -> None:
             seeded = seed.seed(place, 50)
             with place.app() as app:
                 tokens = list(seed.sessions(app, seeded, SESSIONS))
-            with place.app() as app, place.superuser() as watching, connect(app.dsn) as leading, Path(os.devnull).open("ab") as nowhere:
+            with (
+                place.app() as app, place.superuser() as watching, connect(app.dsn) as leading, Path(os.devnull).open("ab") as nowhere,
+                worker(wrapped(app, create_app(app))) as serving,
+            ):  # fmt: skip
                 configure_logs("json", stream=nowhere)
-                one, meter = refreshes(wrapped(app, create_app(app)), seeded, tokens), Meter(watching)
+                work, meter = refreshes(serving, seeded, tokens), Meter(watching)
                 sequencer = Sequencer(leading)
                 seal = Sealing(app.settings, app.services).term(leading)
 
@@ -73,8 +77,7 @@ def run(seconds: int, rate: int) -> None:
                         pass
 
                 def refresh() -> None:
-                    for _ in range(rate):
-                        one()
+                    serving.run(work, rate)
 
                 order()
                 seal(leading, sequencer.sequence)

@@ -144,10 +144,17 @@ def app_fingerprint(registration: Registration, client_id: str, metadata: dict[s
     A metadata document's app is its URL; a manual client is an app by itself.
     """
     if registration == "dynamic":
-        uris = sorted(without_loopback_port(u) for u in metadata["redirect_uris"])
-        identity: list[Any] = ["dynamic", metadata.get("client_name", ""), uris, metadata.get("software_id", "")]
-    else:
-        identity = [registration, client_id]
+        return _dynamic_fingerprint(metadata.get("client_name", ""), tuple(metadata["redirect_uris"]), metadata.get("software_id", ""))
+    return _hashed([registration, client_id])
+
+
+@lru_cache(maxsize=1024)
+def _dynamic_fingerprint(name: str, redirect_uris: tuple[str, ...], software_id: str) -> str:
+    """The same apps register time and again."""
+    return _hashed(["dynamic", name, sorted(without_loopback_port(u) for u in redirect_uris), software_id])
+
+
+def _hashed(identity: list[Any]) -> str:
     return hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).hexdigest()[:32]
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from asyncio import AbstractEventLoop
 from collections.abc import Mapping, MutableMapping
-from typing import IO, Any, Literal, cast
+from contextlib import suppress
+from datetime import datetime
+from typing import IO, Any, Literal, Protocol, cast
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
-
-from infrastructure.clock import now
 
 SECRET_FIELDS = frozenset(
     {
@@ -37,14 +38,14 @@ SECRET_FIELDS = frozenset(
 )
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
-_json_lines: IO[bytes] | None = None
+_json_lines: _Out | None = None
 """Where JSON lines of level info go; None where lines are for people, or less is logged."""
 
 
 def configure_logs(log: Literal["pretty", "json"], *, level: int = logging.INFO, stream: IO[bytes] | None = None) -> None:
     """Set up structlog and route the standard library's loggers through the same processors; `stream` takes bytes."""
     global _json_lines  # noqa: PLW0603  # logging is the process's own
-    out = sys.stderr.buffer if stream is None else stream
+    out = _Out(sys.stderr.buffer if stream is None else stream)
     _json_lines = out if log == "json" and level <= logging.INFO else None
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -77,15 +78,27 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(module=name))
 
 
-def info_line(module: str, event: str, fields: dict[str, Any]) -> None:
-    """One line of fields that are known to hold no secret: what `get_logger(module).info` writes, at a fifth of its cost."""
+class Line(Protocol):
+    """A `msgspec.Struct` that is a line of level info: `module`, fields that are known to hold no secret, then these three."""
+
+    event: str
+    level: str
+    timestamp: datetime
+
+
+def info_line(line: Line, loop: AbstractEventLoop | None = None) -> None:
+    """What `get_logger(module).info` writes, at a tenth of its cost; on a `loop`, whose thread calls, all lines of a turn by one write."""
     out = _json_lines
     if out is None:
-        get_logger(module).info(event, **fields)
+        fields = msgspec.structs.asdict(cast("msgspec.Struct", line))
+        del fields["level"], fields["timestamp"]
+        get_logger(fields.pop("module")).info(fields.pop("event"), **fields)
         return
-    moment = now().isoformat()[:-6]
-    out.write(_encode({"module": module, **fields, "event": event, "level": "info", "timestamp": f"{moment}Z"}) + b"\n")
-    out.flush()
+    out.write(_encode(line) + b"\n")
+    if loop is None:
+        out.flush()
+    else:
+        out.flush_soon(loop)
 
 
 def drop_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -118,7 +131,7 @@ def _json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     return _encode(event)
 
 
-def _pretty(out: IO[bytes]) -> Processor:
+def _pretty(out: _Out) -> Processor:
     console = structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
     def render(logger: WrappedLogger, name: str, event: EventDict) -> bytes:
@@ -134,10 +147,35 @@ def _as_text(render: Processor) -> Processor:
     return rendered
 
 
+class _Out:
+    """A stream that takes what it can: whoever logs goes on, though the disk is full or nobody reads any more."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out, self.isatty = out, out.isatty
+        self._due: AbstractEventLoop | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._out.write(data)
+        except OSError:
+            return 0
+
+    def flush(self) -> None:
+        self._due = None
+        with suppress(OSError):
+            self._out.flush()
+
+    def flush_soon(self, loop: AbstractEventLoop) -> None:
+        """At the end of the loop's turn."""
+        if self._due is not loop:
+            self._due = loop
+            loop.call_soon(self.flush)
+
+
 class _Text:
     """Lets the standard library's handler, which writes text, share a stream of bytes."""
 
-    def __init__(self, out: IO[bytes]) -> None:
+    def __init__(self, out: _Out) -> None:
         self._out = out
 
     def write(self, text: str) -> int:

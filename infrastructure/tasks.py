@@ -14,6 +14,7 @@ from greenlet import getcurrent, greenlet
 TResult = TypeVar("TResult")
 
 _ASIDE_THREADS = 4
+_MOST_IDLE = 64
 
 
 class LoopThread:
@@ -33,33 +34,50 @@ class LoopThread:
         self.loop = loop
         self.pool: Executor = ThreadPoolExecutor(_ASIDE_THREADS, thread_name_prefix="aside")
         self.at_end: list[Callable[[], None]] = []
+        self.idle: list[Task] = []
 
     def begin(self, work: Callable[[], None]) -> None:
         """Run `work`, which never raises, as far as it goes without waiting; the loop goes on with it later.
 
         Where a task calls, the loop begins with it: one task inside of another would be as deep in calls as all before it together.
         """
-        if running() is None:
-            Task(work, self).switch()
-        else:
+        if running() is not None:
             self.loop.call_soon(self.begin, work)
+            return
+        task = self.idle.pop() if self.idle else Task(self)
+        task.gr_context = None  # no variable of the request before
+        task.switch(work)
 
     def close(self) -> None:
         """End what tasks have opened on this thread, without which the loop would not close; nobody may begin one any more."""
         for end in self.at_end:
             end()
+        while self.idle:
+            self.idle.pop().throw()
         self.pool.shutdown()
 
 
 class Task(greenlet):
-    """One request. Whoever waits says first who is to call `switch` on it, from the loop, then gives way.
+    """One request after the other: a new greenlet costs the kernel a piece of memory each time, which is more than most of what a request does.
 
-    No lock may be held meanwhile: the next task on this thread would wait for it for ever.
+    Whoever waits says first who is to call `switch` on it, once and from the loop, then gives way. No lock may be held meanwhile: the next
+    task on this thread would wait for it for ever.
     """
 
-    def __init__(self, work: Callable[[], None], thread: LoopThread) -> None:
-        super().__init__(work)
+    def __init__(self, thread: LoopThread) -> None:
+        super().__init__(self._work)
         self.thread = thread
+        self.switch()  # what a greenlet is begun with, it keeps to its end
+
+    def _work(self) -> None:
+        while True:
+            work = self.give_way()
+            work()
+            del work
+            idle = self.thread.idle
+            if len(idle) >= _MOST_IDLE:
+                return
+            idle.append(self)
 
     def give_way(self) -> Any:
         """Let the loop go on until `switch` is called, whose argument is returned."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from application.ports import Busy
+from infrastructure.clock import now
 from infrastructure.database import ConnectionLost, DatabaseUnavailable
 from infrastructure.logs import get_logger, info_line
 from infrastructure.randomness import random_hex
@@ -16,6 +21,19 @@ from web.metrics import count_request
 REQUEST_ID = "grantbook.request_id"
 _LONGEST = 64
 _QUIET = frozenset({"/healthz", "/readyz"})
+
+
+class _RequestLine(msgspec.Struct, gc=False):
+    module: str
+    method: str | None
+    path: str
+    status: int
+    ms: float
+    peer: str | None
+    request: str
+    event: str
+    level: str
+    timestamp: datetime
 
 
 class AccessLog:
@@ -28,11 +46,11 @@ class AccessLog:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         begun = time.perf_counter()
         request_id = environ[REQUEST_ID] = random_hex(8)
-        status = "000"
+        status = 0
 
         def started(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status
-            status = line[:3]
+            status = int(line[:3])
             headers.append(("X-Request-Id", request_id))
             if draining():
                 headers.append(("Connection", "close"))
@@ -49,20 +67,16 @@ class AccessLog:
         return body
 
 
-def log_request(server: str, method: str | None, path: str, status: str, begun: float, peer: str | None, request_id: str) -> None:
-    """Count a request and write its line. `status` is three digits, `begun` a reading of `time.perf_counter`."""
+def log_request(
+    server: str, method: str | None, path: str, status: int, begun: float, peer: str | None, request_id: str, loop: AbstractEventLoop | None = None
+) -> None:
+    """Count a request and write its line. `status` is 0 where nothing was answered, `begun` a reading of `time.perf_counter`."""
     seconds = time.perf_counter() - begun
     count_request(server, path, status, seconds)
-    if path not in _QUIET or status != "200":
-        fields = {
-            "method": method,
-            "path": path if len(path) <= _LONGEST and "@" not in path and path.isprintable() else _masked(path),
-            "status": int(status),
-            "ms": round(seconds * 1000, 2),
-            "peer": peer,
-            "request": request_id,
-        }
-        info_line(server, "request", fields)
+    if path not in _QUIET or status != 200:
+        shown = path if len(path) <= _LONGEST and "@" not in path and path.isprintable() else _masked(path)
+        ms = int(seconds * 100_000 + 0.5) / 100
+        info_line(_RequestLine(server, method, shown, status, ms, peer, request_id, "request", "info", now()), loop)
 
 
 def _masked(path: str) -> str:

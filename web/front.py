@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from io import BytesIO
+from typing import Any
 
-from application.services import Origin
+from application.services import Origin, Services
 from infrastructure.bootstrap import App
 from infrastructure.tasks import running
 from web.oauth.answers import Answer
@@ -32,14 +33,8 @@ class NotOrdinary(BaseException):
     """A task on the event loop can't answer this request: the application has to, which may block. Nothing of it was done or logged yet."""
 
 
-class Incoming(NamedTuple):
-    """A request without a query string. `body` reads it; None if that is not for us to do."""
-
-    method: str
-    path: str
-    headers: Headers
-    peer: str | None
-    body: Callable[[], bytes | None]
+Way = Callable[[bytes], Answer | None]
+"""From a request's body to its answer; None where Flask has to look at it."""
 
 
 class Front:
@@ -51,41 +46,56 @@ class Front:
         self.extra: HeaderList = [("Strict-Transport-Security", "max-age=31536000")] if secure else []
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer = None if environ.get("QUERY_STRING") else self.answer(_incoming(environ))
+        way = None if environ.get("QUERY_STRING") else self._way_of(environ)
+        body = None if way is None else _body(environ)
+        answer = None if way is None or body is None else way(body)
         if answer is None:
             if running() is not None:
                 raise NotOrdinary
+            if body:
+                environ["wsgi.input"] = BytesIO(body)
             return self._flask(environ, start_response)
         start_response(REASONS[answer.status], [*answer.headers, ("Content-Length", str(len(answer.body))), *self.extra])
         return [answer.body]
 
-    def answer(self, request: Incoming) -> Answer | None:
-        """The answer, or None where Flask has to look at it."""
-        path, headers = request.path, request.headers
-        if request.method == "GET" and path.startswith(DISCOVERY):
-            return self._documents.answer(headers.get("Host") or "", path[len(DISCOVERY) :], headers.get("If-None-Match"))
-        if request.method != "POST" or path not in POSTS or not (path == _REGISTRATION or headers.get("Content-Type") in _ORDINARY):
+    def way(self, method: str, path: str, headers: Headers, peer: str | None) -> Way | None:
+        """The way of all requests with this head, which has no query string; None where Flask has to look at them."""
+        host = headers.get("Host") or ""
+        if method == "GET" and path.startswith(DISCOVERY):
+            name, known = path[len(DISCOVERY) :], headers.get("If-None-Match")
+            return lambda _: self._documents.answer(host, name, known)
+        endpoint = _endpoint(path, headers, peer) if method == "POST" else None
+        if endpoint is None:
             return None
-        account_id = self._app.directory.account_for(headers.get("Host") or "")
-        body = None if account_id is None else request.body()
-        return None if body is None or account_id is None else self._posted(request, account_id, body)
+        directory = self._app.directory
 
-    def _posted(self, request: Incoming, account_id: str, body: bytes) -> Answer:
-        headers, services = request.headers, self._app.directory.services_of(account_id)
-        if request.path == "/oauth/introspect":
-            return introspection_answer(services, account_id, body, headers)
-        origin = Origin("oauth", request.peer, headers.get("User-Agent"))
-        if request.path == _REGISTRATION:
-            return registration_answer(services, account_id, body, headers.get("Content-Type") or "", origin)
-        return token_answer(services, account_id, body, headers, origin)
+        def posted(body: bytes) -> Answer | None:
+            account_id = directory.account_for(host)
+            return None if account_id is None else endpoint(directory.services_of(account_id), account_id, body)
+
+        return posted
+
+    def _way_of(self, environ: dict[str, Any]) -> Way | None:
+        return self.way(environ["REQUEST_METHOD"], environ["PATH_INFO"], _EnvironHeaders(environ), environ.get("REMOTE_ADDR"))
 
 
-def _incoming(environ: dict[str, Any]) -> Incoming:
-    return Incoming(environ["REQUEST_METHOD"], environ["PATH_INFO"], _EnvironHeaders(environ), environ.get("REMOTE_ADDR"), lambda: _body(environ))
+def _endpoint(path: str, headers: Headers, peer: str | None) -> Callable[[Services, str, bytes], Answer] | None:
+    """What a POST of this head is answered by, if it is ordinary."""
+    content_type = headers.get("Content-Type")
+    if path not in POSTS or not (path == _REGISTRATION or content_type in _ORDINARY):
+        return None
+    if path == "/oauth/introspect":
+        return partial(introspection_answer, headers=headers)
+    origin = Origin("oauth", peer, headers.get("User-Agent"))
+    if path == _REGISTRATION:
+        return partial(registration_answer, content_type=content_type or "", origin=origin)
+    return partial(token_answer, headers=headers, origin=origin)
 
 
 def _body(environ: dict[str, Any]) -> bytes | None:
     """The body, if its length is told and small; else it is left unread for Flask."""
+    if environ["REQUEST_METHOD"] == "GET":
+        return b""
     told = environ.get("CONTENT_LENGTH", "")
     length = int(told) if told.isascii() and told.isdigit() else LARGEST + 1
     if length > LARGEST:

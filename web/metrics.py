@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from application.counting import took
+from collections.abc import Callable
+
+from application.counting import timer
 
 _EXACT = {
     "/oauth/token": "token",
@@ -31,8 +33,10 @@ _BEGIN = (
     ("/scim/", "scim"),
     ("/ledger/", "ledger"),
 )
-_CLASSES = {"1": "1xx", "2": "2xx", "3": "3xx", "4": "4xx", "5": "5xx"}
+_CLASSES = {1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 OTHER = "other"
+_timers: dict[tuple[str, str, int], Callable[[float], None]] = {}
+"""Those of paths that are served as they stand, which are few."""
 
 
 def endpoint_of(path: str) -> str:
@@ -40,6 +44,13 @@ def endpoint_of(path: str) -> str:
     return _EXACT.get(path) or next((name for begin, name in _BEGIN if path.startswith(begin)), OTHER)
 
 
-def count_request(server: str, path: str, status: str, seconds: float) -> None:
-    """`server` is web or gateway, `status` three digits."""
-    took(seconds, "request_seconds", server, _EXACT.get(path) or endpoint_of(path), _CLASSES.get(status[0], "5xx"))
+def count_request(server: str, path: str, status: int, seconds: float) -> None:
+    """`server` is web or gateway, `status` 0 where nothing was answered."""
+    (_timers.get((server, path, status)) or _timer(server, path, status))(seconds)
+
+
+def _timer(server: str, path: str, status: int) -> Callable[[float], None]:
+    made = timer("request_seconds", server, endpoint_of(path), _CLASSES.get(status // 100, "5xx"))
+    if path in _EXACT:
+        _timers[server, path, status] = made
+    return made

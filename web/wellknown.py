@@ -19,7 +19,7 @@ from domain.account import Account, Resource
 from domain.client import LOOPBACK_HOSTS
 from domain.scopes import OFFLINE_ACCESS
 from infrastructure.bootstrap import App
-from web.oauth.answers import CORS, PREFLIGHT, SAFE, Answer
+from web.oauth.answers import CORS, PREFLIGHT, SAFE, Answer, lines_of
 
 blueprint = Blueprint("wellknown", __name__, url_prefix="/.well-known")
 KEPT_SECONDS = 5.0
@@ -66,7 +66,7 @@ class Documents:
         age = KEYS_AGE if path == _KEYS else METADATA_AGE
         headers = [("Content-Type", "application/json"), *CORS, *SAFE, ("ETag", f'"{etag}"'), ("Cache-Control", f"public, max-age={age}")]
         place = elsewhere if elsewhere and urlsplit(payload.get("resource", "")).netloc == elsewhere else ""
-        return (time.monotonic(), Answer(200, headers, body), etag), place
+        return (time.monotonic(), Answer(200, headers, body, lines_of(headers)), etag), place
 
 
 @blueprint.route(f"/{_SERVER}", methods=["GET", "OPTIONS"])

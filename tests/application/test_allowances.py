@@ -5,7 +5,11 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from application.allowances import MOST_AT_ONCE, Allowances
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from application.allowances import MOST_AT_ONCE, Allowance, Allowances
 
 HOUR = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -48,6 +52,40 @@ def test_a_new_window_and_a_raised_limit_begin_anew() -> None:
     assert [allowances.take(counters, "b", HOUR, 1) for _ in range(2)] == [True, False]
     assert allowances.take(counters, "b", HOUR + timedelta(hours=1), 1)
     assert [allowances.take(counters, "b", HOUR, n) for n in (1, 2)] == [False, True]
+
+
+WANTED = st.lists(st.builds(Allowance, st.sampled_from("abc"), st.sampled_from([HOUR, HOUR + timedelta(hours=1)]), st.sampled_from([1, 3, 300])))
+
+
+@given(st.lists(st.tuples(WANTED, st.sampled_from([0.0, 0.1, 5.0])), max_size=60))
+def test_several_at_once_are_taken_as_one_by_one(rounds: list[tuple[list[Allowance], float]]) -> None:
+    together: Any = Counters()
+    single: Any = Counters()
+    both, now = (Allowances(), Allowances()), [0.0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("application.allowances.time.monotonic", lambda: now[0])
+        for wanted, seconds in rounds:
+            now[0] += seconds
+            first = next((each for each in wanted if not both[1].take(single, *each)), None)
+            assert both[0].take_each(lambda: together, wanted) is first
+    assert together.counts == single.counts
+
+
+def test_what_is_at_hand_asks_for_no_table() -> None:
+    counters: Any = Counters()
+    allowances = Allowances()
+    wanted = [Allowance("a", HOUR, 1000), Allowance("b", HOUR, 1000)]
+    for _ in range(20):
+        allowances.take_each(lambda: counters, wanted)
+    before = counters.writes
+    while counters.writes == before:
+        taken = allowances.take_each(lambda: counters, wanted)
+    allowances.take_each(_nobody, wanted)
+    assert taken is None
+
+
+def _nobody() -> Any:
+    raise AssertionError("nothing had to be counted")
 
 
 def test_used_now_and_then_a_bucket_is_counted_one_by_one(monkeypatch: Any) -> None:

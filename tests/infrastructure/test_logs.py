@@ -1,13 +1,31 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
+from datetime import datetime
 from typing import Literal
 
+import msgspec
 import pytest
 
+from infrastructure.clock import now
 from infrastructure.logs import SECRET_FIELDS, configure_logs, get_logger, info_line
+
+
+class Said(msgspec.Struct):
+    module: str
+    path: str
+    status: int
+    event: str
+    level: str
+    timestamp: datetime
+
+
+def said() -> Said:
+    return Said("web", "/oauth/token", 200, "request", "info", now())
+
 
 SECRETS = (
     *("authorization", "code", "refresh_token", "access_token", "password", "client_secret"),
@@ -78,7 +96,7 @@ def test_debug_is_silent_unless_asked_for() -> None:
 def test_an_info_line_is_written_as_the_logger_writes_it() -> None:
     out = _lines("json")
     get_logger("web").info("request", path="/oauth/token", status=200)
-    info_line("web", "request", {"path": "/oauth/token", "status": 200})
+    info_line(said())
     first, second = (json.loads(line) for line in out.getvalue().splitlines())
     assert first.pop("timestamp")[:11] == second.pop("timestamp")[:11]
     assert list(first.items()) == list(second.items())
@@ -86,7 +104,7 @@ def test_an_info_line_is_written_as_the_logger_writes_it() -> None:
 
 def test_an_info_line_is_readable_where_lines_are_for_people() -> None:
     out = _lines("pretty")
-    info_line("web", "request", {"path": "/oauth/token"})
+    info_line(said())
     assert b"/oauth/token" in out.getvalue()
     assert b"{" not in out.getvalue()
 
@@ -94,5 +112,66 @@ def test_an_info_line_is_readable_where_lines_are_for_people() -> None:
 def test_an_info_line_is_left_out_where_less_is_logged() -> None:
     out = io.BytesIO()
     configure_logs("json", level=logging.WARNING, stream=out)
-    info_line("web", "request", {"path": "/oauth/token"})
+    info_line(said())
     assert out.getvalue() == b""
+
+
+class Full(io.BytesIO):
+    """A disk without space."""
+
+    def write(self, _: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    def flush(self) -> None:
+        self.write(b"")
+
+
+@pytest.mark.parametrize("log", ["json", "pretty"])
+def test_what_cannot_be_written_is_lost_and_stops_nobody(log: Literal["pretty", "json"]) -> None:
+    configure_logs(log, stream=Full())
+    get_logger("x").info("lost")
+    logging.getLogger("x").warning("lost")
+    info_line(said())
+
+
+class Counted(io.BytesIO):
+    """Counts how often what was written goes out."""
+
+    flushes = 0
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+
+def test_the_lines_of_one_turn_of_a_loop_go_out_together() -> None:
+    out = Counted()
+    configure_logs("json", stream=out)
+
+    async def turns() -> list[int]:
+        seen = []
+        for _ in range(2):
+            for _ in range(3):
+                info_line(said(), asyncio.get_running_loop())
+            await asyncio.sleep(0)
+            seen.append(out.flushes)
+        return seen
+
+    assert asyncio.run(turns()) == [1, 2]
+    assert len(out.getvalue().splitlines()) == 6
+    info_line(said())
+    assert out.flushes == 3
+
+
+def test_a_loop_that_ended_too_soon_keeps_no_other_from_writing() -> None:
+    out = Counted()
+    configure_logs("json", stream=out)
+    over = asyncio.new_event_loop()
+    info_line(said(), over)
+    over.close()
+
+    async def turn() -> None:
+        info_line(said(), asyncio.get_running_loop())
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    assert out.flushes == 1

@@ -51,7 +51,7 @@ def counted(tree: ast.Module) -> Iterator[tuple[str, int]]:
         if not isinstance(node, ast.Call):
             continue
         called = dotted(node.func)
-        first = {"count": 0, "COUNTS.add": 0, "took": 1, "COUNTS.took": 1, "COUNTS.add_many": 1, "COUNTS.watch": 1}.get(called)
+        first = {"count": 0, "timer": 0, "COUNTS.add": 0, "took": 1, "COUNTS.took": 1, "COUNTS.add_many": 1, "COUNTS.watch": 1}.get(called)
         if first is not None and len(node.args) > first and isinstance(name := node.args[first], ast.Constant) and isinstance(name.value, str):
             yield name.value, len(node.args) - first - 1
 

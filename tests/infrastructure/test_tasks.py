@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextvars import ContextVar
+from functools import partial
 
 import pytest
 from greenlet import getcurrent
@@ -103,3 +106,49 @@ def test_a_task_that_another_one_begins_goes_on_after_it(loop: OnTheLoop) -> Non
     loop.run(first)
     ended.result(30)
     assert order == ["first", "second"]
+
+
+def test_one_task_after_the_other_needs_no_more_than_one_greenlet_and_knows_nothing_of_the_one_before(loop: OnTheLoop) -> None:
+    variable: ContextVar[int] = ContextVar("variable", default=0)
+
+    def one() -> tuple[int, int]:
+        before = variable.get()
+        variable.set(1)
+        aside(int)
+        return id(running()), before
+
+    seen = [loop.run(one) for _ in range(3)]
+    assert len({task for task, _ in seen}) == 1
+    assert {before for _, before in seen} == {0}
+
+
+def test_many_at_once_are_all_done_and_few_of_them_kept(loop: OnTheLoop) -> None:
+    gate = threading.Event()
+
+    def one(n: int) -> int:
+        aside(lambda: gate.wait(30))
+        return n
+
+    waiting = loop.begin([partial(one, n) for n in range(200)])
+    gate.set()
+    assert [each.result(30) for each in waiting] == list(range(200))
+    assert loop.run(lambda: len(loop.thread.idle)) < 100
+
+
+def test_nothing_of_a_request_is_kept_by_an_idle_task(loop: OnTheLoop) -> None:
+    class Request:
+        def __call__(self) -> None:
+            aside(int)
+
+    request = Request()
+    gone = weakref.ref(request)
+    loop.run(request)
+    del request
+    loop.run(lambda: pause(0))
+    assert gone() is None
+
+
+def test_the_end_of_the_loop_is_the_end_of_its_tasks() -> None:
+    with on_the_loop() as made:
+        kept = [made.run(lambda: running()) for _ in range(2)]  # noqa: PLW0108  # called by the task
+    assert all(task is not None and task.dead for task in kept)

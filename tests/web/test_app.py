@@ -64,7 +64,7 @@ def test_a_mistake_of_ours_shows_no_cause(world: World, monkeypatch: pytest.Monk
     def fails(*_: object) -> None:
         raise ValueError("the cause")
 
-    monkeypatch.setattr("web.front.Front.answer", fails)
+    monkeypatch.setattr("web.front.Front.way", fails)
     response = world.front.get("/.well-known/jwks.json")
     assert response.status_code == 500
     assert response.get_json() == {"error": "server_error"}

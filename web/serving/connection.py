@@ -129,6 +129,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= MOST_QUEUED or self.parser.get_method() == b"CONNECT" or self.parser.get_http_version() not in _VERSIONS:
             raise Refusal(400)
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            raise Refusal(400)  # RFC 9112 3.2
         super().on_headers_complete()
         self.reading, self.since, self._fed = Reading.BODY, self.loop.time(), -self._size
         if self.parser.should_upgrade():
@@ -154,11 +157,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
         self.running, self.since = None, self.loop.time()
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        if (self.pipeline or self.flow.read_paused) and not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
 
     def pause_writing(self) -> None:
         super().pause_writing()

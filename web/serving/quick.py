@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from infrastructure.logs import get_logger
 from infrastructure.randomness import random_hex
 from infrastructure.run_folder import draining
 from infrastructure.tasks import LoopThread
-from web.access_log import AccessLog, log_request
-from web.front import DISCOVERY, POSTS, REASONS, Front, Incoming, NotOrdinary
-from web.oauth.answers import SHARED, Answer, Headers
+from web.access_log import log_request
+from web.front import DISCOVERY, POSTS, NotOrdinary, Way
+from web.oauth.answers import Answer, lines_of
 from web.oauth.forms import LARGEST
 from web.serving.connection import GuardedProtocol, Reading
 from web.serving.environ import environ_of
-from web.serving.whole import Whole, whole
+from web.serving.short import Short
+from web.serving.whole import whole
+from web.serving.wsgi import Started
 
 _FAILED = Answer(500, [("Content-Type", "application/json")], b'{"error":"server_error"}')
 _LENGTH, _FRAMED = b"content-length", (b"content-length", b"transfer-encoding")
+_CLOSE = b"Connection: close\r\n"
 
 
 class _Nobody:
@@ -33,15 +37,30 @@ class _Nobody:
         pass
 
 
+class _Ask:
+    """A head, and what was found out about it: the next request on its connection mostly has the same."""
+
+    __slots__ = ("begun", "headers", "method", "path", "peer", "size", "way")
+
+    def __init__(self, method: str, path: str, headers: dict[bytes, bytes], peer: str | None, begun: bytes = b"", size: int = 0) -> None:
+        self.method, self.path, self.headers, self.peer = method, path, headers, peer
+        self.begun, self.size = begun, size
+        self.way: Way | None = None
+
+    def find(self, short: Short) -> Way | None:
+        self.way, self.peer = short.way(self.method, self.path, self.headers, self.peer)
+        return self.way
+
+
 class _Cycle:
     """A request that came whole, as the connection sees it while it is answered."""
 
-    __slots__ = ("disconnected", "keep_alive", "request", "response_complete", "response_started")
+    __slots__ = ("ask", "body", "disconnected", "keep_alive", "response_complete", "response_started")
 
     message_event = _Nobody()
 
-    def __init__(self, request: Whole) -> None:
-        self.request, self.keep_alive = request, True
+    def __init__(self, ask: _Ask, body: bytes) -> None:
+        self.ask, self.body, self.keep_alive = ask, body, True
         self.disconnected = self.response_started = self.response_complete = False
 
 
@@ -49,29 +68,42 @@ class QuickProtocol(GuardedProtocol):
     """What is not quick, whatever the front does not find ordinary, and all of a client that doesn't read, goes the way of all requests."""
 
     _awaited: Any = None
+    _last_ask: _Ask | None = None
+    _dated: tuple[Any, bytes] = (None, b"")
+    _ids: Iterator[str] = iter(())
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._thread = LoopThread.of(self.loop)
-        outermost: Any = self.app.app
-        self._short = (outermost, outermost.inner) if type(outermost) is AccessLog and type(outermost.inner) is Front else None
+        self._short = Short.within(self.app.app)
 
     def data_received(self, data: bytes) -> None:
         """What comes whole between two requests never reaches the parser, which waits for the next one just so."""
         at_rest = self.running is None and self.reading is Reading.NOTHING and not (self._last or self.transport.deaf or self.flow.write_paused)
-        request = whole(data) if at_rest and self._short is not None else None
-        if request is None:
+        ask = self._whole(data) if at_rest else None
+        if ask is None:
             super().data_received(data)
         else:
-            self.running = self.cycle = _Cycle(request)
+            self.running = self.cycle = _Cycle(ask, data[len(ask.begun) :])
             self._thread.begin(self._answer_whole)
+
+    def _whole(self, data: bytes) -> _Ask | None:
+        last = self._last_ask
+        if last is not None and len(data) == last.size and data.startswith(last.begun):
+            return last
+        found = None if self._short is None else whole(data)
+        if found is None:
+            return None
+        method, path, headers, body = found
+        self._last_ask = _Ask(method, path, headers, self.client and self.client[0], data[: len(data) - len(body)], len(data))
+        return self._last_ask
 
     def _answer_whole(self) -> None:
         """In a task; it never raises."""
         cycle = self.running
+        ask = cycle.ask
         try:
-            method, path, headers, body = cycle.request
-            self._answer_at_once(cycle, Incoming(method, path, _Headers(headers), self.client and self.client[0], lambda: body))
+            self._answer_at_once(cycle, ask, cycle.body)
         except NotOrdinary:
             slow = self._as_parsed(cycle)
             self.cycle = slow if self.cycle is cycle else self.cycle
@@ -81,17 +113,17 @@ class QuickProtocol(GuardedProtocol):
 
     def _as_parsed(self, cycle: _Cycle) -> RequestResponseCycle:
         """The same request as the parser would have left it."""
-        method, path, headers, body = cycle.request
+        ask = cycle.ask
         scope: Any = {
             "type": "http", "asgi": {"version": self.asgi_version, "spec_version": "2.3"}, "http_version": "1.1", "server": self.server,
-            "client": self.client, "scheme": self.scheme, "root_path": self.root_path, "state": self.app_state.copy(), "method": method,
-            "path": path, "raw_path": path.encode(), "query_string": b"", "headers": [*headers.items()],
+            "client": self.client, "scheme": self.scheme, "root_path": self.root_path, "state": self.app_state.copy(), "method": ask.method,
+            "path": ask.path, "raw_path": ask.path.encode(), "query_string": b"", "headers": [*ask.headers.items()],
         }  # fmt: skip
         made = RequestResponseCycle(
             scope, self.transport, self.flow, self.logger, self.access_logger, self.access_log, self.server_state.default_headers,
             asyncio.Event(), expect_100_continue=False, keep_alive=cycle.keep_alive, on_response=self.on_response_complete,
         )  # fmt: skip
-        made.body += body
+        made.body += cycle.body
         made.more_body, made.disconnected = False, cycle.disconnected
         made.message_event.set()
         return made
@@ -121,8 +153,8 @@ class QuickProtocol(GuardedProtocol):
         scope = cycle.scope
         try:
             if self._short is not None and _plain(scope["headers"]):
-                peer, headers = self.client and self.client[0], _Headers(dict(scope["headers"]))
-                self._answer_at_once(cycle, Incoming(scope["method"], scope["path"], headers, peer, lambda: bytes(cycle.body)))
+                ask = _Ask(scope["method"], scope["path"], dict(scope["headers"]), self.client and self.client[0])
+                self._answer_at_once(cycle, ask, bytes(cycle.body))
             else:
                 self._answer_as_wsgi(cycle, self.app.app)
         except NotOrdinary:
@@ -134,63 +166,56 @@ class QuickProtocol(GuardedProtocol):
         with suppress(OSError):  # of a log that can't be written
             get_logger("web").exception("request failed")
         if not cycle.response_complete:
-            self._reply(cycle, REASONS[_FAILED.status], _head(_FAILED), _FAILED.body)
+            self._reply(cycle, _head(_FAILED, b""), _FAILED.body)
 
-    def _answer_at_once(self, cycle: Any, request: Incoming) -> None:
+    def _answer_at_once(self, cycle: Any, ask: _Ask, body: bytes) -> None:
         """What the layers of WSGI would do, without their dictionaries."""
         begun = time.perf_counter()
-        log, front = self._short  # type: ignore[misc]  # whoever calls has looked
+        short: Short = self._short  # type: ignore[assignment]  # whoever calls has looked
         try:
-            answer = front.answer(request)
+            way = ask.way or ask.find(short)
+            answer = None if way is None else way(body)
         except Exception as error:  # the endpoints never raise: whatever it is happened before them, and the outermost layer tells of it
             raise NotOrdinary from error
         if answer is None:
             raise NotOrdinary
-        request_id = random_hex(8)
-        head = f"{_head(answer)}{_lines(front.extra)}X-Request-Id: {request_id}\r\n"
-        self._reply(cycle, REASONS[answer.status], head, answer.body)
-        log_request(log.name, request.method, request.path, str(answer.status), begun, request.peer, request_id)
+        request_id = next(QuickProtocol._ids, "") or self._draw()
+        self._reply(cycle, b"%bX-Request-Id: %b\r\n" % (_head(answer, short.extra), request_id.encode()), answer.body)
+        log_request(short.name, ask.method, ask.path, answer.status, begun, ask.peer, request_id, self.loop)
 
     def _answer_as_wsgi(self, cycle: Any, app: Any) -> None:
-        line, given = "", []
+        started = Started()
+        body = b"".join(app(environ_of(cycle.scope, bytes(cycle.body)), started))
+        lines = lines_of([header for header in started.headers if header[0] != "Connection"])
+        self._reply(cycle, STATUS_LINE[int(started.line[:3])] + lines, body)
 
-        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
-            nonlocal line, given
-            line, given = status, headers
-
-        body = b"".join(app(environ_of(cycle.scope, bytes(cycle.body)), start_response))
-        self._reply(cycle, line, _lines([header for header in given if header[0] != "Connection"]), body)
-
-    def _reply(self, cycle: Any, status: str, head: str, body: bytes) -> None:
+    def _reply(self, cycle: Any, head: bytes, body: bytes) -> None:
         """Everything in one go."""
         if cycle.disconnected or self.transport.is_closing():
             return
         if draining():
             cycle.keep_alive = False
-        if not cycle.keep_alive:
-            head += "Connection: close\r\n"
-        dated = b"".join(name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
+        source, dated = QuickProtocol._dated
+        if source is not self.server_state.default_headers:
+            dated = self._date()
         cycle.response_started = cycle.response_complete = True
-        self.transport.write(b"HTTP/1.1 %b\r\n%b%b\r\n%b" % (status.encode(), head.encode("latin-1"), dated, body))
+        self.transport.write(b"%b%b%b\r\n%b" % (head, b"" if cycle.keep_alive else _CLOSE, dated, body))
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
+    def _draw(self) -> str:
+        """The next request's id, and those of the next hundred: all of one draw of random bytes."""
+        drawn = random_hex(8 * 128)
+        QuickProtocol._ids = iter([drawn[n : n + 16] for n in range(0, len(drawn), 16)])
+        return next(QuickProtocol._ids)
 
-class _Headers:
-    """The request's headers by their usual names."""
-
-    __slots__ = ("_by_name",)
-
-    def __init__(self, by_name: dict[bytes, bytes]) -> None:
-        self._by_name = by_name
-
-    def get(self, name: str, /) -> str | None:
-        value = self._by_name.get(_NAMES[name])
-        return None if value is None else value.decode("latin-1")
-
-
-_NAMES = {name: name.lower().encode() for name in ("Authorization", "Content-Type", "Host", "If-None-Match", "User-Agent")}
+    def _date(self) -> bytes:
+        """The lines that the server adds, which are others every second."""
+        headers = self.server_state.default_headers
+        dated = b"".join(b"%b: %b\r\n" % header for header in headers)
+        QuickProtocol._dated = headers, dated
+        return dated
 
 
 def _plain(headers: list[tuple[bytes, bytes]]) -> bool:
@@ -198,18 +223,12 @@ def _plain(headers: list[tuple[bytes, bytes]]) -> bool:
     return len({name for name, _ in headers}) == len(headers)
 
 
-def _head(answer: Answer) -> str:
-    """The lines of its headers; those that most answers share are joined once."""
-    shared = SHARED.get(id(answer.headers))
-    lines = _lines(answer.headers) if shared is None else shared
-    return lines if answer.status == 304 else f"{lines}Content-Length: {len(answer.body)}\r\n"
-
-
-def _lines(headers: Headers) -> str:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
-        raise ValueError("a header holds what would end it")
-    return lines
+def _head(answer: Answer, extra: bytes) -> bytes:
+    """Status and headers but for those that each answer has of its own; `extra` are the lines that all have."""
+    lines = lines_of(answer.headers) if answer.lines is None else answer.lines
+    if answer.status == 304:
+        return b"%b%b%b" % (STATUS_LINE[304], lines, extra)
+    return b"%b%bContent-Length: %d\r\n%b" % (STATUS_LINE[answer.status], lines, len(answer.body), extra)
 
 
 def _is_quick(scope: Any) -> bool:

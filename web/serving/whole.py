@@ -16,6 +16,7 @@ _HEAD = re.compile(
     rb"(?:POST (/oauth/(?:token|introspect|register))|GET (/\.well-known/[a-zA-Z0-9/._-]*)) HTTP/1\.1\r\n"
     rb"((?:[a-zA-Z][a-zA-Z0-9-]*: [\x20-\x7e]*\r\n)+)\r\n"
 )
+_FIELD = re.compile(rb"([^:]+): +([^\r]*)\r\n")
 _ODD = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer", b"proxy-connection"})
 """Headers with a say in where a message ends, or how its connection goes on."""
 
@@ -35,9 +36,9 @@ def whole(data: bytes) -> Whole | None:
     if found is None or len(data) > LARGEST:
         return None
     posted, got, lines = found.groups()
-    fields = lines.split(b"\r\n")
-    headers = {name.lower(): value.lstrip(b" ") for name, _, value in (field.partition(b": ") for field in fields[:-1])}
-    if not len(headers) == len(fields) - 1 <= _MOST_HEADERS or b"host" not in headers or not _ODD.isdisjoint(headers):
+    fields = _FIELD.findall(lines)
+    headers = {name.lower(): value for name, value in fields}
+    if not len(headers) == len(fields) <= _MOST_HEADERS or b"host" not in headers or not _ODD.isdisjoint(headers):
         return None
     if headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return None

@@ -97,7 +97,7 @@ class _Answer:
 
 
 @dataclass(slots=True)
-class _Started:
+class Started:
     """What the application passes to start_response and to the `write` that it gives."""
 
     line: str = ""
@@ -111,7 +111,7 @@ class _Started:
 
 def _begin(app: Wsgi, environ: dict[str, Any]) -> _Answer:
     """Run the application, and read what it answers unless that is long or of unknown length, or nobody may read it."""
-    started = _Started()
+    started = Started()
     made = app(environ, started)
     unread = bool(started.line) and (environ["REQUEST_METHOD"] == "HEAD" or _status(started) in _BODYLESS)
     if started.line and not (unread or started.written) and _is_stream(made, started):
@@ -124,18 +124,18 @@ def _begin(app: Wsgi, environ: dict[str, Any]) -> _Answer:
     return replace(answer, body=b"") if answer.status in _BODYLESS else answer
 
 
-def _status(started: _Started) -> int:
+def _status(started: Started) -> int:
     return int(started.line[:3])
 
 
-def _is_stream(made: Iterable[bytes], started: _Started) -> bool:
+def _is_stream(made: Iterable[bytes], started: Started) -> bool:
     if isinstance(made, list | tuple):
         return False
     length = next((value for name, value in started.headers if name.lower() == "content-length"), None)
     return length is None or int(length) > _WHOLE
 
 
-def _head(started: _Started) -> tuple[int, list[tuple[bytes, bytes]]]:
+def _head(started: Started) -> tuple[int, list[tuple[bytes, bytes]]]:
     """Status and headers as bytes; what has no body has no length either (RFC 9110, 8.6)."""
     status = _status(started)
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in started.headers]

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from application import decide_app, register_client
 from domain.errors import InvalidInput
 from tests.support.oauth_world import CALLBACK, CLI, REAL_SCOPES, World
+from web.oauth.register import _known
 
 CURSOR = ["cursor://anysphere.cursor-mcp/oauth/callback", "https://www.cursor.com/agents/mcp/oauth/callback", "http://localhost:8787/callback"]
 VS_CODE = ["https://insiders.vscode.dev/redirect", "https://vscode.dev/redirect", "http://127.0.0.1/", "http://127.0.0.1:33418/"]
@@ -157,6 +158,35 @@ def test_the_grant_types_and_scopes_that_are_served_replace_those_asked_for(shar
 
 def test_p35_ids_are_unreserved_characters(shared: World) -> None:
     assert re.fullmatch(r"[A-Za-z0-9\-._~]+", shared.client_id())
+
+
+def test_a_document_is_known_again_only_while_the_account_is_the_same(world: World) -> None:
+    document = {"scope": "account:read projects:query"}
+    first, second = world.register(**document), world.register(**document)
+    assert first["client_id"] != second["client_id"]
+    same = first.keys() - {"client_id", "client_id_issued_at"}
+    assert {name: first[name] for name in same} == {name: second[name] for name in same}
+    world.policy(dynamic_scopes="account:read")
+    assert world.register(**document)["scope"] == "account:read"
+    world.policy(registration="off")
+    assert error_of(world.try_register(**document)) == (403, "access_denied")
+
+
+def test_registrations_push_nothing_out_of_memory(world: World) -> None:
+    world.client_id()
+    before = world.app.services.store.cached_streams  # type: ignore[attr-defined]  # the PostgreSQL store's own
+    made = [world.client_id() for _ in range(3)]
+    assert world.app.services.store.cached_streams == before  # type: ignore[attr-defined]
+    assert world.tokens(made[-1])["access_token"]
+
+
+@pytest.mark.parametrize("written", ["contacts", "\\u0063ontacts"])
+def test_contacts_are_not_remembered(shared: World, written: str) -> None:
+    before = _known.cache_info()
+    body = json.dumps({"client_name": "Tool", "redirect_uris": [CALLBACK], "contacts": ["dev@tool.example"]}).replace("contacts", written)
+    for _ in range(2):
+        assert shared.front.post("/oauth/register", data=body, content_type="application/json").get_json()["contacts"] == ["dev@tool.example"]
+    assert _known.cache_info() == before
 
 
 def test_policy_off_refuses_and_is_not_announced(world: World) -> None:

@@ -38,6 +38,10 @@ MALFORMED = {
     "space in the path": b"GET /secret secret HTTP/1.1\r\n\r\n",
     "bytes in the path": b"GET /\xff HTTP/1.1\r\n\r\n",
     "a tunnel": b"CONNECT secret:443 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "no host": b"GET /secret HTTP/1.1\r\n\r\n",
+    "two hosts": GET + b"Host: secret\r\n\r\n",
+    "the same host twice": GET + HOST + b"\r\n",
+    "two hosts in HTTP/1.0": b"GET /secret HTTP/1.0\r\n" + HOST + HOST + b"\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret",
 }
 HEADS = {
@@ -66,6 +70,10 @@ def test_what_is_malformed_is_refused_and_its_bytes_are_not_logged(worker: Worke
     log = worker.log.read_text()
     assert "secret" not in log
     assert all(json.loads(line)["level"] in ("info", "warning", "error") for line in log.splitlines())
+
+
+def test_a_host_is_not_asked_for_before_http_1_1(worker: Worker) -> None:
+    assert worker.ask(b"GET / HTTP/1.0\r\n\r\n").status == 200
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from msgspec import structs
 
+from domain.base import Sealed
 from infrastructure.tasks import Task
+from tests.support.loop_client import LoopClient
 from tests.support.oauth_world import CALLBACK, World, oauth_world
 from tests.support.postgres import Database
 from tests.web.serving.raw import Answer, Raw
 from web.access_log import AccessLog
+from web.app import create_app
+from web.front import Front
+from web.served import served
+from web.serving.quick import QuickProtocol
 
 FORM = "application/x-www-form-urlencoded"
 OF_THE_MOMENT = {"date", "x-request-id", "content-length", "connection"}
@@ -132,9 +141,50 @@ def test_a_header_that_is_there_twice_counts_as_it_does_for_the_application(shar
     assert (quick.status, quick.body) == (there.status, there.body)
 
 
+def test_what_was_found_out_about_a_head_is_used_for_no_other(shared: World) -> None:
+    def asking(user: str, **fields: str) -> bytes:
+        return posted("/oauth/token", f"Authorization: Basic {b64encode(user.encode()).decode()}", grant_type="refresh_token", **fields)
+
+    def told(data: bytes) -> tuple[int, str]:
+        answer = raw.send(data).answer()
+        return answer.status, answer.json["error"]
+
+    with Raw(shared.worker.port) as raw:
+        for _ in range(2):
+            assert told(asking("a:")) == (400, "invalid_request")
+            assert told(asking("a:b")) == (401, "invalid_client")
+            assert told(asking("a:", refresh_token="b")) == (401, "invalid_client")
+            assert told(posted("/oauth/token", grant_type="xyz")) == (400, "unsupported_grant_type")
+            assert told(posted("/oauth/token", grant_typo="xyz")) == (400, "invalid_request")
+        raw.send(posted("/oauth/token", grant_type="xyz") * 2)
+        assert [raw.answer().json["error"] for _ in range(2)] == ["unsupported_grant_type"] * 2
+
+
+@pytest.mark.parametrize("way", ["in one piece", "in two pieces"])
+def test_behind_a_trusted_proxy_nothing_takes_the_long_way(shared: World, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setattr(QuickProtocol, "_answer_as_wsgi", None)
+    lines: list[dict[str, Any]] = []
+    monkeypatch.setattr("web.access_log.info_line", lambda line, _: lines.append(structs.asdict(line)))
+    document = json.dumps({"client_name": "Tool", "redirect_uris": [CALLBACK]}).encode()
+    forwarded = "X-Forwarded-For: 198.51.100.9, 198.51.100.8"
+    data = message("POST", "/oauth/register", document, "Content-Type: application/json", forwarded)
+    client = LoopClient(served(replace(shared.app.settings, trusted_proxies=1), Front(shared.app, create_app(shared.app)), "web"))
+    try:
+        with Raw(client.port) as raw:
+            first, second = (data, b"") if way == "in one piece" else (data[:20], data[20:])
+            answer = raw.send(first).send(second).answer()
+    finally:
+        client.close()
+    assert answer.status == 201
+    (event,) = shared.events(answer.json["client_id"].removeprefix("app_"))
+    assert isinstance(event.address, Sealed)
+    assert shared.app.keyring.open(event.address, f"{event.originator_id}:{event.originator_version}") == "198.51.100.8"
+    assert [line["peer"] for line in lines] == ["198.51.100.8"]
+
+
 def test_each_request_is_logged_once_with_the_id_that_it_was_told(shared: World, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[dict[str, Any]] = []
-    monkeypatch.setattr("web.access_log.info_line", lambda _, __, fields: lines.append(fields))
+    monkeypatch.setattr("web.access_log.info_line", lambda line, _: lines.append(structs.asdict(line)))
     told = [asked(shared, posted(path, grant_type="x")).headers["x-request-id"] for path in ("/oauth/token", "/oauth/token?x=1", "/oauth/revoke")]
     assert [(line["request"], line["method"], line["status"]) for line in lines] == [
         (told[0], "POST", 400),
@@ -229,7 +279,7 @@ def test_what_breaks_inside_is_an_answer(shared: World, monkeypatch: pytest.Monk
         raise ValueError("the cause")
 
     monkeypatch.setattr(AccessLog, "__call__", broken)
-    monkeypatch.setattr("web.front.Front.answer", lambda *_: 1 // 0)
+    monkeypatch.setattr("web.front.Front.way", lambda *_: 1 // 0)
     answer = asked(shared, posted("/oauth/token", grant_type="x"))
     assert answer.status == 500
     assert b"cause" not in answer.body

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from io import BytesIO
 from typing import Any, cast
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from infrastructure.logs import configure_logs
 from infrastructure.tasks import aside
 from tests.support.on_the_loop import OnTheLoop, on_the_loop
 from web.access_log import AccessLog
@@ -61,7 +64,7 @@ def front_of(answer: Callable[[], Answer]) -> AccessLog:
     """Our layers around whatever answers."""
     front = Front.__new__(Front)
     front.extra = []
-    front.answer = lambda request: answer()  # type: ignore[method-assign]  # its name is part of the method's type
+    front.way = lambda *_: lambda _: answer()  # type: ignore[method-assign]  # its names are part of the method's type
     return AccessLog(front, "web")
 
 
@@ -85,6 +88,27 @@ def drive(loop: OnTheLoop, app: AccessLog, attack: Attack) -> OtherSide:
 async def until(condition: Callable[[], bool]) -> None:
     while not condition():  # noqa: ASYNC110  # what is waited for tells no event
         await asyncio.sleep(0)
+
+
+class Full(BytesIO):
+    """A log without space."""
+
+    def write(self, _: object) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_a_log_without_space_changes_no_answer(loop: OnTheLoop, layers: int) -> None:
+    async def attack(protocol: QuickProtocol, other: OtherSide) -> None:
+        protocol.data_received(REQUEST * 2)
+        await until(lambda: other.answers >= 2)
+
+    configure_logs("json", stream=Full())
+    app = front_of(lambda: DONE)
+    for _ in range(layers):
+        app.inner = partial(app.inner)
+    other = drive(loop, app, attack)
+    assert (other.answers, other.got.count(b"200 OK"), other.got.count(b"done")) == (2, 2, 2)
 
 
 def test_who_does_not_read_gets_no_further_answers(loop: OnTheLoop) -> None:

@@ -77,7 +77,7 @@ def test_a_killed_worker_is_replaced_and_the_end_takes_them_all(module_database:
         first, other = served.workers()
         first.kill()
         until(lambda: len(served.workers()) == 2 and first.pid not in {p.pid for p in served.workers()})
-        assert served.answers()
+        until(served.answers)
         assert other.is_running()
         workers = served.workers()
         assert served.end() == 0
