@@ -69,6 +69,8 @@ class SessionsView:
     may_manage: bool
     mcp_url: str
     revoke_all: tuple[RevokeAll, ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
+    """What the URL asks for: with it the same list comes again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,21 @@ def test_several_are_revoked_at_once_after_a_question(site: Site, admin: Person)
     assert answer.status_code == 303
     for tokens in (one, two):
         assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
-    assert admin.http.get("/settings/sessions/revoke").status_code == 400
+
+
+def test_revoking_none_says_what_to_do_on_the_same_list(site: Site, admin: Person) -> None:
+    connected(site, signed_in(site, "operator"), "Unticked", "https://unticked.example/cb")
+    settled(site)
+    listed = admin.http.get("/settings/sessions?client=Unticked&user=&before=99999999").text
+    (form,) = re.findall(r'<form id="many".*?</form>', listed)
+    sent = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', form))
+    assert sent == {"client": "Unticked", "before": "99999999"}
+    question = admin.http.get("/settings/sessions/revoke", params={**sent, "grant_id": grant_ids(listed)}).text
+    assert 'href="/settings/sessions?client=Unticked&amp;before=99999999"' in question
+    answer = admin.http.get("/settings/sessions/revoke", params=sent)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/settings/sessions?client=Unticked&before=99999999")
+    words = text_of(admin.http.get(answer.headers["location"]))
+    assert "No session was selected. Tick the sessions to end, then choose Revoke selected." in words
 
 
 def test_a_session_ended_for_reuse_stays_listed_with_the_reason(site: Site, admin: Person) -> None:
