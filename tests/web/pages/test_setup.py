@@ -113,6 +113,19 @@ def test_errors_stand_at_their_field_and_keep_what_was_typed(empty_site: Site) -
     assert empty_site.app.services.store.tables().accounts() == []
 
 
+@pytest.mark.parametrize("path", ["oauth-authorization-server", "jwks.json", "oauth-protected-resource", "oauth-protected-resource/api/ai/v1/mcp"])
+@pytest.mark.parametrize("also", ["", "?x"])
+def test_discovery_says_that_nothing_is_set_up_and_how_it_is(empty_site: Site, path: str, also: str) -> None:
+    person = stranger_at(empty_site)
+    answer = person.http.get(f"/.well-known/{path}{also}")
+    assert (answer.status_code, answer.headers["cache-control"], answer.headers["access-control-allow-origin"]) == (503, "no-store", "*")
+    told = answer.json()
+    assert told["error"] == "temporarily_unavailable"
+    assert "Nothing is set up here yet" in told["error_description"]
+    assert "grantbook init" in told["error_description"]
+    assert person.http.get("/.well-known/openid-configuration").status_code == 404
+
+
 def test_without_a_good_link_nothing_opens(empty_site: Site) -> None:
     person = stranger_at(empty_site)
     assert "Nothing is set up here yet." in person.http.get("/sign-in").text
