@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -37,7 +38,7 @@ def serve(data_dir: Path | None, no_projector: bool, migrate: bool, **given: str
         notes = _notes(settings)
 
         def ready() -> None:
-            print_line(f"Grantbook serves {settings.base_url}. End it with Ctrl-C.")
+            print_line(f"Grantbook serves {settings.base_url}{_listening(settings)}. End it with Ctrl-C.")
             for note in notes:
                 print_line(note)
 
@@ -85,6 +86,19 @@ def _settings(wanted: dict[str, str]) -> Settings:
     settings = load_settings(child_environment(wanted))
     configure_logs(settings.log)
     return settings
+
+
+def _listening(settings: Settings) -> str:
+    """Where a proxy has to look for us, unless the public URL itself leads here."""
+    from domain.client import LOOPBACK_HOSTS
+
+    public = urlsplit(settings.base_url)
+    leads_here = public.hostname == settings.host or {public.hostname, settings.host} <= LOOPBACK_HOSTS
+    if public.scheme == "http" and (public.port or 80) == settings.port and leads_here:
+        return ""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    gateway = f", the gateway on {host}:{settings.gateway_port}" if settings.gateway_port else ""
+    return f" and listens on {host}:{settings.port}{gateway}"
 
 
 def _notes(settings: Settings) -> list[str]:
