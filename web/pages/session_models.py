@@ -32,6 +32,11 @@ class SessionRow:
     strip: Strip
     revoke: Confirm | None = None
 
+    @property
+    def rotations(self) -> int:
+        """Of the strip's issues of tokens the refreshes: the first came with the code, where the strip reaches back to it."""
+        return max(0, self.strip.refreshes - (self.strip.begins_at == self.created_at))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedSession:

@@ -199,6 +199,7 @@ def test_a_strip_tells_the_week_in_words_and_a_session_s_page_draws_it_large(sit
     page = admin.http.get(f"/settings/sessions?client={app.client_id}").text
     assert 'aria-label="2 issues of tokens over less than an hour and 1 race in grace"' in page
     assert 'class="race"' in page
+    assert '<span class="two">1, with 1 race</span>' in page, "the first issue was no rotation"
     detail = admin.http.get(f"/settings/sessions/{grant_ids(page)[0]}").text
     assert 'class="strip full"' in detail
     assert "style=" not in page + detail
