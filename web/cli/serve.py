@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from application.services import Services
     from infrastructure.settings import Settings
 
+_NO_GATEWAY = "No MCP gateway runs, so nothing answers at the MCP endpoint: start with GRANTBOOK_GATEWAY_PORT=8001, or another port, to have one."
 _SETTING_OF = {"host": "GRANTBOOK_HOST", "port": "GRANTBOOK_PORT", "workers": "GRANTBOOK_WORKERS", "threads": "GRANTBOOK_THREADS"}
 
 
@@ -102,7 +103,7 @@ def _listening(settings: Settings) -> str:
 
 
 def _notes(settings: Settings) -> list[str]:
-    """What the person who starts the server should know: the one-time link of an empty store, a resource that clients will miss."""
+    """What the person who starts the server should know: the one-time link of an empty store, what clients will miss."""
     from application.open_account import make_setup_link
     from infrastructure.bootstrap import bootstrap
 
@@ -112,10 +113,11 @@ def _notes(settings: Settings) -> list[str]:
         if settings.by_host:
             notes = [note for account_id, slug, _ in accounts for note in _missing(app.directory.services_of(account_id), account_id, slug)]
             return notes if accounts else [f"No account yet: open one with `grantbook init --account SLUG`, at {settings.base_url}."]
+        gateway = [_NO_GATEWAY] if settings.embedded and settings.gateway_port is None else []
         if not accounts:
             link = f"{settings.base_url}/setup?token={make_setup_link(app.services)}"
-            return [f"No account yet. Open this link once, within a day, to set it up: {link}"]
-        return _missing(app.services, accounts[0][0])
+            return [f"No account yet. Open this link once, within a day, to set it up: {link}", *gateway]
+        return [*_missing(app.services, accounts[0][0]), *gateway]
     finally:
         app.close()
 
