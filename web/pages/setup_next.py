@@ -26,7 +26,7 @@ _POLICIES: Final = {
     "allow-list": "Only listed apps can register by themselves now.",
     "off": "Only apps that an admin adds can connect now.",
 }
-_GIVE_IT: Final = "Give it this URL. It registers by itself, and whoever uses it signs in here and chooses what it may do."
+_GIVE_IT: Final = "Give the app this URL. It registers by itself, and whoever uses it signs in here and chooses what it may do."
 _FIRST_A_SERVER: Final = "First put your MCP server behind this URL, under Resources as its upstream: until then nothing answers there. "
 
 
