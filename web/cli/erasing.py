@@ -21,7 +21,7 @@ who_argument = click.argument("who", metavar="EMAIL|MEMBER_ID")
 
 _QUESTION = """Erase {who} for good?
 What goes: name, address, every sign-in's address and device, what was written about them, their login, sessions and apps.
-What stays: that a person with this id did what they did, and every proof of it. Nobody can undo this."""
+What stays: that a person with this id did what they did, and every proof of it. This can't be undone."""
 
 
 def member_named(cli: Cli, who: str) -> UUID:
