@@ -20,12 +20,13 @@ from domain.client import LOOPBACK_HOSTS
 from domain.scopes import OFFLINE_ACCESS
 from infrastructure.bootstrap import App
 from web.oauth.answers import CORS, PREFLIGHT, SAFE, Answer, lines_of
+from web.oauth.errors import error_json
 
 blueprint = Blueprint("wellknown", __name__, url_prefix="/.well-known")
 KEPT_SECONDS = 5.0
 METADATA_AGE = 60
 KEYS_AGE = 30  # with the workers' 30 s no longer than a key is published before it signs
-_SERVER, _KEYS, _RESOURCE = "oauth-authorization-server", "jwks.json", "oauth-protected-resource"
+_NAMES = _SERVER, _KEYS, _RESOURCE = "oauth-authorization-server", "jwks.json", "oauth-protected-resource"
 
 
 class Documents:
@@ -39,7 +40,7 @@ class Documents:
         """The answer for a path below `/.well-known/`; None if there is no such document."""
         account_id = self._app.directory.account_for(host)
         if account_id is None:
-            return None
+            return None if self._app.directory.by_host or path.partition("/")[0] not in _NAMES else _not_set_up()
         path, services = path.rstrip("/"), self._app.directory.services_of(account_id)
         elsewhere = _elsewhere(services, host) if path.startswith(_RESOURCE) else ""
         kept = self._kept.get((account_id, path, elsewhere))
@@ -86,6 +87,12 @@ def document(path: str = "") -> Response:  # noqa: ARG001 - the whole path count
     del response.headers["Content-Type"]
     response.headers.extend(answer.headers)
     return response
+
+
+def _not_set_up() -> Answer:
+    """As the token endpoint says it, and what the pages tell a stranger about the way out."""
+    told = "Nothing is set up here yet: open the one-time set-up link that the server printed when it started, or run grantbook init."
+    return error_json(503, "temporarily_unavailable", told, [])
 
 
 def _payload(services: Services, account: Account, path: str, elsewhere: str) -> dict[str, Any] | None:

@@ -108,13 +108,16 @@ def test_over_tls_cookies_and_transport_are_strict(database: Database, tmp_path:
     app.close()
 
 
-@pytest.mark.parametrize("path", ["/.well-known/nothing", "/.well-known/openid-configuration", "/oauth/nothing", "/metrics", "/ledger/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/.well-known/nothing", "/.well-known/openid-configuration", "/oauth/nothing", "/metrics", "/api/ai/v1/mcp", "/ledger/nothing"]
+)
 def test_a_program_that_asks_for_what_is_not_there_gets_a_problem_that_it_can_read(world: World, path: str) -> None:
     response = world.front.get(path)
     assert (response.status_code, response.headers["Content-Type"]) == (404, "application/problem+json")
     assert (response.get_json()["code"], response.get_json()["status"]) == ("not-found", 404)
     assert response.headers.get("Access-Control-Allow-Origin") == ("*" if path.startswith("/.well-known/") else None)
     assert ("GRANTBOOK_METRICS_PORT" in response.text) == (path == "/metrics")
+    assert ("GRANTBOOK_GATEWAY_PORT" in response.text) == (path == "/api/ai/v1/mcp")
 
 
 def test_a_wrong_method_is_told_with_the_right_ones(world: World) -> None:

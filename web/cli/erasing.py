@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from web.cli.commands import json_option, store_command, yes_option
+from web.cli.files import written_file
 from web.cli.member import member
 from web.cli.output import Output
 
@@ -20,7 +21,7 @@ who_argument = click.argument("who", metavar="EMAIL|MEMBER_ID")
 
 _QUESTION = """Erase {who} for good?
 What goes: name, address, every sign-in's address and device, what was written about them, their login, sessions and apps.
-What stays: that a person with this id did what they did, and every proof of it. This can't be undone, by nobody."""
+What stays: that a person with this id did what they did, and every proof of it. This can't be undone."""
 
 
 def member_named(cli: Cli, who: str) -> UUID:
@@ -54,7 +55,7 @@ def erase(cli: Cli, who: str, request: str | None, yes: bool) -> None:
 
 @store_command(member, "export", help="Write all that is kept about a member as a signed bundle: what they may ask to see (GDPR Art. 15).")
 @who_argument
-@click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
+@written_file("-o", "--output", "path", required=True)
 def export(cli: Cli, who: str, path: Path) -> None:
     from infrastructure.subject_export import export_to
 

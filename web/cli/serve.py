@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from application.services import Services
     from infrastructure.settings import Settings
 
+_NO_GATEWAY = "No MCP gateway runs, so nothing answers at the MCP endpoint: start with GRANTBOOK_GATEWAY_PORT=8001, or another port, to have one."
 _SETTING_OF = {"host": "GRANTBOOK_HOST", "port": "GRANTBOOK_PORT", "workers": "GRANTBOOK_WORKERS", "threads": "GRANTBOOK_THREADS"}
 
 
@@ -37,7 +39,7 @@ def serve(data_dir: Path | None, no_projector: bool, migrate: bool, **given: str
         notes = _notes(settings)
 
         def ready() -> None:
-            print_line(f"Grantbook serves {settings.base_url}. End it with Ctrl-C.")
+            print_line(f"Grantbook serves {settings.base_url}{_listening(settings)}. End it with Ctrl-C.")
             for note in notes:
                 print_line(note)
 
@@ -87,8 +89,21 @@ def _settings(wanted: dict[str, str]) -> Settings:
     return settings
 
 
+def _listening(settings: Settings) -> str:
+    """Where a proxy has to look for us, unless the public URL itself leads here."""
+    from domain.client import LOOPBACK_HOSTS
+
+    public = urlsplit(settings.base_url)
+    leads_here = public.hostname == settings.host or {public.hostname, settings.host} <= LOOPBACK_HOSTS
+    if public.scheme == "http" and (public.port or 80) == settings.port and leads_here:
+        return ""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    gateway = f", the gateway on {host}:{settings.gateway_port}" if settings.gateway_port else ""
+    return f" and listens on {host}:{settings.port}{gateway}"
+
+
 def _notes(settings: Settings) -> list[str]:
-    """What the person who starts the server should know: the one-time link of an empty store, a resource that clients will miss."""
+    """What the person who starts the server should know: the one-time link of an empty store, what clients will miss."""
     from application.open_account import make_setup_link
     from infrastructure.bootstrap import bootstrap
 
@@ -98,10 +113,11 @@ def _notes(settings: Settings) -> list[str]:
         if settings.by_host:
             notes = [note for account_id, slug, _ in accounts for note in _missing(app.directory.services_of(account_id), account_id, slug)]
             return notes if accounts else [f"No account yet: open one with `grantbook init --account SLUG`, at {settings.base_url}."]
+        gateway = [_NO_GATEWAY] if settings.embedded and settings.gateway_port is None else []
         if not accounts:
             link = f"{settings.base_url}/setup?token={make_setup_link(app.services)}"
-            return [f"No account yet. Open this link once, within a day, to set it up: {link}"]
-        return _missing(app.services, accounts[0][0])
+            return [f"No account yet. Open this link once, within a day, to set it up: {link}", *gateway]
+        return [*_missing(app.services, accounts[0][0]), *gateway]
     finally:
         app.close()
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from infrastructure.past.moments import Connection, Moment
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])\Z")
+_POSITIONS = {"time": "position", "until": "until_position"}
+"""What takes an event's number instead of a parameter's time, where a command has it."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -34,8 +36,16 @@ class PointInTime(click.ParamType[datetime]):
         try:
             found = datetime.fromisoformat(value.strip())
         except ValueError:
-            self.fail(f"{value!r} is no time such as 2026-11-24, 2026-11-24T15:00Z or 7d.", param, ctx)
+            self.fail(f"{value!r} is no time such as 2026-11-24, 2026-11-24T15:00Z or 7d.{_by_number(value.strip(), param, ctx)}", param, ctx)
         return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _by_number(value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    """How to say it, if the number of an event was meant."""
+    if param is None or ctx is None or not value.isdecimal():
+        return ""
+    flag = next((each.opts[0] for each in ctx.command.params if each.name == _POSITIONS.get(param.name or "")), None)
+    return f" Right after event {value} is {flag} {value}." if flag else ""
 
 
 def moment_given(connection: Connection, time: datetime | None, position: int | None) -> Moment:

@@ -23,8 +23,10 @@ from web.pages.session import NotAllowedHere, current_member
 _MACHINES: Final = ("/oauth/", "/api/", "/scim/", "/.well-known/", "/healthz", "/readyz", "/metrics", "/ledger/")
 _AUTHORIZE: Final = "/oauth/authorize"
 _DISCOVERY: Final = "/.well-known/"
-_METRICS: Final = "/metrics"
-_METRICS_ELSEWHERE: Final = "Metrics are served on a port of their own, that of GRANTBOOK_METRICS_PORT, and never on this one."
+_ELSEWHERE: Final = {
+    "/metrics": "Metrics are served on a port of their own, that of GRANTBOOK_METRICS_PORT, and never on this one.",
+    "/api/ai/v1/mcp": "The MCP gateway is served on a port of its own, that of GRANTBOOK_GATEWAY_PORT, and never on this one.",
+}
 _UNCHANGED: Final = "Nothing was changed."
 _SETTINGS: Final = "/settings/"
 _HEADINGS: Final = {
@@ -95,7 +97,7 @@ def _stale(_: StaleForm) -> Response:
 
 def _no_account(_: context.NoAccount) -> Response:
     advice = "Open the one-time set-up link that the server printed when it started, or run “grantbook init”."
-    return error_page(404, "Nothing is set up here yet.", changed="", advice=advice)
+    return error_page(404, "Nothing is set up here yet.", changed="", advice=advice, way_back=False)
 
 
 def _domain(error: DomainError) -> Response:
@@ -121,8 +123,8 @@ def http_error(error: HTTPException) -> Response | HTTPException:
 
 def _for_programs(error: HTTPException) -> Response:
     """RFC 9457, readable for scripts of other sites where discovery is."""
-    elsewhere = request.path == _METRICS
-    response = problems.answer(problems.Problem("not-found", _METRICS_ELSEWHERE) if elsewhere and isinstance(error, NotFoundHere) else error)
+    elsewhere = _ELSEWHERE.get(request.path) if isinstance(error, NotFoundHere) else None
+    response = problems.answer(problems.Problem("not-found", elsewhere) if elsewhere else error)
     if request.path.startswith(_DISCOVERY):
         response.headers["Access-Control-Allow-Origin"] = "*"
     return response

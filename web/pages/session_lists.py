@@ -60,7 +60,18 @@ def view(conn: Any) -> SessionsView:
         may_manage=may_manage,
         mcp_url=services.mcp_url,
         revoke_all=_revoke_all(conn, asked) if may_manage else (),
+        asked=_kept("before"),
     )
+
+
+def same_list() -> str:
+    """Where the list stands that this request asks for or was sent from."""
+    kept: dict[str, Any] = dict(_kept("before"))
+    return url_for("settings.sessions.list", **kept)
+
+
+def _kept(*more: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name in (*_FILTERS, *more) if (value := request.args.get(name)))
 
 
 def _asked(conn: Any) -> _Asked:
@@ -113,7 +124,7 @@ def _filters(asked: _Asked) -> tuple[Filter, ...]:
 
 def _pager(page: list[queries.SessionRow], *, more: bool) -> Pager:
     shown = sum(1 for row in page if row.status == "active")
-    kept = [(name, value) for name in _FILTERS if (value := request.args.get(name))]
+    kept = _kept()
     here = url_for("settings.sessions.list")
     return Pager(
         words=counted(shown, "session") + (", newest first" if shown > 1 else ""),

@@ -32,6 +32,11 @@ class SessionRow:
     strip: Strip
     revoke: Confirm | None = None
 
+    @property
+    def rotations(self) -> int:
+        """Of the strip's issues of tokens the refreshes: the first came with the code, where the strip reaches back to it."""
+        return max(0, self.strip.refreshes - (self.strip.begins_at == self.created_at))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedSession:
@@ -69,6 +74,8 @@ class SessionsView:
     may_manage: bool
     mcp_url: str
     revoke_all: tuple[RevokeAll, ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
+    """What the URL asks for: with it the same list comes again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

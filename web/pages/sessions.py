@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from application import revoke_grant
 from application.lookups import as_uuid
-from domain.errors import InvalidInput, NotFound
+from domain.errors import NotFound
 from projections.sessions import queries
 from projections.sessions.queries import SessionRow
 from web.pages import context, csrf, explain_views, session_lists, session_views
@@ -17,9 +17,9 @@ from web.pages.app_words import plain_name
 from web.pages.confirmations import reason_from, revoke_all_sessions, revoke_session, revoke_sessions
 from web.pages.deeds import done
 from web.pages.formatting import counted
-from web.pages.frame import settings_page
+from web.pages.frame import notify, settings_page
 from web.pages.history import session_history
-from web.pages.models import Step
+from web.pages.models import Notice, Step
 from web.pages.people import names
 from web.pages.session import for_admins_afresh, for_readers, signed_in
 from web.pages.session_models import SessionDetail
@@ -107,12 +107,13 @@ def revoke_many() -> Response | str:
     """Several at once; the question lists how many and for whom."""
     grant_ids = tuple(dict.fromkeys(request.values.getlist("grant_id")))[:_AT_ONCE]
     if not grant_ids:
-        raise InvalidInput("Choose at least one session.", field="grant_id")
+        notify(Notice(strong="No session was selected.", text="Tick the sessions to end, then choose Revoke selected.", kind="warn", image="info"))
+        return redirect(session_lists.same_list(), 303)
     with context.views() as conn:
         rows = [_row(conn, grant_id) for grant_id in grant_ids]
         people = len({row.member_id for row in rows})
         if request.method == "GET":
-            confirm, back = revoke_sessions(grant_ids, people), url_for(_HERE)
+            confirm, back = revoke_sessions(grant_ids, people), session_lists.same_list()
             return settings_page("settings/confirm.html", conn, "Revoke", _SECTION, here=_HERE, trail=_trail(), confirm=confirm, back=back)
     csrf.check()
     count, last = _revoke_several(grant_ids)

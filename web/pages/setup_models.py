@@ -58,11 +58,13 @@ class NewSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppStep:
-    """Step 4; `registers`: apps can register by themselves under the account's policy; `included`: its plan has apps at all."""
+    """Step 4; `registers`: apps can register by themselves under the account's policy; `included`: its plan has apps at all; `answers`: an MCP
+    server stands behind the URL."""
 
     mcp_url: str
     registers: bool
     included: bool = True
+    answers: bool = True
     name: str = ""
     redirect_uris: str = ""
     scopes: tuple[Choice, ...] = ()

@@ -7,6 +7,7 @@ from typing import Any, Final
 from flask import Blueprint, request, url_for
 
 from application.lookups import client_of
+from application.services import Services
 from domain.account import Account
 from domain.auth_provider import in_force
 from domain.errors import NotFound
@@ -25,6 +26,8 @@ _POLICIES: Final = {
     "allow-list": "Only listed apps can register by themselves now.",
     "off": "Only apps that an admin adds can connect now.",
 }
+_GIVE_IT: Final = "Give the app this URL. It registers by itself, and whoever uses it signs in here and chooses what it may do."
+_FIRST_A_SERVER: Final = "First put your MCP server behind this URL, under Resources as its upstream: until then nothing answers there. "
 
 
 @blueprint.get("")
@@ -48,6 +51,12 @@ def _added(client_ref: str) -> tuple[str, str]:
     return client.name, client.client_id
 
 
+def answers(account: Account, services: Services) -> bool:
+    """Whether a server stands behind the account's MCP endpoint."""
+    resource = account.resources.get(services.mcp_url)
+    return resource is not None and resource.upstream is not None
+
+
 def _steps(conn: Any, account: Account, *, may_manage: bool) -> tuple[NextStep, ...]:
     account_id, services = str(account.id), context.services()
     own = {services.mcp_url, services.api_url}
@@ -55,7 +64,7 @@ def _steps(conn: Any, account: Account, *, may_manage: bool) -> tuple[NextStep, 
     steps = (
         NextStep(
             words="Connect an app",
-            detail="Give it this URL. It registers by itself, and whoever uses it signs in here and chooses what it may do.",
+            detail=("" if answers(account, services) else _FIRST_A_SERVER) + _GIVE_IT,
             done=find_integrations(conn, account_id, limit=1).total > 0,
             url=url_for("settings.integrations.list"),
             link="App integrations",

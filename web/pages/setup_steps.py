@@ -19,6 +19,7 @@ from web.pages.frame import account_page
 from web.pages.models import Choice
 from web.pages.session import for_admins, signed_in
 from web.pages.setup_models import AppStep, NewSecret, ResourceStep
+from web.pages.setup_next import answers
 
 blueprint = Blueprint("setup_steps", __name__, url_prefix="/setup")
 
@@ -112,6 +113,7 @@ def _app_page(errors: dict[str, str] | None = None, *, secret: NewSecret | None 
     by_itself = frozenset(code for code, scope in account.scopes.items() if scope.dynamic)
     view = AppStep(
         mcp_url=context.services().mcp_url,
+        answers=answers(account, context.services()),
         registers=account.has_apps and account.registration_policy.registration != "off",
         included=account.has_apps,
         name=form.get("name", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -27,7 +28,7 @@ FINISH_S = 2
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which looks once a second for clients that keep it waiting. `saying`: the pipe that is told when it serves."""
+    """uvicorn's, which looks once a second for clients that keep it waiting. `saying`: the pipe that is told then that it serves and is not stuck."""
 
     def __init__(self, config: uvicorn.Config, saying: int | None) -> None:
         super().__init__(config)
@@ -36,11 +37,19 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self._saying is not None and self.started:
-            os.write(self._saying, b".")
+            os.set_blocking(self._saying, False)
+            self._say()
             log.info("worker serves")
+
+    def _say(self) -> None:
+        """A parent that was suspended has enough to read; one that is gone will end us."""
+        if self._saying is not None:
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                os.write(self._saying, b".")
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
+            self._say()
             sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
@@ -51,7 +60,7 @@ class _Server(uvicorn.Server):
 
 
 def work(settings: Settings, descriptor: int, saying: int) -> None:
-    """Serve our application on the bound socket `descriptor` until SIGTERM or SIGINT; say in the pipe `saying` that it is served."""
+    """Serve our application on the bound socket `descriptor` until SIGTERM or SIGINT; say in the pipe `saying`, once a second, that it is served."""
     pause_by(pause)
     wsgi = ThreadedWsgi(application(), settings.threads)
     _settle()

@@ -21,6 +21,9 @@ BACKLOG = 1024
 END_WITHIN_S = 3.0
 """For a worker: two seconds for what has begun, the rest to write down what broke off. Less than the supervisor grants all of us."""
 _STABLE_AFTER_S = 5.5
+_TURN_S = 1.0
+STUCK_AFTER_TURNS = 20
+"""Turns of ours, each of a whole second: while the machine or we are suspended there are none, so it is no worker's fault."""
 
 log = get_logger("web")
 
@@ -36,17 +39,23 @@ def serve(settings: Settings) -> None:
 
 @dataclass(slots=True)
 class _Worker:
-    """A process, its socket, where it says that it serves, and when it was started."""
+    """A process, its socket, where it says each second that its loop turns, and when it was started."""
 
     process: subprocess.Popen[bytes]
     listening: socket.socket
     said: int
     since: float
+    served: bool = False
+    silent: int = 0
+    """Turns of ours since it was heard."""
 
-    def has_served(self) -> bool:
+    def hear(self, turns: int) -> None:
+        """What it said by now; `turns`: since we last asked. One that has not served yet takes the time that it takes."""
+        heard = b""
         with contextlib.suppress(BlockingIOError):
-            return os.read(self.said, 1) != b""
-        return False
+            heard = os.read(self.said, 4096)
+        self.served = self.served or heard != b""
+        self.silent = 0 if heard or not self.served else self.silent + turns
 
     def close(self) -> None:
         self.listening.close()
@@ -66,8 +75,9 @@ class _Workers:
         woken = self._wake_on_signals()
         for _ in range(self.settings.workers):
             self._launch()
-        while self._look_after():
-            select.select([woken], [], [], 1.0)
+        turns = 0
+        while self._look_after(turns):
+            turns = 0 if select.select([woken], [], [], _TURN_S)[0] else 1
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 4096)
         self._end()
@@ -104,19 +114,20 @@ class _Workers:
         os.close(saying)
         self._running.append(_Worker(process, listening, said, time.monotonic()))
 
-    def _look_after(self) -> bool:
-        """Start again what has ended. False: the end is wanted, or one that was not killed ended before it was of any use."""
+    def _look_after(self, turns: int) -> bool:
+        """Start again what has ended or is stuck. False: the end is wanted, or one that was not killed ended before it was of any use."""
         if self._ending:
             return False
         for worker in [*self._running]:
+            worker.hear(turns)
             code = worker.process.poll()
             if code is None:
+                _kill_if_stuck(worker)
                 continue
-            served = worker.has_served()
             self._running.remove(worker)
             worker.close()  # who waits there hears of it at once, and isn't answered when it may have asked elsewhere long since
             log.error("worker ended, starting another", exit=code)
-            if code >= 0 and not (served and time.monotonic() - worker.since >= _STABLE_AFTER_S):
+            if code >= 0 and not (worker.served and time.monotonic() - worker.since >= _STABLE_AFTER_S):
                 return False
             self._launch()
         return True
@@ -132,3 +143,11 @@ class _Workers:
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
+
+
+def _kill_if_stuck(worker: _Worker) -> None:
+    """A worker that lives and does nothing would keep its clients waiting for ever."""
+    if worker.silent >= STUCK_AFTER_TURNS:
+        log.error("worker is stuck, killing it", pid=worker.process.pid, silent_seconds=int(worker.silent * _TURN_S))
+        worker.process.kill()
+        worker.silent = 0

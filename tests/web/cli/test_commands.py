@@ -249,6 +249,10 @@ def test_who_could_do_what_is_asked_by_time_or_position(grantbook: Grantbook) ->
     assert "Give TIME" in grantbook.refused("access", "as-of", code=2)
     assert "Give TIME" in grantbook.refused("access", "as-of", "7d", "--position", "1", code=2)
     assert "no event 999999" in grantbook.refused("access", "as-of", "--position", "999999")
+    by_number = "no time such as 2026-11-24, 2026-11-24T15:00Z or 7d. Right after event 5 is "
+    for command in (("access", "as-of"), ("access", "difference"), ("replay",)):
+        assert f"{by_number}--position 5" in grantbook.refused(*command, "5", code=2)
+    assert f"{by_number}--until-position 5" in grantbook.refused("access", "difference", "7d", "--until", "5", code=2)
     assert "no project 'Moon'" in grantbook.refused("access", "as-of", "0s", "--project", "Moon", code=2)
     assert "no scope 'moon:fly'" in grantbook.refused("access", "as-of", "0s", "--scope", "moon:fly", code=2)
     assert "No app could do anything" in grantbook.run("access", "as-of", "0s").stdout

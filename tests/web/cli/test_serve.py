@@ -16,10 +16,10 @@ from tests.web.cli.conftest import COMMAND, Grantbook, clean_environment
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *options: str, empty: bool = True) -> Iterator[tuple[str, str]]:
+def serving(folder: Path, *options: str, says: str = "serves http://localhost:{port}. ", **set_to: str) -> Iterator[tuple[str, str]]:
     """The server's address, and what it has printed once it answered; ended by a signal, which must end it well."""
     port = free_ports(2)
-    environment = clean_environment(PYTHONUNBUFFERED="1")
+    environment = clean_environment(PYTHONUNBUFFERED="1", **{name: value.format(port=port, gateway=port + 1) for name, value in set_to.items()})
     command = [*COMMAND, "serve", "--port", str(port), *options]
     with (folder / "errors").open("wb") as errors:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -27,8 +27,8 @@ def serving(folder: Path, *options: str, empty: bool = True) -> Iterator[tuple[s
     with process.stdout as lines:
         try:
             first = lines.readline()
-            assert "serves" in first, (folder / "errors").read_text()
-            link = lines.readline() if empty else ""
+            assert says.format(port=port, gateway=port + 1) in first, (first, (folder / "errors").read_text())
+            link = lines.readline()
             yield f"http://localhost:{port}", link
         finally:
             process.send_signal(signal.SIGTERM)
@@ -56,10 +56,18 @@ def test_an_empty_store_is_set_up_in_the_browser_by_a_link_that_works_once(tmp_p
         assert [row["slug"] for row in Grantbook(clean_environment(), tmp_path)("account", "list")] == ["acme"]
     assert "warning" not in (tmp_path / "errors").read_text()
     assert stat.S_IMODE((tmp_path / ".grantbook/postgres-start.log").stat().st_mode) == 0o600
-    with serving(tmp_path, "--workers", "1", "--threads", "2", "--no-projector", empty=False) as (url, _):
+    with serving(tmp_path, "--workers", "1", "--threads", "2", "--no-projector") as (url, said):
+        assert "No MCP gateway runs" in said
+        assert "GRANTBOOK_GATEWAY_PORT" in said
         ready = httpx.get(f"{url}/readyz").json()
         assert ready["ready"]
         assert Grantbook(clean_environment(), tmp_path)("member", "list")[0]["email"] == "ada@acme.example"
+
+
+def test_behind_a_proxy_it_says_where_it_listens(tmp_path: Path) -> None:
+    says = "serves https://auth.example.com and listens on 127.0.0.1:{port}, the gateway on 127.0.0.1:{gateway}. "
+    with serving(tmp_path, says=says, GRANTBOOK_BASE_URL="https://auth.example.com", GRANTBOOK_GATEWAY_PORT="{gateway}") as (_, link):
+        assert "https://auth.example.com/setup?token=" in link
 
 
 def test_two_servers_on_one_data_directory_or_port_are_refused(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def _first_run() -> dict[str, Entry]:
     admin = setup.AdminStep(token="t", account_name="Jaffle", slug="jaffle", errors={"password": "Use at least 12 characters."})
     resource = setup.ResourceStep(registered=(samples.MCP,), mcp_url=samples.MCP, scopes=scopes, errors={"scope": "Choose one."})
     secret = setup.NewSecret(identifier="https://api.jaffle.example", resource_id="res_1", secret="s" * 43)
-    app = setup.AppStep(mcp_url=samples.MCP, registers=True, scopes=scopes, secret=secret)
+    app = setup.AppStep(mcp_url=samples.MCP, registers=True, answers=False, scopes=scopes, secret=secret)
     closed = setup.AppStep(mcp_url=samples.MCP, registers=False, scopes=scopes, errors={"redirect_uris": "“javascript:” is not allowed."})
     todo = (
         setup.NextStep(words="Connect an app", detail="Give it this URL.", done=False, url="/settings/integrations", link="Apps", copy=samples.MCP),

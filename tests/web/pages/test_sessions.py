@@ -94,7 +94,21 @@ def test_several_are_revoked_at_once_after_a_question(site: Site, admin: Person)
     assert answer.status_code == 303
     for tokens in (one, two):
         assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
-    assert admin.http.get("/settings/sessions/revoke").status_code == 400
+
+
+def test_revoking_none_says_what_to_do_on_the_same_list(site: Site, admin: Person) -> None:
+    connected(site, signed_in(site, "operator"), "Unticked", "https://unticked.example/cb")
+    settled(site)
+    listed = admin.http.get("/settings/sessions?client=Unticked&user=&before=99999999").text
+    (form,) = re.findall(r'<form id="many".*?</form>', listed)
+    sent = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', form))
+    assert sent == {"client": "Unticked", "before": "99999999"}
+    question = admin.http.get("/settings/sessions/revoke", params={**sent, "grant_id": grant_ids(listed)}).text
+    assert 'href="/settings/sessions?client=Unticked&amp;before=99999999"' in question
+    answer = admin.http.get("/settings/sessions/revoke", params=sent)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/settings/sessions?client=Unticked&before=99999999")
+    words = text_of(admin.http.get(answer.headers["location"]))
+    assert "No session was selected. Tick the sessions to end, then choose Revoke selected." in words
 
 
 def test_a_session_ended_for_reuse_stays_listed_with_the_reason(site: Site, admin: Person) -> None:
@@ -185,6 +199,7 @@ def test_a_strip_tells_the_week_in_words_and_a_session_s_page_draws_it_large(sit
     page = admin.http.get(f"/settings/sessions?client={app.client_id}").text
     assert 'aria-label="2 issues of tokens over less than an hour and 1 race in grace"' in page
     assert 'class="race"' in page
+    assert '<span class="two">1, with 1 race</span>' in page, "the first issue was no rotation"
     detail = admin.http.get(f"/settings/sessions/{grant_ids(page)[0]}").text
     assert 'class="strip full"' in detail
     assert "style=" not in page + detail

@@ -6,10 +6,11 @@ import pytest
 from httpx import Response
 from playwright.sync_api import Page
 
+from application import manage_resources
 from application.open_account import make_setup_link
 from tests.support.browser import chromium
 from tests.support.http_flow import Person, form_fields, hidden
-from tests.web.pages.conftest import PASSWORD, Site, in_form_cookie, post, text_of
+from tests.web.pages.conftest import ORIGIN, PASSWORD, Site, in_form_cookie, post, text_of
 
 ACCOUNT = {"account_name": "Jaffle Analytics", "account": ""}
 ADMIN = {"name": "Priya Raman", "email": "admin@jaffle.example", "password": PASSWORD}
@@ -59,6 +60,14 @@ def test_the_link_leads_through_four_steps_to_what_to_do_next(bare_site: Site) -
     assert "Added Priya Raman as Account Admin The set-up link" in log
     assert "Opened Jaffle Analytics The set-up link" in log
     assert added.headers["location"].partition("app=")[2] in last.text
+    assert "Nothing answers at this URL until your MCP server stands behind it" in text_of(fourth)
+    assert "First put your MCP server behind this URL" in text_of(last)
+    services = bare_site.app.services
+    ((account_id, _, _),) = services.store.tables().accounts()
+    manage_resources.change(services, account_id, services.mcp_url, upstream="http://127.0.0.1:9/mcp", origin=ORIGIN)
+    for path in ("/setup/app", "/settings/start"):
+        assert "stands behind it" not in text_of(person.http.get(path))
+        assert "First put" not in text_of(person.http.get(path))
     assert ["Done" in step for step in last.text.split("<li class=")[1:6]] == [True, False, True, False, False]
 
 
@@ -113,9 +122,23 @@ def test_errors_stand_at_their_field_and_keep_what_was_typed(empty_site: Site) -
     assert empty_site.app.services.store.tables().accounts() == []
 
 
+@pytest.mark.parametrize("path", ["oauth-authorization-server", "jwks.json", "oauth-protected-resource", "oauth-protected-resource/api/ai/v1/mcp"])
+@pytest.mark.parametrize("also", ["", "?x"])
+def test_discovery_says_that_nothing_is_set_up_and_how_it_is(empty_site: Site, path: str, also: str) -> None:
+    person = stranger_at(empty_site)
+    answer = person.http.get(f"/.well-known/{path}{also}")
+    assert (answer.status_code, answer.headers["cache-control"], answer.headers["access-control-allow-origin"]) == (503, "no-store", "*")
+    told = answer.json()
+    assert told["error"] == "temporarily_unavailable"
+    assert "Nothing is set up here yet" in told["error_description"]
+    assert "grantbook init" in told["error_description"]
+    assert person.http.get("/.well-known/openid-configuration").status_code == 404
+
+
 def test_without_a_good_link_nothing_opens(empty_site: Site) -> None:
     person = stranger_at(empty_site)
     assert "Nothing is set up here yet." in person.http.get("/sign-in").text
+    assert 'class="btn"' not in person.http.get("/sign-in").text  # every way leads to the same page
     page = person.http.get("/setup", params={"token": make_setup_link(empty_site.app.services)})
     for path in ("/setup", "/setup/admin"):
         assert person.http.get(path).status_code == 404

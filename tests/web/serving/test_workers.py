@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -44,12 +45,18 @@ class Served:
         return False
 
     def workers(self) -> list[psutil.Process]:
-        return [p for p in psutil.Process(self.process.pid).children() if p.status() != psutil.STATUS_ZOMBIE]
+        return [p for p in psutil.Process(self.process.pid).children() if lives(p)]
 
     def end(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+def lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def until(is_so: Callable[[], object]) -> None:
@@ -97,6 +104,39 @@ def test_nobody_waits_for_a_worker_that_is_starting(module_database: Database, t
         (new,) = [worker for worker in served.workers() if worker.pid not in known]
         new.suspend()
         assert all(served.answers() for _ in range(20))
+
+
+def stuck_after(turns: int) -> tuple[str, str]:
+    return "-c", f"from web.serving import workers; workers.STUCK_AFTER_TURNS = {turns}; from web.cli.child import main; main()"
+
+
+def test_a_worker_that_is_stuck_is_killed_and_replaced(module_database: Database, tmp_path: Path) -> None:
+    with serving(module_database.web_dsn, tmp_path, stuck_after(3), GRANTBOOK_WORKERS="1") as served:
+        until(served.answers)
+        (stuck,) = served.workers()
+        stuck.suspend()
+        until(lambda: not lives(stuck))
+        until(lambda: served.workers() and served.answers())
+        assert served.end() == 0
+    log = served.log.read_text()
+    (told,) = [json.loads(line) for line in log.splitlines() if "worker is stuck, killing it" in line]
+    assert (told["pid"], told["silent_seconds"]) == (stuck.pid, 3)
+    assert "worker ended, starting another" in log
+
+
+def test_nobody_is_stuck_where_all_were_suspended(module_database: Database, tmp_path: Path) -> None:
+    with serving(module_database.web_dsn, tmp_path, stuck_after(6), GRANTBOOK_WORKERS="1") as served:
+        until(served.answers)
+        processes = [psutil.Process(served.process.pid), *served.workers()]
+        for process in processes:
+            process.suspend()
+        time.sleep(7)  # more than its turns would be
+        for process in processes:
+            process.resume()
+        assert served.answers()
+        assert served.workers() == processes[1:]
+        assert served.end() == 0
+    assert "stuck" not in served.log.read_text()
 
 
 def test_workers_end_with_a_killed_parent(module_database: Database, tmp_path: Path) -> None:
