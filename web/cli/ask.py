@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web.cli.commands import store_command
-from web.cli.files import written_file
 from web.cli.output import shown
 from web.cli.times import PointInTime
 
@@ -55,7 +54,9 @@ def _command(question: Question) -> click.Command:
     def run(cli: Cli, *, proof: Path | None, **given: Any) -> None:
         _answer(cli, question, proof, given)
 
-    function: Any = written_file("--proof", help="Write answer, cited events and their proofs to a zip.")(run)
+    function: Any = click.option(
+        "--proof", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write answer, cited events and their proofs to a zip."
+    )(run)
     for name in reversed(question.parameters):
         flag, attributes = _OPTIONS[name]
         function = click.option(flag, name, **attributes)(function)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web.cli.commands import json_option, store_command
-from web.cli.files import manifest_of, spared, written_file
 from web.cli.times import PointInTime
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def list_entries(cli: Cli, limit: int, **given: Any) -> None:
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl", "ocsf"]), default="jsonl", show_default=True, help="ocsf: OCSF 1.8.0.")
 @click.option("--personal", is_flag=True, help="Names and addresses in OCSF, too.")
 @click.option("--proofs", is_flag=True, help="Make FILE a zip with manifest and each event's proof.")
-@written_file("-o", "--output", "file", help="[default: standard output]")
+@click.option("-o", "--output", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="[default: standard output]")
 def export(
     cli: Cli, form: str, file: Path | None, personal: bool, proofs: bool, from_position: int | None, to_position: int | None, **given: Any
 ) -> None:
@@ -78,8 +77,6 @@ def export(
 
     if proofs and file is None:
         raise click.UsageError("--proofs needs -o FILE.")
-    if file is not None and not proofs:
-        spared(click.get_current_context(), manifest_of(file))
     if from_position and to_position and to_position < from_position:
         raise click.UsageError(f"--to-position {to_position} comes before --from-position {from_position}.")
     filters, words = _filters(cli, **given)
@@ -104,7 +101,7 @@ def check(*, file: Path, manifest_file: Path | None, vkey: str, as_json: bool) -
     if zipfile.is_zipfile(file):
         raise click.ClickException("This is a zip: unpack it, then check its file of entries with `--manifest manifest.json`.")
     try:
-        said = check_file(file, manifest_file or manifest_of(file), vkey_given(vkey))
+        said = check_file(file, manifest_file or file.with_name(f"{file.name}.manifest.json"), vkey_given(vkey))
     except (NotProven, OSError) as error:
         raise click.ClickException(f"Not proven: {error}") from error
     sentence = f"{said['rows']:,} entries, events {said['first_position']:,} to {said['last_position']:,}, as {said['origin']} exported them."

@@ -13,7 +13,6 @@ import click
 
 from application.export_audit import record_export
 from infrastructure.ledger.sealing import newest
-from web.cli.files import manifest_of
 from web.export_bundle import write_proved
 from web.export_manifest import Counter, manifest
 
@@ -77,7 +76,7 @@ def _with_manifest(cli: Cli, connection: Any, lines: Iterable[Line], taking: Tak
             filters=taking.filters,
             event=event,
         )
-        with _in_one_piece(manifest_of(file)) as beside:
+        with _in_one_piece(file.with_name(f"{file.name}.manifest.json")) as beside:
             beside.write(said.encode())
     return event
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from web.cli.commands import json_option, store_command, yes_option
-from web.cli.files import written_file
 from web.cli.member import member
 from web.cli.output import Output
 
@@ -55,7 +54,7 @@ def erase(cli: Cli, who: str, request: str | None, yes: bool) -> None:
 
 @store_command(member, "export", help="Write all that is kept about a member as a signed bundle: what they may ask to see (GDPR Art. 15).")
 @who_argument
-@written_file("-o", "--output", "path", required=True)
+@click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
 def export(cli: Cli, who: str, path: Path) -> None:
     from infrastructure.subject_export import export_to
 

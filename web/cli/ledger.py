@@ -11,7 +11,6 @@ import click
 from web.cli import adoption_words as words
 from web.cli.commands import REFUSED, data_dir_option, json_option, store_command, yes_option
 from web.cli.commands import account_option as _account_option
-from web.cli.files import written_file
 from web.cli.output import print_line
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
 
 
 @store_command(ledger, "export", help="Write the account's events as a bundle that `ledger verify FILE` checks offline.")
-@written_file("-o", "--output", "path", required=True)
+@click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
 @click.option("--after", type=click.IntRange(0), default=0, metavar="POSITION", help="Only what came after this event; then it is not complete.")
 @click.option("--witnessed", is_flag=True, help="Up to the newest checkpoint that a witness has cosigned.")
 def export(cli: Cli, *, path: Path, after: int, witnessed: bool) -> None:
@@ -124,7 +123,7 @@ def adopt(cli: Cli, *, keep_sessions: bool, set_back: bool, yes: bool) -> None:
 
 
 @ledger.command("verifier", help="Write the verifier for auditors: one file that needs only Python and the package cryptography.")
-@written_file("-o", "--output", "path", required=True)
+@click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
 def write_verifier(path: Path) -> None:
     from infrastructure.ledger import verifier
 

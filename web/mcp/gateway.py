@@ -114,7 +114,7 @@ def _scoped(parts: Parts, request: Request, call: Call, message: messages.Messag
     if missing:
         parts.record(judged, operation, (), "refused", "insufficient_scope")
         return challenges.insufficient_scope(call.resource, " ".join(missing), judged.access.scopes, lacking(judged.standing, missing[0]))
-    allowed = operations.allowed_projects(judged.standing, judged.access, operation)
+    allowed = operations.allowed_projects(account, judged.access, operation)
     projects, refused = operations.choose_projects(account, operation, allowed, message.arguments)
     if refused:
         parts.record(judged, operation, allowed, "refused", "project")
@@ -179,7 +179,7 @@ def _stream(parts: Parts, call: Call, answer: httpx.Response, settlement: Settle
         now = parts.judge_again(call.judged)
         if now is None or call.operation is None:
             return now is not None and call.judged.claims["exp"] > parts.clock().timestamp()
-        return operations.still_holds(now.standing, now.access, call.operation, call.projects)
+        return operations.still_holds(now.standing.account, now.access, call.operation, call.projects)
 
     def finished() -> None:
         parts.streams.give_back(call.grant_id)

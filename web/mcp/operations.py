@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from domain.access import Access, Standing, holdable
-from domain.access import access as access_of
+from domain.access import Access, holdable
 from domain.account import Account, Resource
 from domain.member import Member
 from domain.scopes import OFFLINE_ACCESS
@@ -57,17 +56,10 @@ def reachable_scopes(resource: Resource, member: Member, account: Account) -> fr
     return frozenset(s for s in resource.scopes if s != OFFLINE_ACCESS and holdable(member, account, s))
 
 
-def allowed_projects(standing: Standing, access: Access, operation: Operation) -> tuple[str, ...]:
-    """The project ids in which the operation may act. One whose scopes know no projects may name those in which the session may do anything."""
+def allowed_projects(account: Account, access: Access, operation: Operation) -> tuple[str, ...]:
+    """The project ids in which the operation may act; all of them for scopes without projects, which ignore the project choice."""
     limits = [held for held in (access.scopes.get(scope) for scope in operation.scopes) if held is not None]
-    return tuple(p for p in standing.account.projects if all(p in held for held in limits or [_reach(standing)]))
-
-
-def _reach(standing: Standing) -> tuple[str, ...]:
-    """Where the session may do something, whatever this token was narrowed to; everywhere if its consent had no projects to choose."""
-    if not standing.grant.projects:
-        return tuple(standing.account.projects)
-    return tuple(project for held in access_of(standing).scopes.values() for project in held or ())
+    return tuple(p for p in account.projects if all(p in held for held in limits))
 
 
 def choose_projects(
@@ -125,6 +117,6 @@ def missing_scopes(operation: Operation, access: Access) -> list[str]:
     return [scope for scope in operation.scopes if scope not in access.scopes]
 
 
-def still_holds(standing: Standing, access: Access, operation: Operation, projects: Iterable[str]) -> bool:
+def still_holds(account: Account, access: Access, operation: Operation, projects: Iterable[str]) -> bool:
     """Whether an operation under way in these projects could begin now."""
-    return not missing_scopes(operation, access) and set(projects) <= set(allowed_projects(standing, access, operation))
+    return not missing_scopes(operation, access) and set(projects) <= set(allowed_projects(account, access, operation))

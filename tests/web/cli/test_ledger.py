@@ -89,31 +89,6 @@ def test_an_answer_is_proved_by_the_events_that_it_cites(signed: Grantbook, tmp_
             assert check_proof(leaf, proof, vkey)[0] == position - 1
 
 
-def test_what_a_file_holds_is_overwritten_by_no_command_that_was_not_told_to(signed: Grantbook, tmp_path: Path) -> None:
-    signed("member", "add", "--email", "kept@acme.example", "--name", "Kept", "--role", "Member")
-    kept = tmp_path / "kept"
-    for command in (
-        ("audit", "export", "-o"), ("audit", "export", "--from-position", "1", "--to-position", "2", "--proofs", "-o"), ("ledger", "export", "-o"),
-        ("ledger", "verifier", "-o"), ("member", "export", "kept@acme.example", "-o"), ("ask", "kept", "--proof"),
-    ):  # fmt: skip
-        kept.write_text("of last week")
-        said = signed.refused(*command, str(kept))
-        assert f"{kept} is there already: give another name, or --force to overwrite it." in said
-        assert kept.read_text() == "of last week"
-        done = signed.run(*command, str(kept), "--force")
-        assert done.returncode == 0, done.stderr
-        assert kept.stat().st_size > 100
-    kept.write_text("")
-    assert signed.run("ledger", "export", "-o", str(kept)).returncode == 0, "an empty file holds nothing"
-
-
-def test_the_manifest_of_another_export_is_not_overwritten(signed: Grantbook, tmp_path: Path) -> None:
-    signed("audit", "export", "-o", str(tmp_path / "all.jsonl"))
-    (tmp_path / "all.jsonl").unlink()
-    assert "all.jsonl.manifest.json is there already" in signed.refused("audit", "export", "-o", str(tmp_path / "all.jsonl"))
-    signed("audit", "export", "-o", str(tmp_path / "all.jsonl"), "--force")
-
-
 def test_events_are_proved_one_by_one(signed: Grantbook, tmp_path: Path) -> None:
     vkey = signed("ledger", "checkpoint", "--key")["vkey"]
     signed("ledger", "prove", "1", "3", "-o", str(tmp_path))

@@ -191,26 +191,10 @@ def test_another_project_is_refused_in_words_that_a_model_can_act_on(shared: Gat
     assert shared.outcomes()[-1] == ("tools/call:query", "refused", "project")
 
 
-def test_a_tool_without_projects_hears_of_those_where_the_session_may_act(shared: GatewayWorld) -> None:
-    sales, marketing = shared.world.projects["Sales"], shared.world.projects["Marketing"]
-    chosen = shared.token(projects=[sales])
-    analyst = shared.token(member_id=shared.world.member("Analyst", [sales, marketing]))
-    for token, told in ((chosen, {sales}), (analyst, {sales, marketing})):
-        assert shared.call("account", token=token).status_code == 200
-        assert set(shared.verified(shared.upstream.last.assertion)[1]["projects"]) == told
-
-
-def test_a_consent_that_had_no_projects_to_choose_limits_to_none(shared: GatewayWorld) -> None:
-    assert shared.call("account", token=shared.token(scopes="account:read")).status_code == 200
+def test_a_scope_without_projects_ignores_the_choice(shared: GatewayWorld) -> None:
+    token = shared.token(projects=[shared.world.projects["Sales"]])
+    assert shared.call("account", token=token).status_code == 200
     assert set(shared.verified(shared.upstream.last.assertion)[1]["projects"]) == set(shared.world.projects.values())
-
-
-def test_a_token_narrowed_to_a_scope_without_projects_hears_of_no_more(shared: GatewayWorld) -> None:
-    client, sales = shared.world.client_id(), shared.world.projects["Sales"]
-    tokens = shared.world.tokens(client, projects=[sales])
-    narrow = shared.world.refresh(client, tokens["refresh_token"], scope="account:read").get_json()["access_token"]
-    assert shared.call("account", token=narrow).status_code == 200
-    assert shared.verified(shared.upstream.last.assertion)[1]["projects"] == [sales]
 
 
 # ---- what the upstream gets
