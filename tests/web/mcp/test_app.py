@@ -10,7 +10,7 @@ from tests.web.mcp.gateway_world import HOST, PATH, GatewayWorld
 PRM = "http://localhost:8001/.well-known/oauth-protected-resource/api/ai/v1/mcp"
 
 
-def test_no_token_is_a_challenge_without_an_error_code(shared: GatewayWorld) -> None:
+def test_p6_no_token_is_a_challenge_without_an_error_code(shared: GatewayWorld) -> None:
     response = shared.send({"jsonrpc": "2.0", "id": 1, "method": "ping"})
     assert response.status_code == 401
     expected = f'Bearer resource_metadata="{PRM}", scope="account:read projects:query catalog:read jobs:run"'

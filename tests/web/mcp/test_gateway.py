@@ -26,7 +26,7 @@ def test_a_call_reaches_the_upstream_and_comes_back(shared: GatewayWorld) -> Non
     assert shared.upstream.last.message["params"] == {"name": "query", "arguments": {"metric": "revenue"}}
 
 
-def test_a_tool_whose_scope_was_not_consented_is_a_403_that_says_what_to_ask_for(shared: GatewayWorld) -> None:
+def test_p6_a_tool_whose_scope_was_not_consented_is_a_403_that_says_what_to_ask_for(shared: GatewayWorld) -> None:
     token = shared.token(scopes="account:read projects:query")
     before = len(shared.upstream.seen())
     response = shared.call("run", token=token)

@@ -54,6 +54,21 @@ def test_the_defaults_of_an_unverified_app_hold_back_what_changes_things(site: S
     assert "On: ends after 7 days without use, and on" in page.text
 
 
+def test_p12_the_page_names_the_app_what_it_asks_for_and_how_long(site: Site) -> None:
+    said = text_of(ask(site, signed_in(site, "operator"))[1])
+    for words in ("Claude Code", "Read the catalog", "On: ends after 7 days without use"):
+        assert words in said
+
+
+def test_p12_a_native_app_is_never_approved_without_the_person(site: Site, analyst: Person) -> None:
+    app, page = ask(site, analyst, scope="account:read")
+    form = {**hidden(page.text), "scope": ["account:read"], "project_access": "all", "decision": "approve"}
+    assert analyst.http.post("/consent", data=form).status_code == 303
+    again = opened(analyst, app, scope="account:read")
+    assert again.status_code == 200
+    assert 'name="decision"' in again.text
+
+
 def test_a_permission_that_the_person_lacks_can_t_be_ticked_and_says_why(site: Site, analyst: Person) -> None:
     _, page = ask(site, analyst)
     assert boxes(page.text, "scope")["jobs:run"] == "disabled"
@@ -157,7 +172,7 @@ def test_a_request_is_decided_once(site: Site, analyst: Person) -> None:
     assert "This request has ended" in analyst.http.get("/consent", params={"request": form["request"]}).text
 
 
-def test_the_token_of_one_request_decides_no_other(site: Site, analyst: Person) -> None:
+def test_p12_the_form_is_bound_to_its_request(site: Site, analyst: Person) -> None:
     _, first = ask(site, analyst, name="First")
     _, second = ask(site, analyst, name="Second")
     mixed = {
@@ -187,7 +202,7 @@ def test_the_policy_lets_the_form_end_at_this_app_only(site: Site, analyst: Pers
     assert f"form-action 'self' {source};" in page.headers["content-security-policy"]
 
 
-def test_where_it_leads_is_said_and_warned_about(site: Site, analyst: Person) -> None:
+def test_p12_where_it_leads_is_said_and_warned_about(site: Site, analyst: Person) -> None:
     assert "We have not checked who runs this. It will send you to cb.example.com." in text_of(ask(site, analyst, "https://cb.example.com/done")[1])
     assert "Runs on your computer." in text_of(ask(site, analyst)[1])
     cursor = ask(site, analyst, "cursor://anysphere.cursor-mcp/oauth/callback", name="Cursor")[1]
