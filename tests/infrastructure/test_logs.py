@@ -12,6 +12,7 @@ import pytest
 
 from infrastructure.clock import now
 from infrastructure.logs import SECRET_FIELDS, configure_logs, get_logger, info_line
+from tests.support import asynchronous
 
 
 class Said(msgspec.Struct):
@@ -156,7 +157,7 @@ def test_the_lines_of_one_turn_of_a_loop_go_out_together() -> None:
             seen.append(out.flushes)
         return seen
 
-    assert asyncio.run(turns()) == [1, 2]
+    assert asynchronous.run(turns) == [1, 2]
     assert len(out.getvalue().splitlines()) == 6
     info_line(said())
     assert out.flushes == 3
@@ -173,5 +174,5 @@ def test_a_loop_that_ended_too_soon_keeps_no_other_from_writing() -> None:
         info_line(said(), asyncio.get_running_loop())
         await asyncio.sleep(0)
 
-    asyncio.run(turn())
+    asynchronous.run(turn)
     assert out.flushes == 1

@@ -33,7 +33,8 @@ MIGRATED, EMPTY = "grantbook_template", "template0"
 """What a database may be a copy of."""
 
 # A test's server may lose everything with the machine, so it needn't wait for the disk.
-FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_wal_size": "256MB", "autovacuum_naptime": "5s"}
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_wal_size": "256MB", "autovacuum": "off"}
+"""An autovacuum's transaction would hold up the order for a moment, in every database of the server."""
 _MEMORY, _MEMORY_NEEDED = Path("/dev/shm"), 4 * 2**30
 """A copy of a database is 425 files: to make them takes a disk's file system three times the processor's time, and it writes them out later."""
 
