@@ -93,8 +93,13 @@ class Allowances:
             tables.count(bucket, window, -min(step, beyond))
         with self._lock:
             if len(self._taken) >= _MOST_BUCKETS:
-                self._taken.clear()
+                self._forget()
             before = self._taken.get(bucket)
             left = before.left if before is not None and before.window == window else 0
             self._taken[bucket] = _Taken(window, left + max(0, granted - 1), step, time.monotonic(), limit if granted <= 0 else None)
         return granted > 0
+
+    def _forget(self) -> None:
+        """Buckets of which nothing is left, as of most addresses; all where those are too few."""
+        kept = {bucket: taken for bucket, taken in self._taken.items() if taken.left}
+        self._taken = kept if len(kept) < _MOST_BUCKETS // 2 else {}

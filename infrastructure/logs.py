@@ -8,6 +8,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from datetime import datetime
+from select import PIPE_BUF
 from typing import IO, Any, Literal, Protocol, cast
 
 import msgspec
@@ -148,13 +149,21 @@ def _as_text(render: Processor) -> Processor:
 
 
 class _Out:
-    """A stream that takes what it can: whoever logs goes on, though the disk is full or nobody reads any more."""
+    """A stream that takes what it can: whoever logs goes on, though the disk is full or nobody reads any more.
+
+    Nothing leaves in larger pieces than a pipe keeps whole, but for a line that is larger by itself: several processes share one.
+    """
 
     def __init__(self, out: IO[bytes]) -> None:
         self._out, self.isatty = out, out.isatty
         self._due: AbstractEventLoop | None = None
+        self._held = 0
 
     def write(self, data: bytes) -> int:
+        self._held += len(data)
+        if self._held > PIPE_BUF:
+            self._let_go()
+            self._held = len(data)
         try:
             return self._out.write(data)
         except OSError:
@@ -162,6 +171,10 @@ class _Out:
 
     def flush(self) -> None:
         self._due = None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._held = 0
         with suppress(OSError):
             self._out.flush()
 

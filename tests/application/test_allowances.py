@@ -96,3 +96,13 @@ def test_used_now_and_then_a_bucket_is_counted_one_by_one(monkeypatch: Any) -> N
     for used in range(1, 20):
         assert allowances.take(counters, "b", HOUR, 1000)
         assert counters.counts["b", HOUR] == used
+
+
+def test_what_was_counted_ahead_is_used_however_many_addresses_come_meanwhile(monkeypatch: Any) -> None:
+    monkeypatch.setattr("application.allowances._MOST_BUCKETS", 100)
+    counters: Any = Counters()
+    allowances = Allowances()
+    total = Allowance("total", HOUR, 100_000)
+    for n in range(5_000):
+        assert allowances.take_each(lambda: counters, [Allowance(f"address {n}", HOUR, 100), total]) is None
+    assert counters.counts["total", HOUR] <= 5_000 + MOST_AT_ONCE

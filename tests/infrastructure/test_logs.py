@@ -5,7 +5,8 @@ import io
 import json
 import logging
 from datetime import datetime
-from typing import Literal
+from select import PIPE_BUF
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -161,6 +162,37 @@ def test_the_lines_of_one_turn_of_a_loop_go_out_together() -> None:
     assert len(out.getvalue().splitlines()) == 6
     info_line(said())
     assert out.flushes == 3
+
+
+class Pieces(io.RawIOBase):
+    """Keeps each piece that a pipe would have been given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.seen.append(bytes(data))
+        return len(data)
+
+
+def test_however_many_lines_go_out_together_no_other_process_can_write_into_one() -> None:
+    """A pipe keeps together what it is given at once, up to so many bytes."""
+    pieces = Pieces()
+    configure_logs("json", stream=io.BufferedWriter(pieces))
+
+    async def turn() -> None:
+        for _ in range(200):
+            info_line(said(), asyncio.get_running_loop())
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    assert len(b"".join(pieces.seen).splitlines()) == 200
+    assert len(pieces.seen) < 20
+    assert all(len(piece) <= PIPE_BUF and piece.endswith(b"\n") for piece in pieces.seen)
 
 
 def test_a_loop_that_ended_too_soon_keeps_no_other_from_writing() -> None:

@@ -49,5 +49,5 @@ def _told(headers: Mapping[str, str], name: str, hops: int) -> str | None:
     value = headers.get(name)
     if not hops or not value:
         return None
-    values = parse_list_header(value) if '"' in value or "," in value else [value.strip()]
+    values = parse_list_header(value) if '"' in value or "," in value else [value.strip(" \t")]
     return values[-hops] if len(values) >= hops else None

@@ -40,6 +40,7 @@ TOLD = st.none() | st.text(st.sampled_from('ab1.:,"\\ ]'), max_size=12) | st.tex
 @example("198.51.100.9, 198.51.100.8", "a.example, b.example:8", "own.example", 1, 1)
 @example('"a, b", c', '"x.example"', "own.example", 2, 1)
 @example(" , a,", "x.example,", None, 2, 1)
+@example("198.51.100.9\xa0", "\x85a.example ", "own.example", 1, 1)
 def test_it_is_judged_as_by_the_middleware(told_for: str | None, told_host: str | None, host: str | None, hops: int, hosts: int) -> None:
     log, seen = judging({"x_for": hops, "x_proto": hops, "x_host": hosts})
     short = Short.within(log)
