@@ -69,7 +69,7 @@ class Allowances:
     def _at_hand(self, wanted: Allowance) -> _Taken | None:
         """What needs no counting any more."""
         taken = self._taken.get(wanted.bucket)
-        return taken if taken is not None and taken.left and taken.refused is None and taken.window == wanted.window else None
+        return taken if taken is not None and taken.left > 0 and taken.refused is None and taken.window == wanted.window else None
 
     def take(self, tables: Tables, bucket: str, window: datetime, limit: int) -> bool:
         """Count one more in the bucket's window; False if the limit is reached (then it is not counted)."""
@@ -80,7 +80,7 @@ class Allowances:
             lately = time.monotonic() - taken.at <= _SOON_SECONDS
             if lately and taken.refused == limit:
                 return False
-            if taken.left:
+            if taken.left > 0:
                 taken.left -= 1
                 return True
             step = min(taken.step * 2, MOST_AT_ONCE, max(1, limit // 100)) if lately else 1

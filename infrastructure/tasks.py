@@ -45,6 +45,8 @@ class LoopThread:
             self.loop.call_soon(self.begin, work)
             return
         task = self.idle.pop() if self.idle else Task(self)
+        if task.dead:
+            task = Task(self)
         task.gr_context = None  # no variable of the request before
         task.switch(work)
 

@@ -97,7 +97,7 @@ class Pipeline:
                 pg.send_query_prepared(statement.name, asked.parameters, statement.formats, BINARY)
                 pg.pipeline_sync()
             self._flush()
-        except psycopg.OperationalError as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, results would no longer come in the order in which was asked
             self._loop.call_soon(self._lose, str(error), self._connection)
 
     def _flush(self) -> None:
