@@ -117,7 +117,7 @@ def _notes(settings: Settings) -> list[str]:
         if not accounts:
             link = f"{settings.base_url}/setup?token={make_setup_link(app.services)}"
             return [f"No account yet. Open this link once, within a day, to set it up: {link}", *gateway]
-        return [*_missing(app.services, accounts[0][0]), *gateway]
+        return [*gateway, *_missing(app.services, accounts[0][0])]
     finally:
         app.close()
 
