@@ -96,19 +96,23 @@ _SCRUB = (
 
 
 def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
-    folded = fold(events, reader)
-    if folded.entries:
-        months = sorted({event.at[:7] for event in events})
+    """The server takes the rows of some events while the next are folded."""
+    erased: list[tuple[str, str, int]] = []
+    months = sorted({event.at[:7] for event in events})
+    if months:
         ensure_partitions(connection, names["audit_log"], [*months, following(months[-1])])
-        block = "".join([_line(entry) for entry in folded.entries]).encode()
         with connection.cursor().copy(f"COPY {names['audit_log']} ({_COLUMNS}) FROM STDIN") as copy:
-            copy.write(block)
-    for account_id, member_id, position in folded.erased:
+            for start in range(0, len(events), _AT_ONCE):
+                folded = fold(events[start : start + _AT_ONCE], reader)
+                copy.write("".join([_line(entry) for entry in folded.entries]).encode())
+                erased += folded.erased
+    for account_id, member_id, position in erased:
         if member_id not in reader.erased_before:
             for statement in _SCRUB:
                 run(connection, names, statement, (account_id, member_id, position))
 
 
+_AT_ONCE = 200
 _encode = msgspec.json.Encoder().encode
 
 
