@@ -15,9 +15,9 @@ import psycopg
 from bench.place import Place, free_port, temporary_folder
 from bench.projections import INSERT, Row, Session, Source
 from infrastructure.clock import now
-from infrastructure.database import PROJECTOR, connect, with_parameters
+from infrastructure.database import BY_INDEX, PROJECTOR, connect, with_parameters
 from infrastructure.projector_workers import writer_dsn
-from infrastructure.store.sequencer import BY_INDEX, Sequencer
+from infrastructure.store.sequencer import Sequencer
 from projections.events import PersonalReader
 from projections.preparing import prepare
 from projections.runner import Runner

@@ -19,6 +19,10 @@ MIGRATE = "grantbook-migrate"
 
 DECIDE_TIMEOUT_MS = 2_000
 
+BY_INDEX = (("enable_seqscan", "off"), ("enable_bitmapscan", "off"))
+"""Options of connections whose statements look up single places or go in order, and are planned once, perhaps while the tables are small: only
+indexes are good at every size, whatever the statistics say."""
+
 # What a lost connection raises, for the layers that may not import psycopg.
 ConnectionLost = psycopg.OperationalError
 ViewsMissing = psycopg.errors.UndefinedTable

@@ -16,7 +16,7 @@ import psycopg
 
 from application.counting import COUNTS, count
 from infrastructure.bootstrap import bootstrap
-from infrastructure.database import PROJECTOR, DatabaseUnavailable, connect, first_line, with_parameters
+from infrastructure.database import BY_INDEX, PROJECTOR, DatabaseUnavailable, connect, first_line, with_parameters
 from infrastructure.erasure.expiry import Expiry
 from infrastructure.ledger.deposits.worker import Depositing
 from infrastructure.ledger.sealing import Sealing
@@ -24,7 +24,7 @@ from infrastructure.logs import get_logger
 from infrastructure.projector_workers import Builder, Pace, Projecting, Repeating, wait_for, writer_dsn
 from infrastructure.run_folder import RunFolder
 from infrastructure.settings import Settings
-from infrastructure.store.sequencer import BATCH, BY_INDEX, LeadershipLost, OrderRefused, Sequencer, lead
+from infrastructure.store.sequencer import BATCH, LeadershipLost, OrderRefused, Sequencer, lead
 from infrastructure.store.store import WAKE_CHANNEL
 from infrastructure.sweeping import Sweeping
 from infrastructure.taking_part import take_part

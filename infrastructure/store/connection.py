@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from application.counting import count
 from application.ports import Busy
-from infrastructure.database import DECIDE, DECIDE_TIMEOUT_MS, with_parameters
+from infrastructure.database import BY_INDEX, DECIDE, DECIDE_TIMEOUT_MS, with_parameters
 from infrastructure.store.errors import Lost, from_sqlstate
 from infrastructure.store.pipeline import Pipeline
 from infrastructure.store.prepared import BINARY, Statement, checked
@@ -197,7 +197,5 @@ def _decide(dsn: str) -> str:
     """Nothing on this path may outlive the revocation barrier's patience, whether it runs or idles in a transaction, or lost its network."""
     given = conninfo_to_dict(dsn)
     limits = (("idle_in_transaction_session_timeout", f"{DECIDE_TIMEOUT_MS}ms"), ("transaction_timeout", f"{DECIDE_TIMEOUT_MS * 2}ms"))
-    # Every query here looks up single places by index, whatever the statistics say of a table that grew since, or of long grants.
-    plans = (("enable_seqscan", "off"), ("enable_bitmapscan", "off"))
-    merged = with_parameters(dsn, application_name=DECIDE, statement_timeout_ms=DECIDE_TIMEOUT_MS, options=(*limits, *plans))
+    merged = with_parameters(dsn, application_name=DECIDE, statement_timeout_ms=DECIDE_TIMEOUT_MS, options=(*limits, *BY_INDEX))
     return make_conninfo(merged, **({} if "tcp_user_timeout" in given else {"tcp_user_timeout": 5_000}))

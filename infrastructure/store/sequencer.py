@@ -17,11 +17,6 @@ LEADER_LOCK = 0x6772_616E_7462_6F6B
 BATCH = 1_000
 
 
-BY_INDEX = (("enable_seqscan", "off"), ("enable_bitmapscan", "off"))
-"""Options of the leader's connection. The order's statement is planned once, perhaps while the tables are small: only indexes, read in order, are
-good at every size."""
-
-
 class OrderRefused(Exception):
     """The order can't go on by itself: the message says why and what to do."""
 

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from infrastructure.database import PROJECTOR, connect, with_parameters
+from infrastructure.database import BY_INDEX, PROJECTOR, connect, with_parameters
 from infrastructure.store.era import Era
 from infrastructure.store.reader import head, read_events, read_rows
-from infrastructure.store.sequencer import BY_INDEX, LeadershipLost, OrderRefused, Sequencer, lead, next_events, stalls
+from infrastructure.store.sequencer import LeadershipLost, OrderRefused, Sequencer, lead, next_events, stalls
 from infrastructure.store.verify import leaf_hash, verify_ledger
 from tests.infrastructure.store import given
 from tests.support.postgres import Database
