@@ -153,7 +153,8 @@ def test_no_page_shows_anything_of_them(erased: Erased) -> None:
     while waiting:
         path = waiting.pop().replace("&amp;", "&")
         where = re.sub(r"\b(before|after|position)=[^&]*", "", path)
-        if where in seen or path.startswith(("/static", "/sign-out", "/api", "/oauth")):
+        narrower = "/audit/export" in path and "?" in path  # holds nothing that the whole export doesn't
+        if where in seen or narrower or path.startswith(("/static", "/sign-out", "/api", "/oauth")):
             continue
         seen.add(where)
         answer = browser.get(path)
