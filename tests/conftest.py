@@ -16,6 +16,7 @@ from tests.support.process_logging import process_logging_kept
 from tests.support.quick_http import read_authorities_once
 from tests.support.quick_routes import compile_routes_when_needed
 from tests.support.stuck import Stuck
+from tests.support.together import Together
 
 ENDING_S = 120.0
 """For the fixtures of a test that its timeout has broken off."""
@@ -72,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     compile_routes_when_needed()
     read_authorities_once()
     config.pluginmanager.register(Stuck(float(config.getini("timeout")) + ENDING_S))
+    config.pluginmanager.register(Together())
     if hasattr(config, "workerinput"):
         atexit.register(os._exit, 0)  # the last of all: to take down what thousands of tests have imported and made takes half a minute
     for marker, meaning in needs.MARKERS.items():

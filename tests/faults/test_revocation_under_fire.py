@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx
-import psutil
 import pytest
 
 from application import decide_app, end_consent, manage_members
@@ -143,14 +142,6 @@ def pause_a_worker(workers: list[int], chance: random.Random, stop: threading.Ev
         os.kill(pid, signal.SIGCONT)
 
 
-def web_workers(store: Inside) -> list[int]:
-    """The processes that serve the web port."""
-    port = store.demo.port
-    main = psutil.Process(store.demo.process.pid if store.demo.process else 0)
-    listening = [p for p in main.children(recursive=True) if any(c.laddr.port == port for c in p.net_connections("tcp") if c.status == "LISTEN")]
-    return [p.pid for p in listening if not p.children()]
-
-
 @pytest.fixture(scope="module")
 def targets(store: Inside) -> list[Target]:
     made = []
@@ -166,7 +157,7 @@ def targets(store: Inside) -> list[Target]:
 
 
 def test_nothing_outlives_an_answered_revocation(store: Inside, targets: list[Target]) -> None:
-    workers, chance, stop = web_workers(store), random.Random(7), threading.Event()
+    workers, chance, stop = store.demo.web_workers(), random.Random(7), threading.Event()
     assert workers
     admin_id = str(manage_members.find_member(store.services, store.account_id, "admin@jaffle.example"))
     answered: list[Answered] = []

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from tests.support import command
 
@@ -113,6 +114,17 @@ class Demo:
             self.process.kill()
             self.process.wait(10)
 
+    def web_workers(self) -> list[int]:
+        """The processes that serve the web port now; one that is only starting is none."""
+        assert self.process is not None
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        parents, found = {ppid for child in below if (ppid := _parent(child))}, []
+        for child in below:
+            with contextlib.suppress(psutil.Error):
+                if child.pid not in parents and any(c.laddr.port == self.port for c in child.net_connections("tcp") if c.status == "LISTEN"):
+                    found.append(child.pid)
+        return found
+
     def cli(self, *arguments: str) -> Any:
         """Run a command of ours on the demo's data and read its `--json` answer."""
         environment = {**os.environ, "GRANTBOOK_DATA_DIR": str(self.data_dir)}
@@ -126,6 +138,14 @@ class Demo:
         assert sessions
         for session in sessions:
             self.cli("session", "revoke", session["grant_id"])
+
+
+def _parent(process: psutil.Process) -> int:
+    """Its parent's id; 0 once it has ended."""
+    try:
+        return int(process.ppid())
+    except psutil.Error:
+        return 0
 
 
 @contextlib.contextmanager
