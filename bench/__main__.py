@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _measure(place: Place, workloads: Workloads, counters: Counters, name: str, connections: int, seconds: float) -> None:
-    job = workloads.job(name, seconds + 1.0)
+    job = workloads.job(name, seconds + min(1.0, seconds / 2))
     with place.superuser() as connection:
         connection.execute("CHECKPOINT")
     with _watched(place) as lag:
