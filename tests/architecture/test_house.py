@@ -45,6 +45,13 @@ def test_nothing_is_left_undone() -> None:
     assert {f"{name}: {match[0]}" for name, text in texts() if not name.endswith(".txt") for match in LEFT_UNDONE.finditer(text)} == set()
 
 
+def test_no_test_starts_a_loop_where_a_browsers_may_be_running() -> None:
+    """Playwright's synchronous API keeps one in the thread of whichever tests come after its own: tests.support.asynchronous takes another thread."""
+    started = re.compile(r"asyncio\.(?:run|Runner)\(|anyio\.run\(")
+    found = {name for name, text in texts() if name.startswith("tests/") and name.endswith(".py") and started.search(text)}
+    assert found <= {"tests/support/asynchronous.py", "tests/architecture/test_house.py"}
+
+
 def test_the_compose_file_has_no_default_for_a_secret() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     secrets = set(re.findall(r"\$\{(\w*(?:KEY|KEYS|PASSWORD)\w*)(:\?|:-|-|\})", text))

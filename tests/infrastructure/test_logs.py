@@ -189,7 +189,7 @@ def test_however_many_lines_go_out_together_no_other_process_can_write_into_one(
             info_line(said(), asyncio.get_running_loop())
         await asyncio.sleep(0)
 
-    asyncio.run(turn())
+    asynchronous.run(turn)
     assert len(b"".join(pieces.seen).splitlines()) == 200
     assert len(pieces.seen) < 20
     assert all(len(piece) <= PIPE_BUF and piece.endswith(b"\n") for piece in pieces.seen)
