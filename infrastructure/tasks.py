@@ -13,12 +13,15 @@ from greenlet import getcurrent, greenlet
 
 TResult = TypeVar("TResult")
 
-_ASIDE_THREADS = 4
+_ASIDE_THREADS, _URGENT_THREADS = 4, 3
 _MOST_IDLE = 64
 
 
 class LoopThread:
-    """The thread of an event loop, and the threads beside it for what can't give way. A process has one: `of` its loop."""
+    """The thread of an event loop, and the threads beside it for what can't give way. A process has one: `of` its loop.
+
+    `urgent` are those for what ends access and for connections that everybody waits for: whatever else is slow, they are free.
+    """
 
     _of: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, LoopThread]] = WeakKeyDictionary()
 
@@ -33,6 +36,7 @@ class LoopThread:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.pool: Executor = ThreadPoolExecutor(_ASIDE_THREADS, thread_name_prefix="aside")
+        self.urgent: Executor = ThreadPoolExecutor(_URGENT_THREADS, thread_name_prefix="urgent")
         self.at_end: list[Callable[[], None]] = []
         self.idle: list[Task] = []
 
@@ -57,6 +61,7 @@ class LoopThread:
         while self.idle:
             self.idle.pop().throw()
         self.pool.shutdown()
+        self.urgent.shutdown()
 
 
 class Task(greenlet):
@@ -87,9 +92,9 @@ class Task(greenlet):
         assert parent is not None
         return parent.switch()
 
-    def aside(self, work: Callable[[], TResult]) -> TResult:
+    def aside(self, work: Callable[[], TResult], *, urgent: bool = False) -> TResult:
         """What `work` returns or raises, done by another thread."""
-        done = self.thread.pool.submit(work)
+        done = (self.thread.urgent if urgent else self.thread.pool).submit(work)
         done.add_done_callback(lambda _: self.thread.loop.call_soon_threadsafe(self.switch))
         self.give_way()
         return done.result()
@@ -105,10 +110,10 @@ def running() -> Task | None:
     return current if type(current) is Task else None
 
 
-def aside(work: Callable[[], TResult]) -> TResult:
+def aside(work: Callable[[], TResult], *, urgent: bool = False) -> TResult:
     """Do what may block: beside the loop where a task calls, at once elsewhere. Locks belong inside of `work`."""
     task = running()
-    return work() if task is None else task.aside(work)
+    return work() if task is None else task.aside(work, urgent=urgent)
 
 
 def pause(seconds: float) -> None:

@@ -161,7 +161,7 @@ class Pipeline:
     def _connect(self) -> None:
         if not self._connecting:
             self._connecting = True
-            connected = self._loop.run_in_executor(self.thread.pool, lambda: psycopg.connect(self._dsn, autocommit=True))
+            connected = self._loop.run_in_executor(self.thread.urgent, lambda: psycopg.connect(self._dsn, autocommit=True))
             connected.add_done_callback(lambda done: self._connected(done.result) if not done.cancelled() else None)
 
     def _connected(self, outcome: Callable[[], psycopg.Connection[Any]]) -> None:

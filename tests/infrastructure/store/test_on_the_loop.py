@@ -16,6 +16,7 @@ from domain.member import Member
 from infrastructure.store.connection import Connections
 from infrastructure.store.pipeline import Pipeline
 from infrastructure.store.store import PostgresStore
+from infrastructure.tasks import aside
 from tests.infrastructure.store import given
 from tests.infrastructure.store.given import World
 from tests.infrastructure.store.test_barrier import until
@@ -108,6 +109,23 @@ def test_a_task_may_end_things_too_and_waits_for_the_barrier_beside_the_loop(sto
         return store.append_ending([grant]).version
 
     assert loop.run(end) == versions(store, [world])[0]
+
+
+def test_the_end_of_access_and_lost_connections_wait_for_nothing_that_is_slow(store: PostgresStore, loop: OnTheLoop) -> None:
+    (world,) = grants(store, 1)
+    gate = threading.Event()
+    slow = loop.begin([partial(aside, partial(gate.wait, 5)) for _ in range(10)])
+
+    def end() -> int:
+        grant = store.load(Grant, world.grant)
+        assert grant is not None
+        grant.revoke("admin", world.context())
+        return store.append_ending([grant]).version
+
+    ended = loop.run(end)
+    assert not any(each.done() for each in slow)
+    gate.set()
+    assert ended == versions(store, [world])[0]
 
 
 def test_what_several_tasks_read_comes_back_to_the_one_that_asked(store: PostgresStore, database: Database, loop: OnTheLoop) -> None:
