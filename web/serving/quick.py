@@ -186,8 +186,9 @@ class QuickProtocol(GuardedProtocol):
     def _answer_as_wsgi(self, cycle: Any, app: Any) -> None:
         started = Started()
         body = b"".join(app(environ_of(cycle.scope, bytes(cycle.body)), started))
-        lines = lines_of([header for header in started.headers if header[0] != "Connection"])
-        self._reply(cycle, STATUS_LINE[int(started.line[:3])] + lines, body)
+        status = int(started.line[:3])
+        left_out = ("Connection", "Content-Length") if status == 304 else ("Connection",)  # RFC 9110 8.6: of a document that is not sent
+        self._reply(cycle, STATUS_LINE[status] + lines_of([header for header in started.headers if header[0] not in left_out]), body)
 
     def _reply(self, cycle: Any, head: bytes, body: bytes) -> None:
         """Everything in one go."""
