@@ -39,6 +39,8 @@ class LoopThread:
         self.urgent: Executor = ThreadPoolExecutor(_URGENT_THREADS, thread_name_prefix="urgent")
         self.at_end: list[Callable[[], None]] = []
         self.idle: list[Task] = []
+        self.under_way = 0
+        """Tasks that have begun and not ended."""
 
     def begin(self, work: Callable[[], None]) -> None:
         """Run `work`, which never raises, as far as it goes without waiting; the loop goes on with it later.
@@ -52,6 +54,7 @@ class LoopThread:
         if task.dead:
             task = Task(self)
         task.gr_context = None  # no variable of the request before
+        self.under_way += 1
         task.switch(work)
 
     def close(self) -> None:
@@ -81,6 +84,7 @@ class Task(greenlet):
             work = self.give_way()
             work()
             del work
+            self.thread.under_way -= 1
             idle = self.thread.idle
             if len(idle) >= _MOST_IDLE:
                 return
