@@ -227,7 +227,10 @@ def test_beyond_so_many_at_once_requests_are_the_threads_which_say_when_they_are
     monkeypatch.setattr(quick, "MOST_UNDER_WAY", 2)
     with ExitStack() as stack:
         connections = [stack.enter_context(Raw(shared.worker.port)) for _ in range(3)]
-        names = [raw.send(posted("/oauth/token", a="b")) and threads.get(timeout=60) for raw in connections]
+        names = []
+        for raw in connections:
+            raw.send(posted("/oauth/token", a="b"))
+            names.append(threads.get(timeout=60))
         gate.set()
         assert [raw.answer().status for raw in connections] == [200] * 3
     assert [name.startswith("wsgi") for name in names] == [False, False, True]
