@@ -147,6 +147,25 @@ def test_a_connection_that_was_lost_in_between_is_made_anew(store: PostgresStore
     assert versions(store, worlds) == [version + (what == "rotate") for version in before]
 
 
+@pytest.mark.parametrize("where", ["on the loop", "in a thread"])
+def test_a_connection_that_may_not_write_is_not_kept(
+    store: PostgresStore, database: Database, loop: OnTheLoop, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """It leads to a standby, or the database was closed to writers when it was made: a new one may do better."""
+    monkeypatch.setattr("infrastructure.store.prepared.STALE_AFTER_S", 0.0)
+    (world,) = grants(store, 1)
+    work = partial(rotate, store, world)
+    do = partial(loop.run, work) if where == "on the loop" else work
+    end_backends(database)
+    with psycopg.connect(database.superuser_dsn, autocommit=True) as operator:
+        name = operator.info.dbname
+        operator.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        with pytest.raises(Busy):
+            do()
+        operator.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    assert do()
+
+
 @pytest.mark.parametrize("took_effect", [True, False])
 def test_each_row_of_a_lost_statement_finds_its_own_fate(
     store: PostgresStore, loop: OnTheLoop, monkeypatch: pytest.MonkeyPatch, took_effect: bool
