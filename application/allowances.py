@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,9 +13,9 @@ from typing import NamedTuple
 from application.ports import Tables
 
 MOST_AT_ONCE = 128
-"""A hundredth of the limit at most, too: so much may be counted and never used where a process ends."""
+"""A hundredth of the limit at most, too: so much may be counted and never used where a process is killed."""
 _SOON_SECONDS = 1.0
-_MOST_BUCKETS = 10_000
+_MOST_BUCKETS, _MOST_GIVEN_BACK = 10_000, 100
 
 
 class Allowance(NamedTuple):
@@ -55,21 +56,9 @@ class Allowances:
                 self._known[key] = found
         return found[1]
 
-    def take_each(self, tables: Callable[[], Tables], wanted: Sequence[Allowance]) -> Allowance | None:
+    def take_each(self, tables: Tables, wanted: Sequence[Allowance]) -> Allowance | None:
         """Count one more in each; the first whose limit is reached, if any (what stands before it is counted, what comes after is not)."""
-        with self._lock:
-            found = [self._at_hand(each) for each in wanted]
-            if None not in found:
-                for taken in found:
-                    taken.left -= 1  # type: ignore[union-attr]  # None was looked for
-                return None
-        used = tables()
-        return next((each for each in wanted if not self.take(used, *each)), None)
-
-    def _at_hand(self, wanted: Allowance) -> _Taken | None:
-        """What needs no counting any more."""
-        taken = self._taken.get(wanted.bucket)
-        return taken if taken is not None and taken.left > 0 and taken.refused is None and taken.window == wanted.window else None
+        return next((each for each in wanted if not self.take(tables, *each)), None)
 
     def take(self, tables: Tables, bucket: str, window: datetime, limit: int) -> bool:
         """Count one more in the bucket's window; False if the limit is reached (then it is not counted)."""
@@ -77,14 +66,22 @@ class Allowances:
             taken = self._taken.get(bucket)
             if taken is None or taken.window != window:
                 taken = _Taken(window)
-            lately = time.monotonic() - taken.at <= _SOON_SECONDS
-            if lately and taken.refused == limit:
-                return False
             if taken.left > 0:
                 taken.left -= 1
                 return True
+            lately = time.monotonic() - taken.at <= _SOON_SECONDS
+            if lately and taken.refused == limit:
+                return False
             step = min(taken.step * 2, MOST_AT_ONCE, max(1, limit // 100)) if lately else 1
         return self._count(tables, bucket, window, limit, step)
+
+    def give_back(self, tables: Tables) -> None:
+        """At the end of the process: what was counted ahead and never used, of the buckets that have most of it."""
+        with self._lock:
+            taken, self._taken = self._taken, {}
+        for bucket, each in heapq.nlargest(_MOST_GIVEN_BACK, taken.items(), key=lambda item: item[1].left):
+            if each.left > 0:
+                tables.count(bucket, each.window, -each.left)
 
     def _count(self, tables: Tables, bucket: str, window: datetime, limit: int, step: int) -> bool:
         beyond = max(0, tables.count(bucket, window, step) - limit)

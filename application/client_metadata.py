@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from application import redirect_uris
-from application.redirect_uris import matches as redirect_uri_matches
 from domain.errors import DomainError
-from domain.scopes import OFFLINE_ACCESS, Scope, parse_scope
-
-__all__ = ["Document", "RegistrationError", "contacts_of", "redirect_uri_matches", "validate"]
+from domain.scopes import OFFLINE_ACCESS, parse_scope
 
 GRANT_TYPES = ("authorization_code", "refresh_token")
 LARGEST = 16_384
@@ -44,8 +41,8 @@ class RegistrationError(DomainError):
         self.code, self.status, self.retry_after = code, status, retry_after
 
 
-def validate(document: object, catalogue: Mapping[str, Scope], allowed_scopes: Callable[[], tuple[str, ...]]) -> dict[str, Any]:
-    """The metadata to store, without contacts; `RegistrationError` says what is wrong. `allowed_scopes` is asked where scopes are named.
+def validate(document: object, allowed_scopes: tuple[str, ...]) -> dict[str, Any]:
+    """The metadata to store, without contacts; `RegistrationError` says what is wrong.
 
     As RFC 7591 2 allows, members that are unknown, null or empty are left out, and grant types, response types, scopes and
     authentication methods that aren't served are replaced by those that are: the echo tells.
@@ -62,7 +59,7 @@ def validate(document: object, catalogue: Mapping[str, Scope], allowed_scopes: C
     metadata["grant_types"] = _served(given, "grant_types", GRANT_TYPES)
     metadata["response_types"] = _served(given, "response_types", ("code",))
     if "scope" in given:
-        metadata["scope"] = _scope(given["scope"], catalogue, allowed_scopes())
+        metadata["scope"] = _scope(given["scope"], allowed_scopes)
     metadata |= _keys(given)
     if len(repr(metadata)) > _SURELY_FITS and len(json.dumps(metadata)) > LARGEST:
         raise _invalid(f"The metadata has more than {LARGEST} characters.")
@@ -153,10 +150,10 @@ def _served(given: Mapping[str, Any], name: str, served: tuple[str, ...]) -> lis
     return [v for v in served if v in values]
 
 
-def _scope(scope: object, catalogue: Mapping[str, Scope], allowed: tuple[str, ...]) -> str:
+def _scope(scope: object, allowed: tuple[str, ...]) -> str:
     if not isinstance(scope, str) or len(scope) > _LONGEST_URL:
         raise _invalid("scope is a string of space-separated values.")
-    kept = [s for s in parse_scope(scope) if s in catalogue and s in allowed]
+    kept = [s for s in parse_scope(scope) if s in allowed]
     if not any(s != OFFLINE_ACCESS for s in kept):
         raise _invalid(f"scope names nothing that this client may ask for: {' '.join(allowed)}")
     return " ".join(kept)

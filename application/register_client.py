@@ -96,7 +96,7 @@ def admitted(account: Account, metadata: Mapping[str, Any]) -> dict[str, Any]:
     `policy what-if` asks here, too, of an account with another policy.
     """
     _check_policy(account)
-    facts = client_metadata.validate(metadata, account.scopes, lambda: dynamic_scopes(account))
+    facts = client_metadata.validate(metadata, dynamic_scopes(account))
     _check_app(account, facts)
     return facts
 
@@ -136,7 +136,7 @@ def _count(services: Services, account: Account, origin: Origin) -> None:
     hour = now.replace(minute=0, second=0, microsecond=0)
     state = (hour, account.registration_policy, services.limits)
     wanted = allowances.known((account.id.int, address), state, lambda: _wanted(services, account, address, hour))
-    refused = allowances.take_each(services.store.tables, wanted)
+    refused = allowances.take_each(services.store.tables(), wanted)
     if refused is None:
         return
     *_, hourly, total = wanted
@@ -177,7 +177,7 @@ def _manual_facts(account: Account, name: str, uris: list[str], scopes: list[str
         raise InvalidInput(f"Choose scopes of the catalogue ({', '.join(account.scopes)}), not {', '.join(unknown) or 'none'}.", field="scope")
     document = {"client_name": name, "redirect_uris": uris, "scope": " ".join(scopes), "client_uri": homepage}
     try:
-        return client_metadata.validate(document, account.scopes, lambda: tuple(account.scopes))
+        return client_metadata.validate(document, tuple(account.scopes))
     except RegistrationError as error:
         raise InvalidInput(error.message, field=_field_of(error)) from error
 

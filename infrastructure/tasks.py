@@ -13,12 +13,15 @@ from greenlet import getcurrent, greenlet
 
 TResult = TypeVar("TResult")
 
-_ASIDE_THREADS = 4
+_ASIDE_THREADS, _URGENT_THREADS = 4, 3
 _MOST_IDLE = 64
 
 
 class LoopThread:
-    """The thread of an event loop, and the threads beside it for what can't give way. A process has one: `of` its loop."""
+    """The thread of an event loop, and the threads beside it for what can't give way. A process has one: `of` its loop.
+
+    `urgent` are those for what ends access and for connections that everybody waits for: whatever else is slow, they are free.
+    """
 
     _of: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, LoopThread]] = WeakKeyDictionary()
 
@@ -33,8 +36,11 @@ class LoopThread:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.pool: Executor = ThreadPoolExecutor(_ASIDE_THREADS, thread_name_prefix="aside")
+        self.urgent: Executor = ThreadPoolExecutor(_URGENT_THREADS, thread_name_prefix="urgent")
         self.at_end: list[Callable[[], None]] = []
         self.idle: list[Task] = []
+        self.under_way = 0
+        """Tasks that have begun and not ended."""
 
     def begin(self, work: Callable[[], None]) -> None:
         """Run `work`, which never raises, as far as it goes without waiting; the loop goes on with it later.
@@ -48,6 +54,7 @@ class LoopThread:
         if task.dead:
             task = Task(self)
         task.gr_context = None  # no variable of the request before
+        self.under_way += 1
         task.switch(work)
 
     def close(self) -> None:
@@ -57,6 +64,7 @@ class LoopThread:
         while self.idle:
             self.idle.pop().throw()
         self.pool.shutdown()
+        self.urgent.shutdown()
 
 
 class Task(greenlet):
@@ -76,6 +84,7 @@ class Task(greenlet):
             work = self.give_way()
             work()
             del work
+            self.thread.under_way -= 1
             idle = self.thread.idle
             if len(idle) >= _MOST_IDLE:
                 return
@@ -87,9 +96,9 @@ class Task(greenlet):
         assert parent is not None
         return parent.switch()
 
-    def aside(self, work: Callable[[], TResult]) -> TResult:
+    def aside(self, work: Callable[[], TResult], *, urgent: bool = False) -> TResult:
         """What `work` returns or raises, done by another thread."""
-        done = self.thread.pool.submit(work)
+        done = (self.thread.urgent if urgent else self.thread.pool).submit(work)
         done.add_done_callback(lambda _: self.thread.loop.call_soon_threadsafe(self.switch))
         self.give_way()
         return done.result()
@@ -105,10 +114,10 @@ def running() -> Task | None:
     return current if type(current) is Task else None
 
 
-def aside(work: Callable[[], TResult]) -> TResult:
+def aside(work: Callable[[], TResult], *, urgent: bool = False) -> TResult:
     """Do what may block: beside the loop where a task calls, at once elsewhere. Locks belong inside of `work`."""
     task = running()
-    return work() if task is None else task.aside(work)
+    return work() if task is None else task.aside(work, urgent=urgent)
 
 
 def pause(seconds: float) -> None:

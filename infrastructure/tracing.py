@@ -76,12 +76,15 @@ class Tracing:
     def span(
         self, name: str, attributes: Attributes | None = None, *, kind: str = "internal", parent: Mapping[str, str] | None = None
     ) -> Iterator[Any]:
-        """A span; `parent` may hold a `traceparent`. Of an exception only the class is told: its text may name a person."""
+        """A span; `parent` may hold a `traceparent`. Of an exception only the class is told: its text may name a person.
+
+        What is left by something that is no error, as by a task that leaves its request to a thread, is no span: it begins anew elsewhere.
+        """
         from opentelemetry.trace import SpanKind, Status, StatusCode
 
         context = _propagator().extract(parent) if parent else None
         opened = self._tracer.start_as_current_span(
-            name, context, SpanKind[kind.upper()], attributes, record_exception=False, set_status_on_exception=False
+            name, context, SpanKind[kind.upper()], attributes, record_exception=False, set_status_on_exception=False, end_on_exit=False
         )
         with opened as span:
             try:
@@ -90,7 +93,9 @@ class Tracing:
                 span.set_attribute("error.type", type(error).__name__)
                 if not getattr(error, "message", None) and not hasattr(error, "retry_after"):
                     span.set_status(Status(StatusCode.ERROR))
+                span.end()
                 raise
+            span.end()
 
     @staticmethod
     def headers() -> dict[str, str]:

@@ -27,12 +27,12 @@ _STATIC_LIFE = 365 * 24 * 3600
 _YEAR_OF_TLS = "max-age=31536000"
 
 
-def application() -> Wsgi:
-    """What a worker serves: the Flask app behind the front, proxies and the access log."""
+def application() -> tuple[App, Wsgi]:
+    """The process of a worker, and what it serves: the Flask app behind the front, proxies and the access log."""
     app = bootstrap()
     configure_logs(app.settings.log)
     take_part("web", app)
-    return wrapped(app, create_app(app))
+    return app, wrapped(app, create_app(app))
 
 
 def create_app(app: App | None = None) -> Flask:

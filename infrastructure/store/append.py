@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple, cast
@@ -98,10 +99,8 @@ class Appender:
 
     def _store_shared(self, parameters: Sequence[bytes]) -> int | None:
         """Store the one row of these parameters of `statements.shared`."""
-        try:
+        with contextlib.suppress(Lost):
             return self._shared.store(parameters)
-        except Lost:
-            self._connections.drop()
         if running() is not None:
             return self._once_more(lambda: self._shared.store(parameters), parameters)
         return self._once_more(lambda: self._connections.by_own(lambda kept: store_one(kept, parameters)), parameters)

@@ -115,7 +115,7 @@ class SharedAppends:
             with self._lock:
                 batch = next_batch(self._waiting, mine)
         try:
-            _send(self._connections.get(), batch)
+            self._connections.by_own(lambda kept: _send(kept, batch))
         except Exception as error:  # noqa: BLE001  # each of them raises it in its own thread
             for each in batch:
                 each.error = error

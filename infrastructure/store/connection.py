@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -16,7 +17,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from application.counting import count
 from application.ports import Busy
 from infrastructure.database import BY_INDEX, DECIDE, DECIDE_TIMEOUT_MS, with_parameters
-from infrastructure.store.errors import Lost, from_sqlstate
+from infrastructure.store import prepared
+from infrastructure.store.errors import Lost, ReadOnly, from_sqlstate
 from infrastructure.store.pipeline import Pipeline
 from infrastructure.store.prepared import BINARY, Statement, checked
 from infrastructure.tasks import Task, aside, running
@@ -46,7 +48,7 @@ class Kept:
         self.connection: psycopg.Connection[Any] = psycopg.connect(dsn, autocommit=True)
         self._pg = self.connection.pgconn
         self._prepared: set[bytes] = set()
-        self.process = _process.number
+        self.process, self.made = _process.number, time.monotonic()
 
     def run(self, statement: Statement, parameters: Sequence[bytes]) -> pq.abc.PGresult:
         """Run a prepared statement; raises `Lost`, `Conflict`, `Busy` or a psycopg error."""
@@ -135,11 +137,16 @@ class Connections:
         return _twice(self.by_own, work)
 
     def by_own(self, work: Callable[[Kept], TResult]) -> TResult:
-        """Do something once on this thread's connection, which is forgotten if it is lost."""
+        """Do something once on this thread's connection, which is forgotten if it is lost, or may not write and is no new one."""
+        kept = self.get()
         try:
-            return work(self.get())
+            return work(kept)
         except Lost:
             self.drop()
+            raise
+        except ReadOnly:
+            if time.monotonic() - kept.made > prepared.STALE_AFTER_S:
+                self.drop()
             raise
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

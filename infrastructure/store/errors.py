@@ -12,6 +12,10 @@ class Lost(Exception):
     """The connection is gone; whether its last statement took effect is unknown."""
 
 
+class ReadOnly(Busy):
+    """The connection may not write: it leads to a standby, or was made while the database was closed to writers. A new one may do better."""
+
+
 class UnknownTopic(Busy):
     """A stored event has a topic or class version that this release doesn't know: another release wrote it (503, never a guess)."""
 
@@ -27,6 +31,7 @@ class SealingImpossible(Busy):
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "26000", "0A000"})
 """Ended by an administrator, by a crash, starting up, idle too long (25P03, 25P04: transaction too long), and prepared statements that went stale."""
 
+_READ_ONLY = "25006"
 _CONFLICT = frozenset({"23505", "40001", "40P01"})
 _BUSY_CLASSES = frozenset({"53", "57", "58", "25", "55"})
 
@@ -40,7 +45,7 @@ def from_sqlstate(sqlstate: str | None, message: str) -> Exception:
         return Conflict(message)
     if sqlstate[:2] in _BUSY_CLASSES:
         count("database_errors", "busy")
-        return Busy()
+        return ReadOnly() if sqlstate == _READ_ONLY else Busy()
     count("database_errors", "other")
     try:
         return errors.lookup(sqlstate)(message)

@@ -13,7 +13,8 @@ import psycopg
 from psycopg import pq
 
 from application.counting import count
-from infrastructure.store.errors import Lost
+from infrastructure.store import prepared
+from infrastructure.store.errors import Lost, ReadOnly
 from infrastructure.store.prepared import BINARY, Statement, checked, fine
 from infrastructure.tasks import LoopThread, Task
 
@@ -43,7 +44,7 @@ class Pipeline:
     def __init__(self, dsn: str, thread: LoopThread) -> None:
         self._dsn, self.thread, self._loop = dsn, thread, thread.loop
         self._connection: psycopg.Connection[Any] | None = None
-        self._watched, self._hung_up = -1, select.poll()
+        self._watched, self._hung_up, self._made = -1, select.poll(), 0.0
         self._connecting = self._due = self._writing = False
         self._prepared: set[bytes] = set()
         self._queued: list[_Asked] = []
@@ -152,6 +153,10 @@ class Pipeline:
         except Lost as error:  # what is prepared there is stale, or the server is going down
             self._lose(str(error), connection)
             asked.answered(None, error)
+        except ReadOnly as error:
+            if self._loop.time() - self._made > prepared.STALE_AFTER_S:
+                self._lose(str(error), connection)
+            asked.answered(None, error)
         except Exception as error:  # noqa: BLE001  # raised where it was asked
             asked.answered(None, error)
         else:
@@ -161,7 +166,7 @@ class Pipeline:
     def _connect(self) -> None:
         if not self._connecting:
             self._connecting = True
-            connected = self._loop.run_in_executor(self.thread.pool, lambda: psycopg.connect(self._dsn, autocommit=True))
+            connected = self._loop.run_in_executor(self.thread.urgent, lambda: psycopg.connect(self._dsn, autocommit=True))
             connected.add_done_callback(lambda done: self._connected(done.result) if not done.cancelled() else None)
 
     def _connected(self, outcome: Callable[[], psycopg.Connection[Any]]) -> None:
@@ -175,7 +180,7 @@ class Pipeline:
         pg = connection.pgconn
         pg.nonblocking = 1
         pg.enter_pipeline_mode()
-        self._connection, self._prepared = connection, set()
+        self._connection, self._prepared, self._made = connection, set(), self._loop.time()
         self._watched = os.dup(pg.socket)  # libpq closes its own when it loses the connection, behind the loop's back
         self._hung_up = select.poll()
         self._hung_up.register(self._watched, 0)  # errors and hang-ups are always told

@@ -10,6 +10,8 @@ from infrastructure.store.errors import from_sqlstate
 
 UUID_OID, BIGINT_OID, TEXT_OID, BYTEA_OID = 2950, 20, 25, 17
 BINARY = 1
+STALE_AFTER_S = 1.0
+"""Seconds after which a connection that may not write is given up: if new ones were, too, each request would make another."""
 _COMMAND_OK, _TUPLES_OK = int(pq.ExecStatus.COMMAND_OK), int(pq.ExecStatus.TUPLES_OK)
 _BAD = pq.ConnStatus.BAD
 
@@ -30,7 +32,7 @@ def fine(result: pq.abc.PGresult) -> bool:
 
 
 def checked(connection: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult:
-    """The result if it is fine; raises `Lost`, `Conflict`, `Busy` or a psycopg error."""
+    """The result if it is fine; raises `Lost`, `Conflict`, `Busy` (`ReadOnly`) or a psycopg error."""
     if fine(result):
         return result
     sqlstate = result.error_field(pq.DiagnosticField.SQLSTATE)

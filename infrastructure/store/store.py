@@ -69,7 +69,7 @@ class PostgresStore:
         return self._appender.append(streams, judged, also, sharing=True)[0]
 
     def append_ending(self, streams: Sequence[Stream], judged: Iterable[Stream] = (), *, also: Callable[[Tables], None] | None = None) -> Recorded:
-        return aside(lambda: self._ended(streams, judged, also))
+        return aside(lambda: self._ended(streams, judged, also), urgent=True)
 
     def _ended(self, streams: Sequence[Stream], judged: Iterable[Stream], also: Callable[[Tables], None] | None) -> Recorded:
         recorded, xid = self._appender.append(streams, judged, also)

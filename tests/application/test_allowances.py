@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -20,9 +21,14 @@ class Counters:
     def __init__(self) -> None:
         self.counts: dict[tuple[str, datetime], int] = {}
         self.writes = 0
+        self.rival: Callable[[], object] | None = None
+        """What another thread does right before the next count."""
         self._lock = Lock()
 
     def count(self, bucket: str, window: datetime, by: int = 1) -> int:
+        rival, self.rival = self.rival, None
+        if rival is not None:
+            rival()
         with self._lock:
             self.writes += 1
             self.counts[bucket, window] = self.counts.get((bucket, window), 0) + by
@@ -67,25 +73,30 @@ def test_several_at_once_are_taken_as_one_by_one(rounds: list[tuple[list[Allowan
         for wanted, seconds in rounds:
             now[0] += seconds
             first = next((each for each in wanted if not both[1].take(single, *each)), None)
-            assert both[0].take_each(lambda: together, wanted) is first
+            assert both[0].take_each(together, wanted) is first
     assert together.counts == single.counts
 
 
-def test_what_is_at_hand_asks_for_no_table() -> None:
+def test_what_one_thread_has_counted_is_used_though_another_then_met_the_limit() -> None:
     counters: Any = Counters()
     allowances = Allowances()
-    wanted = [Allowance("a", HOUR, 1000), Allowance("b", HOUR, 1000)]
+    counters.counts["b", HOUR] = 197
+    granted = [allowances.take(counters, "b", HOUR, 200)]
+    counters.rival = lambda: granted.append(allowances.take(counters, "b", HOUR, 200))
+    granted += [allowances.take(counters, "b", HOUR, 200) for _ in range(3)]
+    assert granted == [True, True, False, True, False]
+    assert counters.counts["b", HOUR] == 200
+
+
+def test_what_was_counted_ahead_is_given_back_at_the_end() -> None:
+    counters: Any = Counters()
+    allowances = Allowances()
     for _ in range(20):
-        allowances.take_each(lambda: counters, wanted)
-    before = counters.writes
-    while counters.writes == before:
-        taken = allowances.take_each(lambda: counters, wanted)
-    allowances.take_each(_nobody, wanted)
-    assert taken is None
-
-
-def _nobody() -> Any:
-    raise AssertionError("nothing had to be counted")
+        assert allowances.take(counters, "b", HOUR, 10_000)
+    assert counters.counts["b", HOUR] > 20
+    allowances.give_back(counters)
+    allowances.give_back(counters)
+    assert counters.counts["b", HOUR] == 20
 
 
 def test_used_now_and_then_a_bucket_is_counted_one_by_one(monkeypatch: Any) -> None:
@@ -104,5 +115,5 @@ def test_what_was_counted_ahead_is_used_however_many_addresses_come_meanwhile(mo
     allowances = Allowances()
     total = Allowance("total", HOUR, 100_000)
     for n in range(5_000):
-        assert allowances.take_each(lambda: counters, [Allowance(f"address {n}", HOUR, 100), total]) is None
+        assert allowances.take_each(counters, [Allowance(f"address {n}", HOUR, 100), total]) is None
     assert counters.counts["total", HOUR] <= 5_000 + MOST_AT_ONCE

@@ -20,6 +20,7 @@ from tests.architecture.source import ROOT
 from tests.support.loop_client import LoopClient
 from tests.support.oauth_world import ALL_SCOPES, World, oauth_world
 from tests.support.postgres import Database
+from tests.web.serving.raw import Raw
 from web.app import wrapped
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -94,6 +95,22 @@ def test_no_span_holds_a_secret_an_id_or_an_address(world: World, spans: InMemor
     said = "".join(span.to_json() for span in spans.get_finished_spans())
     secrets = [back["code"], tokens["access_token"], tokens["refresh_token"], client_id, world.admin_id, "203.0.113.5", "jaffle.example"]
     assert [secret for secret in secrets if secret in said] == []
+
+
+def test_what_flask_has_to_answer_is_one_span(spans: InMemorySpanExporter, traced: Traced) -> None:
+    server = traced()
+    assert server.worker.post("/oauth/token", data="{}", content_type="application/json").status_code == 400
+    server.worker.close()
+    (span,) = spans.get_finished_spans()
+    assert (span.name, span.attributes and span.attributes["http.response.status_code"]) == ("POST token", 400)
+
+
+def test_a_document_that_is_known_has_no_length(spans: InMemorySpanExporter, traced: Traced) -> None:
+    with Raw(traced().worker.port) as raw:
+        etag = raw.get("/.well-known/jwks.json").headers["etag"]
+        answer = raw.send(f"GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\nIf-None-Match: {etag}\r\n\r\n".encode()).answer(bodiless=True)
+    assert (answer.status, answer.headers.get("content-length")) == (304, None)
+    assert [span.name for span in spans.get_finished_spans()].count("GET discovery") == 2
 
 
 def test_a_refusal_is_no_error_of_ours_but_names_its_class(world: World, spans: InMemorySpanExporter) -> None:

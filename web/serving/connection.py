@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any
@@ -129,9 +130,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= MOST_QUEUED or self.parser.get_method() == b"CONNECT" or self.parser.get_http_version() not in _VERSIONS:
             raise Refusal(400)
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             raise Refusal(400)  # RFC 9112 3.2
+        if not self.url.startswith((b"/", b"*")) and [_authority(self.url)] != [host.lower() for host in hosts]:
+            raise Refusal(400)  # a proxy in front may have judged it by the one, and we would by the other (RFC 9112 3.2.2)
         super().on_headers_complete()
         self.reading, self.since, self._fed = Reading.BODY, self.loop.time(), -self._size
         if self.parser.should_upgrade():
@@ -225,6 +228,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write(_refusal(status, self.server_state.default_headers))
         self.running = None
         self.transport.close()
+
+
+def _authority(target: bytes) -> bytes:
+    """The host and port of a target in absolute form, in small letters."""
+    return re.split(rb"[/?#]", target.partition(b"://")[2], maxsplit=1)[0].lower()
 
 
 def sweep(connections: Iterable[Any], now: float) -> None:

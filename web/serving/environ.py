@@ -17,6 +17,8 @@ _SAME: Final[Mapping[str, Any]] = {
     "wsgi.run_once": False,
     "wsgi.input_terminated": True,
 }
+_LONGEST_KEPT = 64
+"""Bytes of a name that is remembered: a client may send names of as many as a head has."""
 
 
 def environ_of(scope: Mapping[str, Any], body: bytes) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def environ_of(scope: Mapping[str, Any], body: bytes) -> dict[str, Any]:
     if client is not None:
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = client[0], str(client[1])
     for name, value in scope["headers"]:
-        key = _in_environ(name)
+        key = _in_environ(name) if len(name) <= _LONGEST_KEPT else _key(name)
         if key is not None:
             text = value.decode("latin-1")
             environ[key] = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}" if key in environ else text
@@ -50,9 +52,12 @@ def environ_of(scope: Mapping[str, Any], body: bytes) -> dict[str, Any]:
     return environ
 
 
-@lru_cache(1024)
-def _in_environ(name: bytes) -> str | None:
+def _key(name: bytes) -> str | None:
+    """The name of a header in the environment, if it has one there."""
     if b"_" in name:
         return None
     key = name.decode("latin-1").upper().replace("-", "_")
     return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+
+
+_in_environ = lru_cache(1024)(_key)

@@ -25,6 +25,10 @@ from web.serving.short import Short
 from web.serving.whole import whole
 from web.serving.wsgi import Started
 
+MOST_UNDER_WAY = 1024
+"""Requests that a worker's tasks answer at a time: while the database is silent each keeps 20 kB, whether its client is still there or not.
+Those beyond are the threads', which refuse what is too much for them."""
+
 _FAILED = Answer(500, [("Content-Type", "application/json")], b'{"error":"server_error"}')
 _LENGTH, _FRAMED = b"content-length", (b"content-length", b"transfer-encoding")
 _CLOSE = b"Connection: close\r\n"
@@ -103,6 +107,7 @@ class QuickProtocol(GuardedProtocol):
         cycle = self.running
         ask = cycle.ask
         try:
+            self._see_room()
             self._answer_at_once(cycle, ask, cycle.body)
         except NotOrdinary:
             slow = self._as_parsed(cycle)
@@ -152,6 +157,7 @@ class QuickProtocol(GuardedProtocol):
         """In a task; it never raises."""
         scope = cycle.scope
         try:
+            self._see_room()
             if self._short is not None and _plain(scope["headers"]):
                 ask = _Ask(scope["method"], scope["path"], dict(scope["headers"]), self.client and self.client[0])
                 self._answer_at_once(cycle, ask, bytes(cycle.body))
@@ -161,6 +167,10 @@ class QuickProtocol(GuardedProtocol):
             super()._start_asgi_task(cycle, self.app)
         except Exception:  # noqa: BLE001  # what no layer has caught is still an answer, but only one
             self._fail(cycle)
+
+    def _see_room(self) -> None:
+        if self._thread.under_way > MOST_UNDER_WAY:
+            raise NotOrdinary
 
     def _fail(self, cycle: Any) -> None:
         with suppress(OSError):  # of a log that can't be written
@@ -186,8 +196,9 @@ class QuickProtocol(GuardedProtocol):
     def _answer_as_wsgi(self, cycle: Any, app: Any) -> None:
         started = Started()
         body = b"".join(app(environ_of(cycle.scope, bytes(cycle.body)), started))
-        lines = lines_of([header for header in started.headers if header[0] != "Connection"])
-        self._reply(cycle, STATUS_LINE[int(started.line[:3])] + lines, body)
+        status = int(started.line[:3])
+        left_out = ("Connection", "Content-Length") if status == 304 else ("Connection",)  # RFC 9110 8.6: of a document that is not sent
+        self._reply(cycle, STATUS_LINE[status] + lines_of([header for header in started.headers if header[0] not in left_out]), body)
 
     def _reply(self, cycle: Any, head: bytes, body: bytes) -> None:
         """Everything in one go."""

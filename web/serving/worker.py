@@ -11,6 +11,7 @@ import socket
 
 import uvicorn
 
+from application.ports import Busy
 from application.retrying import pause_by
 from infrastructure.logs import get_logger
 from infrastructure.settings import Settings
@@ -62,9 +63,11 @@ class _Server(uvicorn.Server):
 def work(settings: Settings, descriptor: int, saying: int) -> None:
     """Serve our application on the bound socket `descriptor` until SIGTERM or SIGINT; say in the pipe `saying`, once a second, that it is served."""
     pause_by(pause)
-    wsgi = ThreadedWsgi(application(), settings.threads)
+    app, served = application()
     _settle()
-    run(wsgi, QuickProtocol, descriptor, saying)
+    run(ThreadedWsgi(served, settings.threads), QuickProtocol, descriptor, saying)
+    with contextlib.suppress(Busy):
+        app.services.allowances.give_back(app.store.tables())
 
 
 def run(wsgi: ThreadedWsgi, protocol: type[asyncio.Protocol], descriptor: int, saying: int | None = None) -> None:

@@ -23,13 +23,15 @@ END_WITHIN_S = 3.0
 _STABLE_AFTER_S = 5.5
 _TURN_S = 1.0
 STUCK_AFTER_TURNS = 20
-"""Turns of ours, each of a whole second: while the machine or we are suspended there are none, so it is no worker's fault."""
+"""Turns of ours, each of a whole second, whatever wakes us: while the machine or we are suspended there are none, so it is no worker's fault."""
+_LONGEST_REST = 15
+"""Turns before a worker is started in the place of one that was of no use."""
 
 log = get_logger("web")
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Exits with 1 where workers cannot be kept up: the supervisor starts us again, later and later."""
+    """Serve until SIGTERM or SIGINT. Exits with 1 where no worker can be kept up: the supervisor starts us again, later and later."""
     try:
         bound(settings.host, settings.port, "--port").close()  # shared sockets would stand beside another server's
         sys.exit(_Workers(settings).run())
@@ -37,7 +39,7 @@ def serve(settings: Settings) -> None:
         sys.exit(str(error))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Worker:
     """A process, its socket, where it says each second that its loop turns, and when it was started."""
 
@@ -57,6 +59,10 @@ class _Worker:
         self.served = self.served or heard != b""
         self.silent = 0 if heard or not self.served else self.silent + turns
 
+    @property
+    def was_of_use(self) -> bool:
+        return self.served and time.monotonic() - self.since >= _STABLE_AFTER_S
+
     def close(self) -> None:
         self.listening.close()
         os.close(self.said)
@@ -69,17 +75,21 @@ class _Workers:
     settings: Settings
     _running: list[_Worker] = field(default_factory=list)
     _ending: bool = False
+    _rest: int = 0
+    """Turns without a start after a worker that was of no use, twice as many after the next one; `_left` of them are to come."""
+    _left: int = 0
 
     def run(self) -> int:
-        """0 after a signal, 1 if a worker ended by itself soon after its start."""
+        """0 after a signal, 1 if a worker was of no use and no other serves."""
         woken = self._wake_on_signals()
-        for _ in range(self.settings.workers):
-            self._launch()
-        turns = 0
+        turns, turn_ends = 0, time.monotonic() + _TURN_S
         while self._look_after(turns):
-            turns = 0 if select.select([woken], [], [], _TURN_S)[0] else 1
+            select.select([woken], [], [], max(0.0, turn_ends - time.monotonic()))
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 4096)
+            turns = int(time.monotonic() >= turn_ends)
+            if turns:
+                turn_ends = time.monotonic() + _TURN_S
         self._end()
         return 0 if self._ending else 1
 
@@ -101,11 +111,9 @@ class _Workers:
         """In our session, so that whoever kills that takes the workers along; they see by themselves when we are gone.
 
         Each has a socket of its own: of a common one's clients, the worker that wakes first would take nearly all. It listens there when it is
-        ready, and from now on only where no other does: who comes to a worker that is starting waits for seconds.
+        ready: who comes to a worker that is starting waits for seconds.
         """
         listening = bound(self.settings.host, self.settings.port, "--port", shared=True)
-        if all(worker.process.poll() is not None for worker in self._running):
-            listening.listen(BACKLOG)
         said, saying = os.pipe()
         os.set_blocking(said, False)
         passed = [listening.fileno(), saying]
@@ -115,21 +123,23 @@ class _Workers:
         self._running.append(_Worker(process, listening, said, time.monotonic()))
 
     def _look_after(self, turns: int) -> bool:
-        """Start again what has ended or is stuck. False: the end is wanted, or one that was not killed ended before it was of any use."""
+        """Start what is missing, and end what is stuck. False: the end is wanted, or no worker can be kept up."""
         if self._ending:
             return False
-        for worker in [*self._running]:
-            worker.hear(turns)
-            code = worker.process.poll()
-            if code is None:
-                _kill_if_stuck(worker)
-                continue
+        self._left = max(0, self._left - turns)
+        ended = [worker for worker in self._running if _has_ended(worker, turns)]
+        for worker in ended:
             self._running.remove(worker)
-            worker.close()  # who waits there hears of it at once, and isn't answered when it may have asked elsewhere long since
-            log.error("worker ended, starting another", exit=code)
-            if code >= 0 and not (worker.served and time.monotonic() - worker.since >= _STABLE_AFTER_S):
-                return False
+            log.error("worker ended, starting another", exit=worker.process.returncode)
+            self._rest = self._left = 0 if worker.was_of_use else min(self._rest * 2 or 1, _LONGEST_REST)
+        if self._left and not any(worker.served for worker in self._running):
+            return False
+        while not self._left and len(self._running) < self.settings.workers:
             self._launch()
+        if not any(worker.served for worker in self._running):
+            self._running[0].listening.listen(BACKLOG)  # nobody is turned away: who comes now waits for the first that will serve
+        for worker in ended:
+            worker.close()  # who waits there hears of it at once, and isn't answered when it may have asked elsewhere long since
         return True
 
     def _end(self) -> None:
@@ -145,9 +155,13 @@ class _Workers:
                 worker.process.wait()
 
 
-def _kill_if_stuck(worker: _Worker) -> None:
-    """A worker that lives and does nothing would keep its clients waiting for ever."""
+def _has_ended(worker: _Worker, turns: int) -> bool:
+    """Hear it, and kill it if it is stuck: a worker that lives and does nothing would keep its clients waiting for ever."""
+    worker.hear(turns)
+    if worker.process.poll() is not None:
+        return True
     if worker.silent >= STUCK_AFTER_TURNS:
         log.error("worker is stuck, killing it", pid=worker.process.pid, silent_seconds=int(worker.silent * _TURN_S))
         worker.process.kill()
         worker.silent = 0
+    return False

@@ -16,6 +16,7 @@ from domain.member import Member
 from infrastructure.store.connection import Connections
 from infrastructure.store.pipeline import Pipeline
 from infrastructure.store.store import PostgresStore
+from infrastructure.tasks import aside
 from tests.infrastructure.store import given
 from tests.infrastructure.store.given import World
 from tests.infrastructure.store.test_barrier import until
@@ -110,6 +111,23 @@ def test_a_task_may_end_things_too_and_waits_for_the_barrier_beside_the_loop(sto
     assert loop.run(end) == versions(store, [world])[0]
 
 
+def test_the_end_of_access_and_lost_connections_wait_for_nothing_that_is_slow(store: PostgresStore, loop: OnTheLoop) -> None:
+    (world,) = grants(store, 1)
+    gate = threading.Event()
+    slow = loop.begin([partial(aside, partial(gate.wait, 5)) for _ in range(10)])
+
+    def end() -> int:
+        grant = store.load(Grant, world.grant)
+        assert grant is not None
+        grant.revoke("admin", world.context())
+        return store.append_ending([grant]).version
+
+    ended = loop.run(end)
+    assert not any(each.done() for each in slow)
+    gate.set()
+    assert ended == versions(store, [world])[0]
+
+
 def test_what_several_tasks_read_comes_back_to_the_one_that_asked(store: PostgresStore, database: Database, loop: OnTheLoop) -> None:
     worlds = grants(store, 6)
     with given.store_on(database) as cold:
@@ -127,6 +145,25 @@ def test_a_connection_that_was_lost_in_between_is_made_anew(store: PostgresStore
     assert end_backends(database) > 0
     assert all(loop.all([partial(works[what], world) for world in worlds]))
     assert versions(store, worlds) == [version + (what == "rotate") for version in before]
+
+
+@pytest.mark.parametrize("where", ["on the loop", "in a thread"])
+def test_a_connection_that_may_not_write_is_not_kept(
+    store: PostgresStore, database: Database, loop: OnTheLoop, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """It leads to a standby, or the database was closed to writers when it was made: a new one may do better."""
+    monkeypatch.setattr("infrastructure.store.prepared.STALE_AFTER_S", 0.0)
+    (world,) = grants(store, 1)
+    work = partial(rotate, store, world)
+    do = partial(loop.run, work) if where == "on the loop" else work
+    end_backends(database)
+    with psycopg.connect(database.superuser_dsn, autocommit=True) as operator:
+        name = operator.info.dbname
+        operator.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        with pytest.raises(Busy):
+            do()
+        operator.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    assert do()
 
 
 @pytest.mark.parametrize("took_effect", [True, False])

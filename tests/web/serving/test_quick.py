@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +18,7 @@ import pytest
 from msgspec import structs
 
 from domain.base import Sealed
-from infrastructure.tasks import Task
+from infrastructure.tasks import Task, aside
 from tests.support.loop_client import LoopClient
 from tests.support.oauth_world import CALLBACK, World, oauth_world
 from tests.support.postgres import Database
@@ -23,7 +26,9 @@ from tests.web.serving.raw import Answer, Raw
 from web.access_log import AccessLog
 from web.app import create_app
 from web.front import Front
+from web.oauth.answers import Answer as OwnAnswer
 from web.served import served
+from web.serving import quick
 from web.serving.quick import QuickProtocol
 
 FORM = "application/x-www-form-urlencoded"
@@ -204,6 +209,31 @@ def test_a_layer_around_the_front_is_passed_through(shared: World) -> None:
         served.inner = inner  # type: ignore[attr-defined]
     assert (answer.status, answer.json["error"]) == (400, "unsupported_grant_type")
     assert answer.headers["x-request-id"]
+
+
+def test_beyond_so_many_at_once_requests_are_the_threads_which_say_when_they_are_too_many(shared: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the database is silent, and however many clients come, leave and come again meanwhile."""
+    gate, threads = threading.Event(), queue.Queue[str]()
+
+    def way(*_: object) -> Any:
+        def answered(_: bytes) -> OwnAnswer:
+            threads.put(threading.current_thread().name)
+            aside(partial(gate.wait, 60))
+            return OwnAnswer(200, [], b"")
+
+        return answered
+
+    monkeypatch.setattr("web.front.Front.way", way)
+    monkeypatch.setattr(quick, "MOST_UNDER_WAY", 2)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(Raw(shared.worker.port)) for _ in range(3)]
+        names = []
+        for raw in connections:
+            raw.send(posted("/oauth/token", a="b"))
+            names.append(threads.get(timeout=60))
+        gate.set()
+        assert [raw.answer().status for raw in connections] == [200] * 3
+    assert [name.startswith("wsgi") for name in names] == [False, False, True]
 
 
 def test_twenty_refreshes_with_one_token_at_once_give_one_successor(shared: World) -> None:

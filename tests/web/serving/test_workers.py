@@ -15,11 +15,13 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
+from infrastructure.run_folder import RunFolder
 from tests.operations.conftest import KEY_NAMES
 from tests.support.demo import ROOT, free_ports
-from tests.support.oauth_world import KEYS
+from tests.support.oauth_world import CALLBACK, KEYS, oauth_world
 from tests.support.postgres import Database
 from tests.web.cli.conftest import clean_environment
 
@@ -46,6 +48,10 @@ class Served:
 
     def workers(self) -> list[psutil.Process]:
         return [p for p in psutil.Process(self.process.pid).children() if lives(p)]
+
+    def listening(self) -> set[int]:
+        """The web child's descriptors of the sockets at which somebody may arrive."""
+        return {each.fd for each in psutil.Process(self.process.pid).net_connections() if each.status == psutil.CONN_LISTEN}
 
     def end(self) -> int:
         if self.process.poll() is None:
@@ -95,8 +101,15 @@ def test_a_killed_worker_is_replaced_and_the_end_takes_them_all(module_database:
     assert "ncorn" not in log
 
 
-def test_nobody_waits_for_a_worker_that_is_starting(module_database: Database, tmp_path: Path) -> None:
-    with serving(module_database.web_dsn, tmp_path, GRANTBOOK_WORKERS="2") as served:
+def patched(statement: str) -> tuple[str, str]:
+    return "-c", f"from web.serving import workers; {statement}; from web.cli.child import main; main()"
+
+
+OF_USE_AT_ONCE = patched("workers._STABLE_AFTER_S = 0.0")
+
+
+def test_nobody_waits_for_a_worker_that_is_starting_unless_no_other_serves(module_database: Database, tmp_path: Path) -> None:
+    with serving(module_database.web_dsn, tmp_path, OF_USE_AT_ONCE, GRANTBOOK_WORKERS="2") as served:
         until(lambda: served.log.read_text().count("worker serves") == 2)
         known = {worker.pid for worker in served.workers()}
         served.workers()[0].kill()
@@ -104,18 +117,28 @@ def test_nobody_waits_for_a_worker_that_is_starting(module_database: Database, t
         (new,) = [worker for worker in served.workers() if worker.pid not in known]
         new.suspend()
         assert all(served.answers() for _ in range(20))
+        (other,) = [worker for worker in served.workers() if worker.pid in known]
+        before = served.listening()
+        other.kill()
+        until(lambda: served.listening() and not before & served.listening())
+        with socket.create_connection(("127.0.0.1", served.port), timeout=200) as nobody_else_serves:
+            nobody_else_serves.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            new.resume()
+            assert b"200 OK" in nobody_else_serves.recv(1 << 16)
 
 
-def stuck_after(turns: int) -> tuple[str, str]:
-    return "-c", f"from web.serving import workers; workers.STUCK_AFTER_TURNS = {turns}; from web.cli.child import main; main()"
-
-
-def test_a_worker_that_is_stuck_is_killed_and_replaced(module_database: Database, tmp_path: Path) -> None:
-    with serving(module_database.web_dsn, tmp_path, stuck_after(3), GRANTBOOK_WORKERS="1") as served:
+def test_a_worker_that_is_stuck_is_killed_and_replaced_however_often_others_end(module_database: Database, tmp_path: Path) -> None:
+    stuck_early = patched("workers.STUCK_AFTER_TURNS = 3; workers._STABLE_AFTER_S = 0.0")
+    with serving(module_database.web_dsn, tmp_path, stuck_early, GRANTBOOK_WORKERS="1") as served:
         until(served.answers)
         (stuck,) = served.workers()
         stuck.suspend()
-        until(lambda: not lives(stuck))
+
+        def has_ended() -> bool:
+            served.process.send_signal(signal.SIGCHLD)  # as often as others end, and more
+            return not lives(stuck)
+
+        until(has_ended)
         until(lambda: served.workers() and served.answers())
         assert served.end() == 0
     log = served.log.read_text()
@@ -125,7 +148,7 @@ def test_a_worker_that_is_stuck_is_killed_and_replaced(module_database: Database
 
 
 def test_nobody_is_stuck_where_all_were_suspended(module_database: Database, tmp_path: Path) -> None:
-    with serving(module_database.web_dsn, tmp_path, stuck_after(6), GRANTBOOK_WORKERS="1") as served:
+    with serving(module_database.web_dsn, tmp_path, patched("workers.STUCK_AFTER_TURNS = 6"), GRANTBOOK_WORKERS="1") as served:
         until(served.answers)
         processes = [psutil.Process(served.process.pid), *served.workers()]
         for process in processes:
@@ -177,8 +200,33 @@ def test_workers_that_cannot_start_are_left_to_the_supervisor(module_database: D
         assert "worker ended" in served.log.read_text()
 
 
+def test_one_that_cannot_be_started_again_is_tried_later_and_the_others_serve(module_database: Database, tmp_path: Path) -> None:
+    with RunFolder.made() as folder, serving(module_database.web_dsn, tmp_path, GRANTBOOK_RUN_FOLDER=str(folder.path)) as served:
+        until(lambda: served.log.read_text().count("worker serves") == 2)
+        first, other = served.workers()
+        hidden = folder.path.rename(folder.path.with_suffix(".hidden"))
+        first.kill()
+        until(lambda: served.log.read_text().count("worker ended") == 2)
+        assert served.answers()
+        hidden.rename(folder.path)
+        until(lambda: served.log.read_text().count("worker serves") == 3)
+        assert lives(other)
+        assert served.end() == 0
+
+
+def test_registrations_that_were_counted_ahead_are_given_back_at_the_end(database: Database, tmp_path: Path) -> None:
+    with oauth_world(database), serving(database.web_dsn, tmp_path, GRANTBOOK_WORKERS="1") as served:
+        until(served.answers)
+        with httpx.Client(timeout=60) as http:
+            answers = [http.post(served.url("/oauth/register"), json={"client_name": "Tool", "redirect_uris": [CALLBACK]}) for _ in range(20)]
+        assert {answer.status_code for answer in answers} == {201}
+        assert served.end() == 0
+    with psycopg.connect(database.superuser_dsn) as connection:
+        counted = connection.execute("SELECT DISTINCT count FROM rate_counters WHERE bucket ~ 'regist'").fetchall()
+    assert counted == [(20,)]
+
+
 def test_a_worker_that_takes_long_to_fail_has_not_been_of_use(module_database: Database, tmp_path: Path) -> None:
-    at_once = ("-c", "from web.serving import workers; workers._STABLE_AFTER_S = 0.0; from web.cli.child import main; main()")
-    with serving(module_database.web_dsn, tmp_path, at_once, GRANTBOOK_RUN_FOLDER=str(tmp_path / "nowhere")) as served:
+    with serving(module_database.web_dsn, tmp_path, OF_USE_AT_ONCE, GRANTBOOK_WORKERS="1", GRANTBOOK_RUN_FOLDER=str(tmp_path / "nowhere")) as served:
         assert served.process.wait(200) == 1
         assert served.log.read_text().count("worker ended") == 1

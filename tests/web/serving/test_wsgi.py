@@ -9,6 +9,7 @@ import pytest
 
 from tests.web.serving.raw import HOST, Raw, Worker, wait_until, worker_of
 from web.app import MAX_BODY
+from web.serving import environ
 from web.serving.wsgi import MOST_INSIDE
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -37,6 +38,14 @@ def test_the_application_sees_the_request_as_pep_3333_wants_it(worker: Worker) -
 def test_a_header_with_an_underscore_does_not_pass_for_one_with_a_hyphen(worker: Worker) -> None:
     with worker.connect() as raw:
         assert "HTTP_X_FORWARDED_FOR" not in raw.get("/", b"X_Forwarded_For: 203.0.113.1\r\nX-Forwarded_For: 203.0.113.2\r\n").json
+
+
+def test_the_name_of_a_header_that_is_long_is_read_and_not_remembered() -> None:
+    scope = {"raw_path": b"/", "query_string": b"", "server": None, "client": None, "scheme": "http", "method": "GET", "http_version": "1.1"}
+    before = environ._in_environ.cache_info().currsize
+    found = environ.environ_of({**scope, "headers": [(b"x-" + b"a" * 10_000, b"1")]}, b"")
+    assert found["HTTP_X_" + "A" * 10_000] == "1"
+    assert environ._in_environ.cache_info().currsize == before
 
 
 def test_an_answer_names_the_time_and_no_program(worker: Worker) -> None:
