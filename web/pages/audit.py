@@ -22,6 +22,7 @@ from web.pages.audit_models import AuditView, OpenedEvent
 from web.pages.audit_sentences import Known
 from web.pages.formatting import counted
 from web.pages.frame import settings_page
+from web.pages.key_changes import with_keys
 from web.pages.models import Pager
 from web.pages.people import matching, names
 from web.pages.session import for_readers, signed_in
@@ -116,7 +117,7 @@ def _page(*, before: int | None, after: int | None = None, open_at: int | None =
         if after is not None and not entries:
             after, entries = None, _entries(conn, account_id, found, people[:_PEOPLE], before=None, after=None)
         known = Known(names(conn, account_id, entries), account.projects)
-        shown = audit_views.first_page(entries, from_end=after is not None)
+        shown = with_keys(conn, audit_views.first_page(entries, from_end=after is not None))
         view = AuditView(
             filters=audit_views.filters(found, _apps(conn, account_id, found.client)),
             filtered=bool(found.given),
