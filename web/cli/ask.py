@@ -133,11 +133,13 @@ def _prove(cli: Cli, connection: Any, answer: Answer, path: Path) -> None:
     from infrastructure.ledger.sealing import newest
     from infrastructure.past.answers import counted
     from web.asking import as_json
+    from web.cli.files import in_one_piece
 
     signed = newest(cli.app.settings, connection)
     if signed is None:
         raise Refused("Nothing is signed yet, so nothing can be proved: a running server's projector signs.")
-    waiting = write_evidence(connection, signed, cli.account_id, answer.cited, {"answer.json": as_json(answer)}, path)
+    with in_one_piece(path) as partial:
+        waiting = write_evidence(connection, signed, cli.account_id, answer.cited, {"answer.json": as_json(answer)}, partial)
     if waiting:
         cli.out.warn(f"Not in a checkpoint yet, so without a proof: events {', '.join(map(str, waiting))}. Ask again in two seconds.")
     proved = counted(len(answer.cited) - len(waiting), "event")

@@ -44,11 +44,12 @@ def erase(cli: Cli, who: str, request: str | None, yes: bool) -> None:
 @click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
 def export(cli: Cli, who: str, path: Path) -> None:
     from infrastructure.subject_export import export_to
+    from web.cli.files import in_one_piece
     from web.cli.named import member_named
 
     member_id = member_named(cli, who)
-    with cli.views():
-        written = export_to(cli.app, cli.services, cli.account_id, member_id, path, origin=cli.origin)
+    with cli.views(), in_one_piece(path) as partial:
+        written = export_to(cli.app, cli.services, cli.account_id, member_id, partial, origin=cli.origin)
     told = f"{written.events:,} events and {written.files:,} files about {member_id} written to {path}. Hand it to nobody else."
     cli.out.say(told, member_id=str(member_id), events=written.events, file=str(path))
 
