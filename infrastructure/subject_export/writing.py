@@ -79,7 +79,8 @@ def export_to(app: App, services: Services, account_id: str, member_id: UUID, pa
     if member.erased:
         raise Refused("This person was erased: nothing personal is left. Their past is in the audit log, under their id.")
     with connect(cli_dsn(app.dsn)) as connection, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        path.chmod(0o600)
+        if path.is_file():  # no pipe, no device
+            path.chmod(0o600)
         bundle, signed = _Bundle(archive), newest(app.settings, connection)
         bundle.add("README.txt", _READ_ME)
         bundle.add_json("person.json", _person(services, account_id, member_id))

@@ -1,4 +1,4 @@
-"""The four deeds that matter, by Tab, Enter, Space and Escape alone: the focus is seen at every step, and comes back where it was."""
+"""The deeds that matter, by Tab, Enter, Space and Escape alone: the focus is seen at every step, and comes back where it was."""
 
 from __future__ import annotations
 
@@ -99,3 +99,21 @@ def test_an_admin_revokes_a_session(page: Page, scene: Scene) -> None:
     tab_to(page, asked.locator("button[type=submit]").last)
     page.keyboard.press("Enter")
     expect(page.locator(".notices").first).to_contain_text("Revoked")
+
+
+def test_signing_out_needs_no_scrolling_and_hides_nothing(page: Page, demo: Demo) -> None:
+    sign_in(page, demo, "admin", "/settings")
+    sign_out = page.get_by_role("button", name="Sign out")
+    last = page.get_by_role("navigation").get_by_role("link", name="Sign-ins")
+    for width, height in ((1280, 800), (1280, 720), (1280, 480), (390, 600)):
+        page.set_viewport_size({"width": width, "height": height})
+        if width == 390:
+            page.get_by_role("button", name="Menu").click()
+        expect(sign_out).to_be_in_viewport(ratio=1)
+        sign_out.focus()
+        page.keyboard.press("Shift+Tab")
+        assert focused(last)
+        box, below = last.bounding_box(), sign_out.bounding_box()
+        assert box is not None
+        assert below is not None
+        assert box["y"] + box["height"] <= below["y"], (width, height)

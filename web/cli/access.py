@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from web.cli.commands import store_command
+from web.cli.commands import client_option, store_command, user_option
 from web.cli.times import PointInTime, begin, moment_given, nothing_by
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def access() -> None:
 @store_command(access, "as-of", help="Who could do what at TIME (or right after an event), each line citing the events that made it so.")
 @click.argument("time", type=PointInTime(), required=False)
 @click.option("--position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of TIME.")
-@click.option("--user", metavar="EMAIL")
-@click.option("--client", "client_ref", metavar="CLIENT_ID")
+@user_option
+@client_option
 @click.option("--project", metavar="NAME", help="By name or id.")
 @click.option("--scope", metavar="SCOPE")
 def as_of(
@@ -66,8 +66,8 @@ _CHANGED = "Whose access changed from TIME (or right after an event) to a later 
 @click.option("--position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of TIME.")
 @click.option("--until", type=PointInTime(), metavar="TIME", help="The later moment.  [default: now]")
 @click.option("--until-position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of --until.")
-@click.option("--user", metavar="EMAIL")
-@click.option("--client", "client_ref", metavar="CLIENT_ID")
+@user_option
+@client_option
 @click.option("--project", metavar="NAME", help="By name or id.")
 @click.option("--scope", metavar="SCOPE")
 def difference(
@@ -143,15 +143,14 @@ def _asked(
     cli: Cli, connection: Connection, moments: Sequence[Moment], *, user: str | None, client_ref: str | None, project: str | None, scope: str | None
 ) -> Asked:
     """The filters: person and app must be there now, project and scope have been there by these moments."""
-    from application.lookups import client_of
-    from application.manage_members import find_member
     from infrastructure.past.holders import Asked
     from web.asking import named_asked
+    from web.cli.named import client_named, member_named
 
     project_id, scope = named_asked(cli.services, _past(cli, connection), moments, project=project, scope=scope)
     return Asked(
-        member_id=str(find_member(cli.services, cli.account_id, user)) if user else None,
-        client_stream=str(client_of(cli.services, cli.account_id, client_ref).id) if client_ref else None,
+        member_id=str(member_named(cli, user, reads=True)) if user else None,
+        client_stream=str(client_named(cli, client_ref, reads=True).id) if client_ref else None,
         project_id=project_id,
         scope=scope,
     )

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _NUMBER = click.IntRange(1, 2**53 - 1)
 _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "client": ("--client", {"metavar": "CLIENT_ID", "help": "An app, by a client id or stream id."}),
-    "user": ("--user", {"metavar": "EMAIL", "help": "A person, by e-mail address or id."}),
+    "client": ("--client", {"metavar": "CLIENT_ID", "help": "An app, by client id, stream id or name."}),
+    "user": ("--user", {"metavar": "EMAIL", "help": "A person, by e-mail address, id or name."}),
     "grant": ("--session", {"metavar": "ID", "help": "A session, by its id."}),
     "project": ("--project", {"metavar": "NAME", "help": "By name or id."}),
     "scope": ("--scope", {"metavar": "SCOPE"}),
@@ -72,6 +72,7 @@ def _answer(cli: Cli, question: Question, proof: Path | None, given: dict[str, A
     if missing:
         either = " or " if missing == question.needed else " and "
         raise click.UsageError(f"Give {either.join(_OPTIONS[name][0] for name in missing)}.")
+    given |= _named(cli, given)
     with cli.views() as connection:
         past = Past(connection, cli.app.store.mapper, cli.app.keyring, cli.account_id)
         try:
@@ -82,6 +83,19 @@ def _answer(cli: Cli, question: Question, proof: Path | None, given: dict[str, A
         _print(cli, answer, question.note)
         if proof is not None:
             _prove(cli, connection, answer, proof)
+
+
+def _named(cli: Cli, given: dict[str, Any]) -> dict[str, Any]:
+    """The ids of whom and what is asked about."""
+    from web.cli.named import client_named, grant_named, member_named
+
+    client, user, grant = given.get("client"), given.get("user"), given.get("grant")
+    found = {
+        "client": client and client_named(cli, client, reads=True).client_id,
+        "user": user and str(member_named(cli, user, reads=True)),
+        "grant": grant and str(grant_named(cli, grant).id),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _print(cli: Cli, answer: Answer, note: str) -> None:
@@ -119,11 +133,13 @@ def _prove(cli: Cli, connection: Any, answer: Answer, path: Path) -> None:
     from infrastructure.ledger.sealing import newest
     from infrastructure.past.answers import counted
     from web.asking import as_json
+    from web.cli.files import in_one_piece
 
     signed = newest(cli.app.settings, connection)
     if signed is None:
         raise Refused("Nothing is signed yet, so nothing can be proved: a running server's projector signs.")
-    waiting = write_evidence(connection, signed, cli.account_id, answer.cited, {"answer.json": as_json(answer)}, path)
+    with in_one_piece(path) as partial:
+        waiting = write_evidence(connection, signed, cli.account_id, answer.cited, {"answer.json": as_json(answer)}, partial)
     if waiting:
         cli.out.warn(f"Not in a checkpoint yet, so without a proof: events {', '.join(map(str, waiting))}. Ask again in two seconds.")
     proved = counted(len(answer.cited) - len(waiting), "event")

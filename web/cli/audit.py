@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web.cli.commands import json_option, store_command
+from web.cli.commands import client_option, json_option, store_command
 from web.cli.times import PointInTime
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--since", type=PointInTime(), metavar="TIME", help="From this time on, such as 2026-11-24 or 7d."),
         click.option("--until", type=PointInTime(), metavar="TIME", help="Until before this time."),
         click.option("--event-type", "event_types", multiple=True, metavar="T", help="Such as access_token.issued; may repeat."),
-        click.option("--user", metavar="EMAIL", help="Acted or was concerned."),
-        click.option("--client", metavar="CLIENT_ID"),
+        click.option("--user", metavar="EMAIL", help="Acted or was concerned; by e-mail address, id or name."),
+        client_option,
     )
     for option in reversed(options):
         function = option(function)
@@ -109,18 +109,19 @@ def check(*, file: Path, manifest_file: Path | None, vkey: str, as_json: bool) -
 
 
 def _filters(
-    cli: Cli, *, since: datetime | None, until: datetime | None, event_types: tuple[str, ...], user: str | None, client: str | None
+    cli: Cli, *, since: datetime | None, until: datetime | None, event_types: tuple[str, ...], user: str | None, client_ref: str | None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The filters as the query takes them, and as they were asked."""
-    from application.manage_members import find_member
     from projections.audit_log.queries import EVENT_TYPES
+    from web.cli.named import client_named, member_named
 
     if since is not None and until is not None and until < since:
         raise click.UsageError(f"--until ({until:%Y-%m-%d %H:%M} UTC) comes before --since ({since:%Y-%m-%d %H:%M} UTC).")
     unknown = [t for t in event_types if t not in EVENT_TYPES]
     if unknown:
         cli.out.warn(f"No event has the type {unknown[0]!r} yet. Types: {', '.join(EVENT_TYPES)}.")
-    member = str(find_member(cli.services, cli.account_id, user)) if user else None
+    member = str(member_named(cli, user, reads=True)) if user else None
+    client = client_named(cli, client_ref, reads=True).client_id if client_ref else None
     filters = {"since": since, "until": until, "event_type": list(event_types) or None, "member": member, "client": client}
     # An address is personal and never stands in the clear in an event: the member's id does.
     asked = {**filters, "event_type": " ".join(event_types) or None}

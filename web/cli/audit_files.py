@@ -13,6 +13,7 @@ import click
 
 from application.export_audit import record_export
 from infrastructure.ledger.sealing import newest
+from web.cli.files import in_one_piece
 from web.export_bundle import write_proved
 from web.export_manifest import Counter, manifest
 
@@ -92,13 +93,10 @@ def _record(cli: Cli, taking: Taking, *, whole: bool = True) -> int | None:
 @contextmanager
 def _in_one_piece(file: Path) -> Iterator[IO[bytes]]:
     """The file has its name only once it is whole."""
-    partial = file.with_name(f"{file.name}.partial")
     try:
-        with partial.open("wb") as out:
-            partial.chmod(0o600)
+        with in_one_piece(file) as partial, partial.open("wb") as out:
+            if partial != file:
+                partial.chmod(0o600)
             yield out
-        partial.replace(file)
     except OSError as error:
         raise click.ClickException(f"{file} can't be written ({error.strerror}).") from error
-    finally:
-        partial.unlink(missing_ok=True)

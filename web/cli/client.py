@@ -10,6 +10,7 @@ from web.cli.commands import store_command
 
 if TYPE_CHECKING:
     from application.ports import Recorded
+    from domain.client import Client
     from web.cli.store import Cli
 
 reason_option = click.option("--reason", metavar="TEXT", help="Stands in the audit log.")
@@ -84,33 +85,39 @@ def list_clients(cli: Cli, removed: bool) -> None:
 
 
 @store_command(client, "show", help="Show one app.")
-@client_argument
+@click.argument("client_ref", metavar="CLIENT_ID|NAME")
 def show(cli: Cli, client_ref: str) -> None:
-    from domain.errors import NotFound
+    from domain.errors import Refused
     from projections.integrations.queries import integration
+    from web.cli.named import client_named
 
+    wanted = client_named(cli, client_ref, reads=True)
     with cli.views() as connection:
-        found = integration(connection, cli.account_id, client_ref)
+        found = integration(connection, cli.account_id, wanted.client_id)
     if found is None:
-        raise NotFound("There is no such app in this account.")
+        raise Refused("The views don't hold this app yet; `grantbook projections status` says why.")
     cli.out.one(found, _DETAILS)
 
 
-def _decision(verb: str, told: str, help_text: str) -> None:
-    """A command for one of the decisions about an app, which differ in nothing but what is decided."""
+def _decision(verb: str, told: str, help_text: str, *, ends: bool = False) -> None:
+    """A command for one of the decisions about an app, which differ in nothing but what is decided. `ends`: its sessions, too."""
 
     @store_command(client, verb, help=help_text)
     @client_argument
     @reason_option
     def decide(cli: Cli, client_ref: str, reason: str | None) -> None:
         from application import decide_app
+        from web.cli.ended import sessions_of_app
+        from web.cli.named import client_named
 
-        decided = getattr(decide_app, verb)(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, reason=reason)
-        _told(cli, client_ref, decided, told)
+        named = client_named(cli, client_ref)
+        sessions = sessions_of_app(cli, named) if ends else None
+        decided = getattr(decide_app, verb)(cli.services, cli.account_id, named.client_id, actor_id=None, origin=cli.origin, reason=reason)
+        _told(cli, named, decided, told, **{"sessions_ended": sessions} if ends else {})
 
 
 _decision("approve", "approved", "Let a pending app in, with every identical registration.")
-_decision("block", "blocked", "Refuse an app in all its registrations and end its sessions for good.")
+_decision("block", "blocked", "Refuse an app in all its registrations and end its sessions for good.", ends=True)
 _decision("unblock", "unblocked", "Let a blocked app ask again; its old sessions stay ended.")
 
 
@@ -120,13 +127,31 @@ _decision("unblock", "unblocked", "Let a blocked app ask again; its old sessions
 @reason_option
 def verify(cli: Cli, client_ref: str, undo: bool, reason: str | None) -> None:
     from application import decide_app
+    from web.cli.named import client_named
 
-    recorded = decide_app.verify(cli.services, cli.account_id, client_ref, actor_id=None, origin=cli.origin, verified=not undo, reason=reason)
-    _told(cli, client_ref, recorded, "unverified" if undo else "verified")
+    named = client_named(cli, client_ref)
+    recorded = decide_app.verify(cli.services, cli.account_id, named.client_id, actor_id=None, origin=cli.origin, verified=not undo, reason=reason)
+    _told(cli, named, recorded, "unverified" if undo else "verified")
 
 
-_decision("remove", "removed", "Remove one registration and end its sessions; the app has to register again.")
+@store_command(client, "remove", help="Remove one registration and end its sessions; the app has to register again.")
+@client_argument
+@reason_option
+def remove(cli: Cli, client_ref: str, reason: str | None) -> None:
+    from application import decide_app
+    from web.cli.ended import and_ended, app_name, sessions_of_app
+    from web.cli.named import client_named
+
+    named = client_named(cli, client_ref)
+    sessions = sessions_of_app(cli, named, registration_only=True)
+    recorded = decide_app.remove(cli.services, cli.account_id, named.client_id, actor_id=None, origin=cli.origin, reason=reason)
+    sentence = f"This registration of {app_name(named)} is removed{and_ended(sessions)}."
+    cli.changed(recorded, sentence, client_id=named.client_id, name=named.name, sessions_ended=sessions)
 
 
-def _told(cli: Cli, client_ref: str, recorded: Recorded | None, what: str) -> None:
-    cli.changed(recorded, f"The app is {what}.", f"The app was {what} already.", client_id=client_ref)
+def _told(cli: Cli, app: Client, recorded: Recorded | None, what: str, **ended: int | None) -> None:
+    from web.cli.ended import and_ended, app_name
+
+    name, sessions = app_name(app), "".join(map(and_ended, ended.values()))
+    facts = {"client_id": app.client_id, "name": app.name, **(ended if recorded else dict.fromkeys(ended, 0))}
+    cli.changed(recorded, f"{name} is {what}{sessions}.", f"{name} was {what} already.", **facts)

@@ -22,6 +22,8 @@ data_dir_option = click.option(
 account_option = click.option("--account", metavar="SLUG", help="The account, where the store holds several.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 password_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input; else one is made and printed once.")
+user_option = click.option("--user", metavar="EMAIL", help="A person, by e-mail address, id or name.")
+client_option = click.option("--client", "client_ref", metavar="CLIENT_ID", help="An app, by client id, stream id or name.")
 yes_option = click.option("--yes", is_flag=True, help="Don't ask.")
 
 

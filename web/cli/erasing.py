@@ -8,29 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from web.cli.commands import json_option, store_command, yes_option
-from web.cli.member import member
+from web.cli.member import member, who_argument
 from web.cli.output import Output
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from web.cli.store import Cli
-
-who_argument = click.argument("who", metavar="EMAIL|MEMBER_ID")
 
 _QUESTION = """Erase {who} for good?
 What goes: name, address, every sign-in's address and device, what was written about them, their login, sessions and apps.
 What stays: that a person with this id did what they did, and every proof of it. This can't be undone."""
-
-
-def member_named(cli: Cli, who: str) -> UUID:
-    """A member by e-mail address, or by id where the login is gone."""
-    from application.lookups import as_uuid, member_of
-    from application.manage_members import find_member
-
-    if as_uuid(who):
-        return member_of(cli.services, cli.account_id, who).id
-    return find_member(cli.services, cli.account_id, who)
 
 
 @store_command(member, "erase", help="Destroy what is kept about a member: name, address, login, sessions. Their past stays provable. No way back.")
@@ -40,6 +26,7 @@ def member_named(cli: Cli, who: str) -> UUID:
 def erase(cli: Cli, who: str, request: str | None, yes: bool) -> None:
     from application import erase_member
     from application.lookups import member_of
+    from web.cli.named import member_named
 
     member_id = member_named(cli, who)
     gone = member_of(cli.services, cli.account_id, member_id).erased
@@ -57,10 +44,12 @@ def erase(cli: Cli, who: str, request: str | None, yes: bool) -> None:
 @click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
 def export(cli: Cli, who: str, path: Path) -> None:
     from infrastructure.subject_export import export_to
+    from web.cli.files import in_one_piece
+    from web.cli.named import member_named
 
     member_id = member_named(cli, who)
-    with cli.views():
-        written = export_to(cli.app, cli.services, cli.account_id, member_id, path, origin=cli.origin)
+    with cli.views(), in_one_piece(path) as partial:
+        written = export_to(cli.app, cli.services, cli.account_id, member_id, partial, origin=cli.origin)
     told = f"{written.events:,} events and {written.files:,} files about {member_id} written to {path}. Hand it to nobody else."
     cli.out.say(told, member_id=str(member_id), events=written.events, file=str(path))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _HIDDEN = frozenset({"originator_id", "originator_version", "originator_topic", "timestamp", "salt"})
 _FOLLOW_EVERY_S = 0.25
 _PAGE = 500
+_STREAMS = "give a stream's id, a client id, a member's e-mail address or `account`."
 
 
 @click.group("events", help="Events as they were recorded.")
@@ -37,7 +38,7 @@ def show(cli: Cli, stream: str) -> None:
         recorded = stream_events(connection, cli.app.store.mapper, stream_id)
         found = [_described(cli, event, None) for event in recorded if event.account_id == cli.account_id]
     if not found:
-        raise NotFound(f"There is no stream {stream}.")
+        raise NotFound(f"{stream!r} is no stream of this account: {_STREAMS}")
     if cli.out.as_json:
         print_line(to_json(found))
     else:
@@ -71,17 +72,17 @@ def tail(cli: Cli, follow: bool, number: int) -> None:
 
 def _stream_id(cli: Cli, ref: str) -> UUID:
     from application.lookups import as_uuid
-    from application.manage_members import find_member
     from domain.errors import NotFound
     from domain.ids import client_stream_from
+    from web.cli.named import member_named
 
     if ref == "account":
         return UUID(cli.account_id)
     found = as_uuid(ref) or client_stream_from(ref, cli.account_id)
     if found is None and "@" in ref:
-        found = find_member(cli.services, cli.account_id, ref)
+        found = member_named(cli, ref)
     if found is None:
-        raise NotFound(f"{ref!r} names no stream: give an id, a client id, an e-mail address or `account`.")
+        raise NotFound(f"{ref!r} names no stream: {_STREAMS}")
     return found
 
 

@@ -25,7 +25,7 @@ def hold() -> None:
 @click.option("--matter", required=True, metavar="TEXT", help="Which matter it is for; it is sealed, as names are.")
 def place(cli: Cli, who: str | None, everybody: bool, matter: str) -> None:
     from application import holds
-    from web.cli.erasing import member_named
+    from web.cli.named import member_named
 
     if (who is None) != everybody:
         raise click.UsageError("Say whose data: --member EMAIL, or --everybody.")
@@ -51,6 +51,9 @@ def list_holds(cli: Cli) -> None:
 @click.argument("hold_id")
 def release(cli: Cli, hold_id: str) -> None:
     from application import holds
+    from domain.errors import NotFound
 
+    if not any(standing.hold_id == hold_id for standing in holds.standing(cli.services, cli.account_id)):
+        raise NotFound(f"There is no hold {hold_id!r} that stands: `grantbook hold list` shows those that do.")
     recorded = holds.release(cli.services, cli.account_id, hold_id, origin=cli.origin)
     cli.changed(recorded, f"{hold_id} is released.", hold_id=hold_id)

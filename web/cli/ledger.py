@@ -44,8 +44,11 @@ def checkpoint(cli: Cli, *, key: bool, witnessed: bool) -> None:
 def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
     from domain.errors import NotFound, Refused
     from infrastructure.ledger.bundle import proofs_of
+    from infrastructure.ledger.sealing import name_of
     from infrastructure.ledger.store import account_of
+    from web.cli.files import write_of_log
 
+    files: dict[str, bytes] = {}
     with _reading(cli) as connection:
         signed = _newest(cli, connection, holding=max(positions))
         for position in positions:
@@ -53,12 +56,11 @@ def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
                 raise NotFound(f"This account has no event {position}.")
             if position > signed.size:
                 raise Refused(f"Event {position} is in the log, but not yet in a checkpoint: try again in two seconds.")
-        folder.mkdir(parents=True, exist_ok=True)
         for position, leaf, proof in proofs_of(connection, signed, positions, cli.account_id):
-            (folder / f"{position}.leaf").write_bytes(leaf)
-            (folder / f"{position}.tlog-proof").write_text(proof, encoding="utf-8")
-    names = [f"{position}{suffix}" for position in positions for suffix in (".leaf", ".tlog-proof")]
-    cli.out.say(f"Wrote {', '.join(names)} to {folder}, for the checkpoint of {signed.size:,} entries.", files=names, size=signed.size)
+            files |= {f"{position}.leaf": leaf, f"{position}.tlog-proof": proof.encode()}
+        write_of_log(folder, name_of(cli.app.settings, connection), files)
+    told = f"Wrote {', '.join(files)} to {folder}, for the checkpoint of {signed.size:,} entries."
+    cli.out.say(told, files=list(files), size=signed.size)
 
 
 @store_command(ledger, "export", help="Write the account's events as a bundle that `ledger verify FILE` checks offline.")
@@ -67,10 +69,12 @@ def prove(cli: Cli, *, positions: tuple[int, ...], folder: Path) -> None:
 @click.option("--witnessed", is_flag=True, help="Up to the newest checkpoint that a witness has cosigned.")
 def export(cli: Cli, *, path: Path, after: int, witnessed: bool) -> None:
     from infrastructure.ledger.bundle import write_bundle
+    from web.cli.files import in_one_piece
 
     with _reading(cli) as connection:
         signed = _newest(cli, connection, witnessed=witnessed)
-        written = write_bundle(connection, signed, path, cli.account_id, after)
+        with in_one_piece(path) as partial:
+            written = write_bundle(connection, signed, partial, cli.account_id, after)
     cli.out.say(f"{written:,} events of {signed.size:,} entries written to {path}.", events=written, size=signed.size, file=str(path))
 
 
@@ -79,8 +83,10 @@ def export(cli: Cli, *, path: Path, after: int, witnessed: bool) -> None:
 @click.option("--size", type=click.IntRange(1), metavar="N", help="With -o: the checkpoint of N entries.  [default: the last one of each place]")
 def deposits(cli: Cli, *, folder: Path | None, size: int | None) -> None:
     from domain.errors import NotFound
-    from infrastructure.ledger.deposits.files import write_deposited
+    from infrastructure.ledger.deposits.files import deposited_files
     from infrastructure.ledger.deposits.state import places
+    from infrastructure.ledger.sealing import name_of
+    from web.cli.files import write_of_log
 
     if folder is None and size is not None:
         raise click.UsageError("--size goes with -o.")
@@ -89,10 +95,11 @@ def deposits(cli: Cli, *, folder: Path | None, size: int | None) -> None:
         if folder is None:
             cli.out.rows(found, _PLACES, "No place is set: see GRANTBOOK_LEDGER_DEPOSIT_… in docs/settings.md.")
             return
-        names = write_deposited(cli.app.settings, connection, folder, {size} if size else {place.size for place in found if place.size})
-    if not names:
-        raise NotFound("No such checkpoint was deposited: `grantbook ledger deposits` says what was.")
-    cli.out.say(f"Wrote {', '.join(names)} to {folder}.", files=names)
+        files = deposited_files(cli.app.settings, connection, {size} if size else {place.size for place in found if place.size})
+        if not files:
+            raise NotFound("No such checkpoint was deposited: `grantbook ledger deposits` says what was.")
+        write_of_log(folder, name_of(cli.app.settings, connection), files)
+    cli.out.say(f"Wrote {', '.join(files)} to {folder}.", files=list(files))
 
 
 _PLACES = {

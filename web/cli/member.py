@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 project_option = click.option("--project", "projects", multiple=True, metavar="P", help="Only in this project (id or name); may repeat.")
 reason_option = click.option("--reason", metavar="TEXT", help="Stands in the audit log.")
-email_argument = click.argument("email")
+who_argument = click.argument("who", metavar="EMAIL|MEMBER_ID")
 
 
 @click.group("member", help="People: roles, permissions, access.")
@@ -68,31 +68,36 @@ def list_members(cli: Cli) -> None:
 
 
 @store_command(member, "deactivate", help="End everything of a member at once: sessions, apps, sign-ins to come.")
-@email_argument
+@who_argument
 @reason_option
-def deactivate(cli: Cli, email: str, reason: str | None) -> None:
+def deactivate(cli: Cli, who: str, reason: str | None) -> None:
     from application import manage_members
+    from web.cli.ended import and_ended, sessions_of_member
+    from web.cli.named import member_named
 
-    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    member_id = member_named(cli, who)
+    sessions = sessions_of_member(cli, str(member_id))
     recorded = manage_members.deactivate(cli.services, cli.account_id, member_id, origin=cli.origin, reason=reason)
-    cli.changed(recorded, f"{email} is deactivated.", f"{email} was deactivated already.", member_id=str(member_id))
+    facts = {"member_id": str(member_id), "sessions_ended": sessions if recorded else 0}
+    cli.changed(recorded, f"{who} is deactivated{and_ended(sessions)}.", f"{who} was deactivated already.", **facts)
 
 
 @store_command(member, "reactivate", help="Let a deactivated member act again; what ended stays ended.")
-@email_argument
+@who_argument
 @reason_option
-def reactivate(cli: Cli, email: str, reason: str | None) -> None:
+def reactivate(cli: Cli, who: str, reason: str | None) -> None:
     from application import manage_members
+    from web.cli.named import member_named
 
-    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    member_id = member_named(cli, who)
     recorded = manage_members.reactivate(cli.services, cli.account_id, member_id, origin=cli.origin, reason=reason)
-    cli.changed(recorded, f"{email} is active again.", f"{email} is active.", member_id=str(member_id))
+    cli.changed(recorded, f"{who} is active again.", f"{who} is active.", member_id=str(member_id))
 
 
-def _on_permission(cli: Cli, use_case: Any, email: str, permission: str, projects: tuple[str, ...], *, did: str, was: str) -> None:
-    from application.manage_members import find_member
+def _on_permission(cli: Cli, use_case: Any, who: str, permission: str, projects: tuple[str, ...], *, did: str, was: str) -> None:
+    from web.cli.named import member_named
 
-    member_id = find_member(cli.services, cli.account_id, email)
+    member_id = member_named(cli, who)
     recorded = use_case(cli.services, cli.account_id, member_id, permission, projects=projects, origin=cli.origin)
     cli.changed(recorded, did, was, member_id=str(member_id))
 
@@ -101,52 +106,68 @@ def permission_command(name: str, help_text: str) -> Callable[[Callable[..., Non
     """A command about one permission, for all projects or the named ones."""
 
     def decorate(function: Callable[..., None]) -> click.Command:
-        return store_command(member, name, help=help_text)(email_argument(click.argument("permission")(project_option(function))))
+        return store_command(member, name, help=help_text)(who_argument(click.argument("permission")(project_option(function))))
 
     return decorate
 
 
 @permission_command("permit", "Grant one permission beside the role.")
-def permit(cli: Cli, email: str, permission: str, projects: tuple[str, ...]) -> None:
+def permit(cli: Cli, who: str, permission: str, projects: tuple[str, ...]) -> None:
     from application.manage_members import permit
 
-    did, was = f"{email} holds {permission}.", f"{email} held {permission} there already."
-    _on_permission(cli, permit, email, permission, projects, did=did, was=was)
+    did, was = f"{who} holds {permission}.", f"{who} held {permission} there already."
+    _on_permission(cli, permit, who, permission, projects, did=did, was=was)
 
 
 @permission_command("forbid", "Take one permission away; felt by the next request.")
-def forbid(cli: Cli, email: str, permission: str, projects: tuple[str, ...]) -> None:
+def forbid(cli: Cli, who: str, permission: str, projects: tuple[str, ...]) -> None:
     from application.manage_members import forbid
 
-    did, was = f"{permission} is taken from {email}.", f"{email} didn't hold {permission} there."
-    _on_permission(cli, forbid, email, permission, projects, did=did, was=was)
+    did, was = f"{permission} is taken from {who}.", f"{who} didn't hold {permission} there."
+    _on_permission(cli, forbid, who, permission, projects, did=did, was=was)
 
 
 @store_command(member, "role", help="Give a member another role.")
-@email_argument
+@who_argument
 @click.argument("role")
 @project_option
-def role(cli: Cli, email: str, role: str, projects: tuple[str, ...]) -> None:
+def role(cli: Cli, who: str, role: str, projects: tuple[str, ...]) -> None:
     from application import manage_members
+    from web.cli.named import member_named
 
-    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    member_id = member_named(cli, who)
     recorded = manage_members.change_role(cli.services, cli.account_id, member_id, role, projects=projects, origin=cli.origin)
-    cli.changed(recorded, f"{email} is {role} now.", f"{email} was {role} there already.", member_id=str(member_id), role=role)
+    cli.changed(recorded, f"{who} is {role} now.", f"{who} was {role} there already.", member_id=str(member_id), role=role)
 
 
 @store_command(member, "password", help="Set a member's password and end their browser sessions.")
-@email_argument
+@who_argument
 @password_option
-def password(cli: Cli, email: str, password_stdin: bool) -> None:
+def password(cli: Cli, who: str, password_stdin: bool) -> None:
     from application import manage_members
+    from web.cli.named import member_named
 
-    member_id = manage_members.find_member(cli.services, cli.account_id, email)
+    member_id = member_named(cli, who)
     chosen, made = given_password(password_stdin)
-    recorded = manage_members.set_password(cli.services, cli.account_id, member_id, email, chosen, origin=cli.origin)
+    recorded = manage_members.set_password(cli.services, cli.account_id, member_id, _address(cli, who, str(member_id)), chosen, origin=cli.origin)
     shown = {"password": chosen} if made else {}
-    cli.changed(recorded, f"{email} has a new password.", member_id=str(member_id), **shown)
+    cli.changed(recorded, f"{who} has a new password.", member_id=str(member_id), **shown)
     if made:
         cli.out.note(f"Password (shown once): {chosen}")
+
+
+def _address(cli: Cli, who: str, member_id: str) -> str:
+    """The address of somebody who was named by it or by id: a password may not hold it."""
+    from domain.errors import Refused
+    from projections.members.queries import member as row_of
+
+    if "@" in who:
+        return who
+    with cli.views() as connection:
+        row = row_of(connection, cli.account_id, member_id)
+    if row is None or row.email is None:
+        raise Refused("This person was erased, and their login with them.")
+    return row.email
 
 
 def _where(held: Any, names: dict[str, str]) -> str | list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web.cli.commands import store_command
+from web.cli.commands import client_option, store_command, user_option
 from web.cli.output import field_of
 
 if TYPE_CHECKING:
@@ -50,17 +50,16 @@ def session() -> None:
 
 @store_command(session, "list", help="List live sessions, newest first.")
 @click.option("--all", "everything", is_flag=True, help="Ended ones too.")
-@click.option("--user", metavar="EMAIL")
-@click.option("--client", "client_ref", metavar="CLIENT_ID")
+@user_option
+@client_option
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 def list_sessions(cli: Cli, everything: bool, user: str | None, client_ref: str | None, limit: int) -> None:
-    from application.lookups import client_of
-    from application.manage_members import find_member
     from projections.sessions import queries
+    from web.cli.named import client_named, member_named
     from web.told_sessions import with_reuse
 
-    member_id = str(find_member(cli.services, cli.account_id, user)) if user else None
-    stream = str(client_of(cli.services, cli.account_id, client_ref).id) if client_ref else None
+    member_id = str(member_named(cli, user, reads=True)) if user else None
+    stream = str(client_named(cli, client_ref, reads=True).id) if client_ref else None
     with cli.views() as connection:
         rows = queries.list_sessions(connection, cli.account_id, member_id=member_id, client_stream=stream, live_only=not everything, limit=limit)
         told = with_reuse(cli.app, connection, cli.account_id, rows)
@@ -70,15 +69,16 @@ def list_sessions(cli: Cli, everything: bool, user: str | None, client_ref: str 
 @store_command(session, "show", help="One session, live or ended; where a spent token ended it, whether that looks like a race or a theft.")
 @click.argument("grant_id", metavar="SESSION")
 def show(cli: Cli, grant_id: str) -> None:
-    from domain.errors import NotFound
-    from projections.literals import uuid_or_none
+    from domain.errors import Refused
     from projections.sessions import queries
+    from web.cli.named import grant_named
     from web.told_sessions import with_reuse
 
+    wanted = grant_named(cli, grant_id)
     with cli.views() as connection:
-        found = queries.session(connection, cli.account_id, grant_id) if uuid_or_none(grant_id) else None
+        found = queries.session(connection, cli.account_id, str(wanted.id))
         if found is None:
-            raise NotFound("There is no such session: `grantbook session list --all` shows their ids.")
+            raise Refused("The views don't hold this session yet; `grantbook projections status` says why.")
         told = with_reuse(cli.app, connection, cli.account_id, [found])[0]
     cli.out.one(told if cli.out.as_json else by_name([told], _projects(cli))[0], COLUMNS)
     if told["reuse"] is not None:
@@ -90,6 +90,14 @@ def show(cli: Cli, grant_id: str) -> None:
 @click.option("--reason", metavar="TEXT", help="Stands in the audit log.")
 def revoke(cli: Cli, grant_id: str, reason: str | None) -> None:
     from application import revoke_grant
+    from projections.sessions import queries
+    from web.cli.ended import read_soon
+    from web.cli.named import grant_named
+    from web.cli.output import shown
 
-    recorded = revoke_grant.revoke(cli.services, cli.account_id, grant_id, by="admin", actor_id=None, origin=cli.origin, reason=reason)
-    cli.changed(recorded, "The session is revoked.", "The session had ended already.", grant_id=grant_id)
+    id_ = str(grant_named(cli, grant_id).id)
+    recorded = revoke_grant.revoke(cli.services, cli.account_id, id_, by="admin", actor_id=None, origin=cli.origin, reason=reason)
+    row = read_soon(cli, lambda views: queries.session(views, cli.account_id, id_))
+    whose = "" if row is None else f" of {shown(row.member_name or 'somebody erased')} in {shown(row.client_name)}"
+    facts = {} if row is None else {"member_name": row.member_name, "client_name": row.client_name}
+    cli.changed(recorded, f"The session{whose} is revoked.", f"The session{whose} had ended already.", grant_id=id_, **facts)

@@ -22,6 +22,8 @@ METHODS = ["POST", "GET", "DELETE", "OPTIONS"]
 _NOTHING_HERE = "There is no protected resource at this address."
 _OTHER_HOST = "This host name is not served here."
 _YEAR_OF_TLS = "max-age=31536000"
+_UNNAMED = "-"
+"""granian names itself where an answer names no server, and can't be told to be silent; RFC 9110 10.2.4 wants a token."""
 
 
 def create_gateway(app: App, *, recheck_seconds: float = RECHECK_SECONDS) -> Flask:
@@ -97,6 +99,7 @@ def _bearer(header: str) -> str | None:
 
 
 def _dressed(response: Response) -> Response:
+    response.headers["Server"] = _UNNAMED
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     if current_app.extensions["grantbook"].settings.base_url.startswith("https://"):
         response.headers.setdefault("Strict-Transport-Security", _YEAR_OF_TLS)

@@ -22,7 +22,8 @@ from web.pages.audit_models import AuditView, OpenedEvent
 from web.pages.audit_sentences import Known
 from web.pages.formatting import counted
 from web.pages.frame import settings_page
-from web.pages.models import Pager
+from web.pages.key_changes import with_keys
+from web.pages.models import Pager, Step
 from web.pages.people import matching, names
 from web.pages.session import for_readers, signed_in
 
@@ -116,7 +117,7 @@ def _page(*, before: int | None, after: int | None = None, open_at: int | None =
         if after is not None and not entries:
             after, entries = None, _entries(conn, account_id, found, people[:_PEOPLE], before=None, after=None)
         known = Known(names(conn, account_id, entries), account.projects)
-        shown = audit_views.first_page(entries, from_end=after is not None)
+        shown = with_keys(conn, audit_views.first_page(entries, from_end=after is not None))
         view = AuditView(
             filters=audit_views.filters(found, _apps(conn, account_id, found.client)),
             filtered=bool(found.given),
@@ -129,8 +130,9 @@ def _page(*, before: int | None, after: int | None = None, open_at: int | None =
             exports=tuple((words, _export_url(kind, found)) for words, kind in _EXPORTS),
             with_manifest=tuple((words, _export_url(f"{kind}.zip", found)) for words, kind in _EXPORTS if f"{kind}.zip" in WITH_MANIFEST),
         )
-        title = f"Event {open_at:,}" if open_at is not None else "Audit log"
-        return settings_page("settings/audit/list.html", conn, title, *(["Audit log"] if opened else []), here=_HERE, view=view)
+        titles = ["Audit log"] if open_at is None else [f"Event {open_at:,}", "Audit log"]
+        trail = () if open_at is None else (Step("Audit log", url_for(_HERE)),)
+        return settings_page("settings/audit/list.html", conn, *titles, here=_HERE, trail=trail, view=view)
 
 
 def _entries(conn: Any, account_id: str, found: audit_views.Asked, people: list[str | None], *, before: int | None, after: int | None) -> Rows:

@@ -193,7 +193,8 @@ def _scope_changes(facts: Facts) -> str:
 
 
 def _key(facts: Facts, _: Known, __: str) -> str:
-    return f"Key {facts['kid']} published" if facts.get("kid") else "Key put into use or retired"
+    """An event after the first says neither which key nor what became of it; who shows one may have looked that up (`key_changes`)."""
+    return f"Key {facts['kid']} {facts.get('became', 'published')}" if facts.get("kid") else "Key put into use or retired"
 
 
 def _ledger_changed(facts: Facts, _: object, __: str) -> str:

@@ -73,7 +73,8 @@ def _since(session: SessionRow) -> datetime:
 
 def card(one: Held, *, projects: Mapping[str, str], now: datetime) -> ConnectedApp:
     consent = next(consent for consent in one.consents if consent.in_force)
-    used = max((_since(session) for session in one.sessions), default=None)
+    issued = [session for session in one.sessions if session.last_used_at or session.last_refreshed_at]
+    used = max(map(_since, issued), default=None)  # what only has a code was never used
     return ConnectedApp(
         id=consent.consent_id,
         app=mark(one.app),

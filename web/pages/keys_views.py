@@ -14,6 +14,7 @@ from projections.audit_log.queries import entries
 from web.pages.audit_sentences import Known
 from web.pages.formatting import duration
 from web.pages.history import timeline
+from web.pages.key_changes import with_keys
 from web.pages.keys_models import KeyGroup, KeyRow, KeysView
 from web.pages.models import Confirm
 from web.pages.people import names
@@ -35,7 +36,7 @@ _NEXT: Final = {
 def view_of(conn: Any, services: Services, account: Account, *, may_manage: bool) -> KeysView:
     account_id = str(account.id)
     states = key_states(services, account_id, account.session_policy)
-    found = entries(conn, account_id, event_type="signing_key.rotated", limit=_LAST)
+    found = with_keys(conn, entries(conn, account_id, event_type="signing_key.rotated", limit=_LAST))
     return KeysView(
         groups=tuple(_group(use, [key for key in states if key.use == use], may_manage=may_manage) for use in USES),
         jwks_url=f"{services.issuer}/.well-known/jwks.json",

@@ -118,7 +118,7 @@ def ended_for_reuse(row: Row, entry: AuditEntry, *, last_address: str | None, gr
 
 
 def strip_until(row: Row, at: datetime) -> Strip:
-    """The rotations of at most seven days up to the moment that ended the session; `row` has the ticks of that week."""
+    """The rotations of at most seven days of the session up to a moment; `row` has the ticks of that week."""
     began = max(row.created_at, at - WEEK)
     marks = [(tick.at, tick.kind) for tick in row.ticks if tick.at <= at]
     return strip(marks, since=began, now=at, begins_at=began, ends_at=at, gap=WIDE_STRIP_GAP)

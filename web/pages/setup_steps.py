@@ -72,7 +72,7 @@ def _resource_page(errors: dict[str, str] | None = None) -> str:
         scopes=_choices(chosen),
         errors=errors or {},
     )
-    return account_page("setup/resource.html", None, "Set up, step 3 of 4", error=bool(errors), view=view)
+    return _page("setup/resource.html", "Set up, step 3 of 4", view)
 
 
 # ---- step 4: the first app
@@ -122,7 +122,12 @@ def _app_page(errors: dict[str, str] | None = None, *, secret: NewSecret | None 
         secret=secret,
         errors=errors or {},
     )
-    return account_page("setup/app.html", None, "Set up, step 4 of 4", error=bool(errors), view=view)
+    return _page("setup/app.html", "Set up, step 4 of 4", view)
+
+
+def _page(template: str, title: str, view: ResourceStep | AppStep) -> str:
+    with context.views() as conn:
+        return account_page(template, conn, title, error=bool(view.errors), with_lag=False, view=view)
 
 
 def _choices(chosen: frozenset[str]) -> tuple[Choice, ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import time
@@ -7,11 +8,14 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from click.testing import CliRunner
 
 from infrastructure.ledger.verifier import check_proof
 from tests.web.cli.conftest import COMMAND, Grantbook
+from web.cli.root import cli
 
 PATIENCE = 60.0
 
@@ -68,6 +72,9 @@ def test_a_deposit_is_told_and_written_for_an_auditor(signed: Grantbook, tmp_pat
     assert written["files"] == [f"{found['size']}.checkpoint"]
     note = (tmp_path / written["files"][0]).read_text(encoding="utf-8")
     assert note in [path.read_text(encoding="utf-8") for path in folder.rglob("*.checkpoint")]
+    (foreign := tmp_path / "foreign").mkdir()
+    (foreign / written["files"][0]).write_text("kept", encoding="utf-8")
+    assert "not of this log" in signed.refused("ledger", "deposits", "-o", str(foreign), "--size", str(found["size"]))
     assert "No such checkpoint was deposited" in signed.refused("ledger", "deposits", "-o", str(tmp_path), "--size", "999999")
     assert "--size goes with -o" in signed.refused("ledger", "deposits", "--size", "3", code=2)
     for command in (("checkpoint",), ("export", "-o", str(tmp_path / "x.zip"))):
@@ -96,6 +103,25 @@ def test_events_are_proved_one_by_one(signed: Grantbook, tmp_path: Path) -> None
         leaf, proof = (tmp_path / f"{position}.leaf").read_bytes(), (tmp_path / f"{position}.tlog-proof").read_text(encoding="utf-8")
         assert check_proof(leaf, proof, vkey)[0] == position - 1
     assert "no event 99999" in signed.refused("ledger", "prove", "99999", "-o", str(tmp_path))
+    assert signed("ledger", "prove", "1", "-o", str(tmp_path))["files"] == ["1.leaf", "1.tlog-proof"]
+    other = tmp_path / "other"
+    other.mkdir()
+    for name, size in (("3.leaf", 4), ("3.tlog-proof", 5)):
+        (other / name).write_bytes(b"kept" * size)
+        told = signed.refused("ledger", "prove", "1", "3", "-o", str(other))
+        assert f"{name} is there already, and not of this log" in told
+        assert [path.read_bytes() for path in other.iterdir()] == [b"kept" * size], "nothing was written, nothing replaced"
+        (other / name).unlink()
+
+
+def test_an_export_that_breaks_off_leaves_the_one_before(signed: Grantbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "all.zip"
+    path.write_bytes(b"the one before")
+    monkeypatch.chdir(signed.folder)
+    monkeypatch.setattr("infrastructure.ledger.bundle._write_entries", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device", None)))
+    done = CliRunner(env=signed.environment).invoke(cli, ["ledger", "export", "-o", str(path)])
+    assert isinstance(done.exception, OSError)
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"the one before"]
 
 
 def test_the_live_store_is_checked_with_what_was_signed(signed: Grantbook) -> None:

@@ -111,6 +111,12 @@ def test_every_answer_has_a_request_id_which_the_upstream_gets_too(world: Gatewa
     assert world.upstream.last.header("X-Request-Id") == answer.headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize("path", ["/healthz", PATH, "/nothing-here"])
+def test_no_answer_names_the_software_that_serves(process: httpx.Client, path: str) -> None:
+    for method in ("GET", "POST", "PUT"):
+        assert process.request(method, path).headers.get("server", "-") == "-"
+
+
 def test_an_idle_gateway_keeps_few_threads(process: httpx.Client) -> None:
     children = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
     workers = [p for p in children if "web.cli.child" in " ".join(p.cmdline()) or "granian" in p.name()]

@@ -51,6 +51,11 @@ def test_every_event_type_stands_under_a_heading_of_its_own_once(site: Site, adm
     assert sorted(re.findall(r'<option value="([^"]+)"', shown)) == sorted(EVENT_TYPES)
 
 
+def test_an_opened_event_leads_back_to_the_log(admin: Person) -> None:
+    page = admin.http.get("/settings/audit/1").text
+    assert '<a href="/settings/audit">Audit log</a></li><li aria-current="page">Event 1</li>' in page
+
+
 def test_the_flow_is_told_step_by_step(site: Site, admin: Person) -> None:
     words = text_of(admin.http.get("/settings/audit"))
     for step in (

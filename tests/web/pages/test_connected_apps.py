@@ -6,6 +6,7 @@ from typing import Any
 from application import decide_app, revoke_grant
 from application.lookups import client_of
 from projections.sessions.queries import list_sessions
+from tests.support.http_flow import App as HttpApp
 from tests.support.http_flow import Person, hidden
 from tests.web.pages.conftest import ORIGIN, Site, connected, post, settled, signed_in, text_of
 
@@ -31,6 +32,15 @@ def test_a_card_says_what_an_app_may_do_where_and_until_when(site: Site) -> None
     assert "localhost, this computer" in words
     assert "after 7 days without use" in words
     assert "Sessions 1, with a Python program" in words
+
+
+def test_an_app_that_never_fetched_its_tokens_was_never_used(site: Site) -> None:
+    viewer, app = signed_in(site, "viewer"), HttpApp(site.base_url, "Forgetful")
+    app.register()
+    viewer.decide(app.authorize_url()[0], scopes=["account:read"])
+    settled(site)
+    card = text_of(viewer.http.get("/connected-apps")).partition("Forgetful")[2]
+    assert "Last used never Sessions None, it must ask you again" in card
 
 
 def test_identical_registrations_share_a_card_and_end_together(site: Site) -> None:

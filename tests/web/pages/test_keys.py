@@ -77,3 +77,9 @@ def test_a_key_goes_through_its_stages(fresh_site: Site, monkeypatch: pytest.Mon
     ahead = timedelta(days=2)
     rotate_keys.advance(services, site.account_id, policy, ORIGIN)
     assert stages() == {made.kid: "signing", old: "retired"}
+    settled(site)
+    admin = signed_in(site, "admin")
+    for path in (PAGE, "/settings/audit?type=signing_key.rotated"):
+        page = text_of(admin.http.get(path)).lower()
+        for told in (f"key {made.kid} published", f"key {made.kid} put into use", f"key {old} retired"):
+            assert told in page, (path, told)

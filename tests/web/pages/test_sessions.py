@@ -202,6 +202,12 @@ def test_a_strip_tells_the_week_in_words_and_a_session_s_page_draws_it_large(sit
     assert '<span class="two">1, with 1 race</span>' in page, "the first issue was no rotation"
     detail = admin.http.get(f"/settings/sessions/{grant_ids(page)[0]}").text
     assert 'class="strip full"' in detail
+    assert 'class="base" x1="0.0%" x2="100.0%"' in detail, "the first moment that it names is where it begins"
+    assert post(admin, f"/settings/sessions/{grant_ids(page)[0]}/revoke").status_code == 303
+    settled(site)
+    ended = admin.http.get(f"/settings/sessions/{grant_ids(page)[0]}").text
+    assert 'class="base" x1="0.0%" x2="100.0%"' in ended
+    assert "Rotations, its last 7 days" in ended
     assert "style=" not in page + detail
 
 

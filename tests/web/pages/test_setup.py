@@ -10,7 +10,7 @@ from application import manage_resources
 from application.open_account import make_setup_link
 from tests.support.browser import chromium
 from tests.support.http_flow import Person, form_fields, hidden
-from tests.web.pages.conftest import ORIGIN, PASSWORD, Site, in_form_cookie, post, text_of
+from tests.web.pages.conftest import ORIGIN, PASSWORD, Site, in_form_cookie, post, settled, text_of
 
 ACCOUNT = {"account_name": "Jaffle Analytics", "account": ""}
 ADMIN = {"name": "Priya Raman", "email": "admin@jaffle.example", "password": PASSWORD}
@@ -48,6 +48,8 @@ def test_the_link_leads_through_four_steps_to_what_to_do_next(bare_site: Site) -
     shown = {field["id"]: field["value"] for field in form_fields(fourth.text) if field.get("id") in ("rid", "rsecret", "mcp")}
     resource_id, secret = shown["rid"], shown["rsecret"]
     assert shown["mcp"] == bare_site.app.services.mcp_url
+    settled(bare_site)
+    assert f'<span class="row">{ADMIN["name"]}</span>' in person.http.get("/setup/resource").text
     asked = person.http.post("/oauth/introspect", data={"token": "x"}, auth=(resource_id, secret))
     assert asked.json() == {"active": False}
     assert secret not in in_form_cookie(person)

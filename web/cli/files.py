@@ -1,0 +1,45 @@
+"""Files that a command writes: each in one piece, and in a folder that may hold others all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def in_one_piece(file: Path) -> Iterator[Path]:
+    """Where to write it: the file has its name, and what had it before is gone, only once it is whole."""
+    if file.exists() and not file.is_file():
+        yield file  # a pipe, a device
+        return
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        yield partial
+        partial.replace(file.resolve())
+    except OSError as error:
+        if error.filename == str(partial):
+            raise OSError(error.errno, error.strerror, str(file)) from error
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_of_log(folder: Path, origin: str, files: Mapping[str, bytes]) -> None:
+    """Write a log's files into a folder. Its own of before are replaced; `Refused`, and nothing written, where a name is taken by anything else."""
+    from domain.errors import Refused
+
+    for name, content in files.items():
+        if not _is_own(folder / name, origin, content):
+            raise Refused(f"{folder / name} is there already, and not of this log: nothing was written. Name another folder with -o.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        with in_one_piece(folder / name) as partial:
+            partial.write_bytes(content)
+
+
+def _is_own(path: Path, origin: str, content: bytes) -> bool:
+    """A signed note and a proof name their log in a line of their own; an entry and a time stamp of a log are always the same."""
+    if not path.exists():
+        return True
+    return path.is_file() and ((before := path.read_bytes()) == content or origin.encode() in before.split(b"\n"))
