@@ -17,8 +17,8 @@ class InvalidTarget(DomainError):
 
 
 def canonical(services: Services, account: Account, named: Sequence[str]) -> str:
-    """The identifier of the one resource that is named, however often; the MCP endpoint where none is."""
-    meant = {_identifier(services, account, text) for text in named} or {services.mcp_url}
+    """The identifier of the one resource that is named, however often; the MCP endpoint where none is (an empty value names none, RFC 6749 3.1)."""
+    meant = {_identifier(services, account, text) for text in named if text} or {services.mcp_url}
     if len(meant) > 1:
         raise InvalidTarget("One resource at a time: ask for a token for each.")
     identifier = meant.pop()
@@ -40,7 +40,7 @@ def _identifier(services: Services, account: Account, text: str) -> str:
 
 
 def _normal(text: str) -> str:
-    """Scheme and host in lower case, no default port, no slash after a bare origin."""
+    """Scheme and host in lower case, no default port, no slash at the end: the gateway answers with and without it."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -50,7 +50,7 @@ def _normal(text: str) -> str:
         raise InvalidTarget("resource is an absolute URI without a fragment.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown = "" if port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{port}"
-    path = "" if parts.path == "/" and not parts.query else parts.path
+    path = parts.path if parts.query else parts.path.removesuffix("/")
     return f"{parts.scheme}://{host}{shown}{path}" + (f"?{parts.query}" if parts.query else "")
 
 

@@ -90,6 +90,8 @@ def handle(parts: Parts, request: Request, resource: Resource, judged: Judged) -
         return answers.refused(404, "This session does not exist (any more). Initialize a new one.")
     if request.method == "DELETE":
         return _end_session(parts, request, Call(judged, resource, None, session), session_id)
+    if request.mimetype != answers.JSON:
+        return answers.refused(415, "The body is one JSON-RPC message, declared as application/json.")
     raw = request.get_data(cache=False)
     if len(raw) > messages.MAX_BODY:
         raise RequestEntityTooLarge

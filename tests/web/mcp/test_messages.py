@@ -35,6 +35,20 @@ def test_a_member_in_another_spelling_is_refused(shared: GatewayWorld, message: 
     assert len(shared.upstream.seen()) == before
 
 
+@pytest.mark.parametrize("declared", ["", "text/plain", "application/x-www-form-urlencoded", "application/vnd.api+json"])
+def test_a_body_that_is_not_declared_to_be_json_is_told_what_to_send(shared: GatewayWorld, declared: str) -> None:
+    before = len(shared.upstream.seen())
+    response = shared.send(CALL, token=shared.full, headers={"Content-Type": declared})
+    assert response.status_code == 415
+    assert "application/json" in response.get_json()["error"]["message"]
+    assert len(shared.upstream.seen()) == before
+
+
+def test_json_may_be_declared_with_a_charset_and_in_any_case(shared: GatewayWorld) -> None:
+    response = shared.send(CALL, token=shared.full, headers={"Content-Type": "Application/JSON; charset=utf-8"})
+    assert response.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("raw", "code"),
     [

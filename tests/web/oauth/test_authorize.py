@@ -108,6 +108,7 @@ def test_p9_pkce_is_required_here_and_only_s256_taken(shared: World, client_id: 
         ({"resource": "not a uri"}, "invalid_target"),
         ({"resource": MCP + "#here"}, "invalid_target"),
         ({"resource": [MCP, API]}, "invalid_target"),
+        ({"resource": MCP + "//"}, "invalid_target"),
         ({"prompt": "none"}, "interaction_required"),
         ({"nonce": "a\r\nb"}, "invalid_request"),
     ],
@@ -148,8 +149,12 @@ def test_p11_nobody_is_redirected_to_a_client_before_signing_in(shared: World, c
 
 
 @pytest.mark.parametrize(
-    "named", [None, MCP, "http://localhost:8001", "http://localhost:8001/", ISSUER, ISSUER + "/", "HTTP://LOCALHOST:8001", [MCP, MCP]]
-)
+    "named",
+    [
+        None, MCP, "http://localhost:8001", "http://localhost:8001/", ISSUER, ISSUER + "/", "HTTP://LOCALHOST:8001", [MCP, MCP], MCP + "/",
+        [MCP, MCP + "/"], "", ["", MCP],
+    ],
+)  # fmt: skip
 def test_p13_the_mcp_endpoint_is_meant_by_its_url_its_origin_or_nothing(shared: World, client_id: str, named: Any) -> None:
     assert shared.pending(client_id, resource=named).resource == MCP
 

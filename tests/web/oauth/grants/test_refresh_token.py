@@ -62,7 +62,7 @@ def test_twenty_parallel_refreshes_give_the_same_successor_to_all(shared: World,
 
 def test_p19_a_refresh_may_narrow_scope_and_resource_and_never_widen(shared: World, client_id: str) -> None:
     tokens = shared.tokens(client_id, scopes="projects:query catalog:read")
-    narrowed = shared.refresh(client_id, tokens["refresh_token"], scope="catalog:read", resource=MCP)
+    narrowed = shared.refresh(client_id, tokens["refresh_token"], scope="catalog:read", resource=MCP + "/")
     assert narrowed.get_json()["scope"] == "catalog:read"
     token = narrowed.get_json()["refresh_token"]
     assert error_of(shared.refresh(client_id, token, scope="catalog:read jobs:run")) == (400, "invalid_scope")
