@@ -133,12 +133,19 @@ class GuardedProtocol(HttpToolsProtocol):
         hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             raise Refusal(400)  # RFC 9112 3.2
-        if not self.url.startswith((b"/", b"*")) and [_authority(self.url)] != [host.lower() for host in hosts]:
-            raise Refusal(400)  # a proxy in front may have judged it by the one, and we would by the other (RFC 9112 3.2.2)
+        if not self.url.startswith((b"/", b"*")):
+            self._take_host_of_target()
         super().on_headers_complete()
         self.reading, self.since, self._fed = Reading.BODY, self.loop.time(), -self._size
         if self.parser.should_upgrade():
             self._framing = framing_of(self.headers)
+
+    def _take_host_of_target(self) -> None:
+        """RFC 9112 3.2.2: the Host header is ignored, as a proxy in front has ignored it, or the two of us would judge one request by two hosts."""
+        host = _authority(self.url)
+        if not host or b"@" in host:
+            raise Refusal(400)  # RFC 9110 4.2
+        self.headers[:] = [(b"host", host), *((name, value) for name, value in self.headers if name != b"host")]
 
     def on_body(self, body: bytes) -> None:
         self.since, self._fed = self.loop.time(), -self._size
@@ -231,8 +238,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def _authority(target: bytes) -> bytes:
-    """The host and port of a target in absolute form, in small letters."""
-    return re.split(rb"[/?#]", target.partition(b"://")[2], maxsplit=1)[0].lower()
+    """The host and port of a target in absolute form."""
+    return re.split(rb"[/?#]", target.partition(b"://")[2], maxsplit=1)[0]
 
 
 def sweep(connections: Iterable[Any], now: float) -> None:

@@ -42,9 +42,8 @@ MALFORMED = {
     "two hosts": GET + b"Host: secret\r\n\r\n",
     "the same host twice": GET + HOST + b"\r\n",
     "two hosts in HTTP/1.0": b"GET /secret HTTP/1.0\r\n" + HOST + HOST + b"\r\n",
-    "a target at another host": b"GET http://secret/ HTTP/1.1\r\n" + HOST + b"\r\n",
+    "a target at no host": b"GET http:///secret HTTP/1.1\r\n" + HOST + b"\r\n",
     "a target that names a user": b"GET http://secret@localhost/ HTTP/1.1\r\n" + HOST + b"\r\n",
-    "a target at a host in HTTP/1.0": b"GET http://secret/ HTTP/1.0\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret",
 }
 HEADS = {
@@ -75,10 +74,11 @@ def test_what_is_malformed_is_refused_and_its_bytes_are_not_logged(worker: Worke
     assert all(json.loads(line)["level"] in ("info", "warning", "error") for line in log.splitlines())
 
 
-@pytest.mark.parametrize("target", [b"http://localhost/x?y", b"HTTP://LOCALHOST/x?y"])
-def test_a_target_may_name_the_host_once_more(worker: Worker, target: bytes) -> None:
-    answer = worker.ask(b"GET %s HTTP/1.1\r\n%s\r\n" % (target, HOST))
-    assert (answer.status, answer.json["PATH_INFO"], answer.json["QUERY_STRING"]) == (200, "/x", "y")
+@pytest.mark.parametrize("rest", [b"HTTP/1.1\r\n" + HOST, b"HTTP/1.1\r\nHost: other\r\n", b"HTTP/1.0\r\n"])
+@pytest.mark.parametrize("target", [b"http://localhost:80/x?y", b"HTTP://localhost:80/x?y"])
+def test_a_target_that_names_its_host_is_at_that_host(worker: Worker, target: bytes, rest: bytes) -> None:
+    answer = worker.ask(b"GET %s %s\r\n" % (target, rest))
+    assert (answer.status, answer.json["HTTP_HOST"], answer.json["PATH_INFO"], answer.json["QUERY_STRING"]) == (200, "localhost:80", "/x", "y")
 
 
 def test_a_host_is_not_asked_for_before_http_1_1(worker: Worker) -> None:
