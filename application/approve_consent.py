@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -25,7 +25,6 @@ from domain.member import Member
 from domain.scopes import OFFLINE_ACCESS
 from domain.tokens import CODE
 
-ProjectAccess = Literal["all", "selected"]
 _LIFETIMES = ("access_token_ttl", "idle_window", "absolute_lifetime", "code_ttl")
 
 

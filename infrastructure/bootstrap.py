@@ -20,7 +20,7 @@ from application.ports import Busy, Passwords
 from application.services import Services
 from domain.tokens import Token, TokenCodec
 from infrastructure import clock as system
-from infrastructure.database import VIEWS, connect, with_parameters
+from infrastructure.database import VIEWS, connect, views_dsn, with_parameters
 from infrastructure.directory import Directory, HostDirectory
 from infrastructure.embedded import EmbeddedPostgres
 from infrastructure.identity import identity_tools
@@ -38,7 +38,6 @@ from infrastructure.tasks import aside
 MCP_PATH = "/api/ai/v1/mcp"
 API_PATH = "/api/v1"
 EPOCH = "epoch"
-_VIEWS_TIMEOUT_MS = 10_000
 
 
 @dataclass(frozen=True)
@@ -127,12 +126,7 @@ def bootstrap(
         new_id=random_uuid,
         new_token_id=partial(random_hex, 16),
     )
-    read_dsn = with_parameters(
-        settings.database_read_url or dsn,
-        application_name=VIEWS,
-        statement_timeout_ms=_VIEWS_TIMEOUT_MS,
-        options=(("timezone", "UTC"), ("default_transaction_read_only", "on")),
-    )
+    read_dsn = views_dsn(settings.database_read_url or dsn)
     identity = identity_tools(settings.base_url, settings.secret_keys, keyring)
     return App(settings, services, store, keyring, tokens, identity, _directory(settings, services, tokens), dsn, read_dsn, threading.local())
 

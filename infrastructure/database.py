@@ -59,18 +59,17 @@ def with_parameters(
 
 
 def decide_dsn(dsn: str) -> str:
-    """The decision path: one kept connection per thread, two seconds for a statement, known to the revocation barrier."""
-    return with_parameters(dsn, application_name=DECIDE, statement_timeout_ms=DECIDE_TIMEOUT_MS)
+    """The decision path: known to the revocation barrier, whose patience nothing may outlive, whether it runs or idles in a transaction, or lost
+    its network."""
+    limits = (("idle_in_transaction_session_timeout", f"{DECIDE_TIMEOUT_MS}ms"), ("transaction_timeout", f"{DECIDE_TIMEOUT_MS * 2}ms"))
+    merged = with_parameters(dsn, application_name=DECIDE, statement_timeout_ms=DECIDE_TIMEOUT_MS, options=(*limits, *BY_INDEX))
+    return make_conninfo(merged, **({} if "tcp_user_timeout" in _parsed(dsn) else {"tcp_user_timeout": 5_000}))
 
 
 def views_dsn(dsn: str) -> str:
-    """Pages and the API: reads of the views, from a replica where there is one."""
-    return with_parameters(dsn, application_name=VIEWS, statement_timeout_ms=10_000)
-
-
-def projector_dsn(dsn: str) -> str:
-    """The leading projector: sequencing and projections."""
-    return with_parameters(dsn, application_name=PROJECTOR)
+    """Pages and the API, and what tells whether they can be served: reads, from a replica where there is one."""
+    options = (("timezone", "UTC"), ("default_transaction_read_only", "on"))
+    return with_parameters(dsn, application_name=VIEWS, statement_timeout_ms=10_000, options=options)
 
 
 def cli_dsn(dsn: str) -> str:

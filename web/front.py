@@ -1,4 +1,4 @@
-"""The short way to the hot endpoints and to discovery: what is ordinary is answered before Flask, everything else goes on to it."""
+"""The short way to what clients ask most, and to what may wait for no thread: the ordinary is answered before Flask, all else goes on to it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from typing import Any
 from application.services import Origin, Services
 from infrastructure.bootstrap import App
 from infrastructure.tasks import running
+from web.health import ALIVE
 from web.oauth.answers import Answer
 from web.oauth.answers import Headers as HeaderList
 from web.oauth.forms import FORM_TYPE, LARGEST, Headers
 from web.oauth.introspect import introspection_answer
 from web.oauth.register import registration_answer
+from web.oauth.revoke import revocation_answer
 from web.oauth.token import token_answer
 from web.wellknown import Documents
 
 DISCOVERY = "/.well-known/"
-POSTS = frozenset({"/oauth/token", "/oauth/introspect", "/oauth/register"})
+LIVENESS = "/healthz"
+POSTS = frozenset({"/oauth/token", "/oauth/introspect", "/oauth/register", "/oauth/revoke"})
 
 _ORDINARY = frozenset(
     {FORM_TYPE, f"{FORM_TYPE};charset=utf-8", f"{FORM_TYPE}; charset=utf-8", f"{FORM_TYPE};charset=UTF-8", f"{FORM_TYPE}; charset=UTF-8"}
 )
-_REGISTRATION = "/oauth/register"
+_REGISTRATION, _REVOCATION = "/oauth/register", "/oauth/revoke"
 REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -64,6 +67,8 @@ class Front:
         if method == "GET" and path.startswith(DISCOVERY):
             name, known = path[len(DISCOVERY) :], headers.get("If-None-Match")
             return lambda _: self._documents.answer(host, name, known)
+        if method == "GET" and path == LIVENESS:
+            return lambda _: ALIVE
         endpoint = _endpoint(path, headers, peer) if method == "POST" else None
         if endpoint is None:
             return None
@@ -89,7 +94,7 @@ def _endpoint(path: str, headers: Headers, peer: str | None) -> Callable[[Servic
     origin = Origin("oauth", peer, headers.get("User-Agent"))
     if path == _REGISTRATION:
         return partial(registration_answer, content_type=content_type or "", origin=origin)
-    return partial(token_answer, headers=headers, origin=origin)
+    return partial(revocation_answer if path == _REVOCATION else token_answer, headers=headers, origin=origin)
 
 
 def _body(environ: dict[str, Any]) -> bytes | None:

@@ -12,11 +12,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from application.counting import count
 from application.ports import Busy
-from infrastructure.database import BY_INDEX, DECIDE, DECIDE_TIMEOUT_MS, with_parameters
+from infrastructure.database import decide_dsn
 from infrastructure.store import prepared
 from infrastructure.store.errors import Lost, ReadOnly, from_sqlstate
 from infrastructure.store.pipeline import Pipeline
@@ -74,7 +73,7 @@ class Connections:
     """The connections of all threads to one database, as the decision path needs them."""
 
     def __init__(self, dsn: str) -> None:
-        self.dsn = _decide(dsn)
+        self.dsn = decide_dsn(dsn)
         self._reading: Pipeline | None = None
         self._pipelines: list[Pipeline] = []
         self._local = threading.local()
@@ -198,11 +197,3 @@ def translated() -> Iterator[None]:
         if type(mapped) is type(error) or (error.sqlstate is None and not isinstance(error, psycopg.OperationalError)):
             raise
         raise mapped from error
-
-
-def _decide(dsn: str) -> str:
-    """Nothing on this path may outlive the revocation barrier's patience, whether it runs or idles in a transaction, or lost its network."""
-    given = conninfo_to_dict(dsn)
-    limits = (("idle_in_transaction_session_timeout", f"{DECIDE_TIMEOUT_MS}ms"), ("transaction_timeout", f"{DECIDE_TIMEOUT_MS * 2}ms"))
-    merged = with_parameters(dsn, application_name=DECIDE, statement_timeout_ms=DECIDE_TIMEOUT_MS, options=(*limits, *BY_INDEX))
-    return make_conninfo(merged, **({} if "tcp_user_timeout" in given else {"tcp_user_timeout": 5_000}))

@@ -40,7 +40,7 @@ def test_the_ordinary_is_answered_and_everything_else_goes_on_with_its_body(worl
     assert went_on(world) is None
     assert went_on(world, PATH_INFO="/oauth/introspect") is None
     for unusual in (
-        {"REQUEST_METHOD": "GET"}, {"PATH_INFO": "/oauth/revoke"}, {"PATH_INFO": "/oauth/token/"}, {"QUERY_STRING": "a=b"},
+        {"REQUEST_METHOD": "GET"}, {"PATH_INFO": "/oauth/authorize"}, {"PATH_INFO": "/oauth/token/"}, {"QUERY_STRING": "a=b"},
         {"CONTENT_TYPE": "application/json"},
         {"CONTENT_TYPE": "multipart/form-data; boundary=x"}, {"CONTENT_LENGTH": ""}, {"CONTENT_LENGTH": "-5"}, {"CONTENT_LENGTH": "99999999"},
     ):  # fmt: skip

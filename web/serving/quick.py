@@ -1,4 +1,4 @@
-"""The ordinary requests of OAuth clients, answered on the event loop itself: each a task that gives way while the database works."""
+"""The ordinary requests of OAuth clients, and liveness, answered on the event loop itself: each a task that gives way while the database works."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infrastructure.randomness import random_hex
 from infrastructure.run_folder import draining
 from infrastructure.tasks import LoopThread
 from web.access_log import log_request
-from web.front import DISCOVERY, POSTS, NotOrdinary, Way
+from web.front import DISCOVERY, LIVENESS, POSTS, NotOrdinary, Way
 from web.oauth.answers import Answer, lines_of
 from web.oauth.forms import LARGEST
 from web.serving.connection import GuardedProtocol, Reading
@@ -247,7 +247,8 @@ def _is_quick(scope: Any) -> bool:
     if scope["query_string"]:
         return False
     if scope["method"] == "GET":
-        return scope["path"].startswith(DISCOVERY) and not any(name in _FRAMED for name, _ in scope["headers"])
+        asked = scope["path"] == LIVENESS or scope["path"].startswith(DISCOVERY)
+        return asked and not any(name in _FRAMED for name, _ in scope["headers"])
     if scope["method"] != "POST" or scope["path"] not in POSTS:
         return False
     told = next((value for name, value in scope["headers"] if name == _LENGTH), b"")

@@ -13,7 +13,7 @@ _MOST_HEADERS = 40
 
 # One space after the colon, names without an underscore, nothing but ASCII in sight; no query, no escape, no absolute form.
 _HEAD = re.compile(
-    rb"(?:POST (/oauth/(?:token|introspect|register))|GET (/\.well-known/[a-zA-Z0-9/._-]*)) HTTP/1\.1\r\n"
+    rb"(?:POST (/oauth/(?:token|introspect|register|revoke))|GET (/\.well-known/[a-zA-Z0-9/._-]*)) HTTP/1\.1\r\n"
     rb"((?:[a-zA-Z][a-zA-Z0-9-]*: [\x20-\x7e]*\r\n)+)\r\n"
 )
 _FIELD = re.compile(rb"([^:]+): +([^\r]*)\r\n")

@@ -19,7 +19,6 @@ from domain.grant import Grant
 from domain.member import Member
 from infrastructure.database import decide_dsn
 from infrastructure.store.barrier import not_after
-from infrastructure.store.connection import _decide
 from infrastructure.store.store import PostgresStore
 from tests.infrastructure.store import given
 from tests.support.postgres import Database
@@ -153,7 +152,7 @@ def judged_before_it_was_answered(store: PostgresStore, made: given.World) -> bo
 def test_a_transaction_that_was_paused_after_its_append_is_waited_for_and_ended(store: PostgresStore, database: Database) -> None:
     """It holds no snapshot between its statements, but its append was judged on an old one and is not committed."""
     made = given.world(store)
-    with psycopg.connect(_decide(database.web_dsn)) as paused:
+    with psycopg.connect(decide_dsn(database.web_dsn)) as paused:
         on = given.standing(store, made)
         sql = """INSERT INTO events (originator_id, originator_version, topic, state, account_id)
         SELECT %s, %s, 't', '{}', %s WHERE NOT EXISTS (SELECT FROM events WHERE originator_id = %s AND originator_version > %s)"""

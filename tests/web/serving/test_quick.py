@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 from msgspec import structs
+from werkzeug.test import Client
 
 from domain.base import Sealed
 from infrastructure.tasks import Task, aside
@@ -79,6 +80,10 @@ CASES: dict[str, tuple[str, str, bytes, dict[str, str]]] = {
     "resource metadata": ("GET", "/.well-known/oauth-protected-resource/api/v1", b"", {}),
     "no such document": ("GET", "/.well-known/nothing", b"", {}),
     "head of a document": ("HEAD", "/.well-known/jwks.json", b"", {}),
+    "a stranger revokes": ("POST", "/oauth/revoke", b"token=x&client_id=app_x", {}),
+    "nothing is revoked": ("POST", "/oauth/revoke", b"client_id=app_x", {}),
+    "alive": ("GET", "/healthz", b"", {}),
+    "alive, without words": ("HEAD", "/healthz", b"", {}),
     "a preflight": ("OPTIONS", "/oauth/token", b"", {"Origin": "https://app.example"}),
 }
 
@@ -88,12 +93,33 @@ def test_the_answer_is_the_applications_own(shared: World, name: str) -> None:
     method, path, body, headers = CASES[name]
     headers = {"Content-Type": FORM, **headers} if body else headers
     here = asked(shared, message(method, path, body, *(f"{name}: {value}" for name, value in headers.items())))
-    there: Any = shared.front.open(path, method=method, data=body or None, headers=headers, base_url="http://localhost:8000")
+    there: Any = Client(AccessLog(shared.http.application, "web")).open(
+        path, method=method, data=body or None, headers=headers, base_url="http://localhost:8000"
+    )
     told = {name.lower(): value for name, value in there.headers.items()}
     assert here.status == there.status_code
     assert {n: v for n, v in here.headers.items() if n not in OF_THE_MOMENT} == {n: v for n, v in told.items() if n not in OF_THE_MOMENT}
     own, other = here.body.decode(), "" if method == "HEAD" else there.text
     assert own.replace(here.headers["x-request-id"], "ID") == other.replace(told["x-request-id"], "ID")
+
+
+def test_revocation_and_liveness_wait_for_no_thread(shared: World) -> None:
+    """All may be taken: by a provider that does not answer, by passwords, by a database that is silent."""
+    client = shared.client_id()
+    token = shared.tokens(client)["access_token"]
+    gate = threading.Event()
+    given_up = threading.Timer(20, gate.set)
+    given_up.start()
+    for _ in range(4):
+        shared.worker._wsgi.pool.submit(gate.wait, 60)
+    answers = [asked(shared, data) for data in (message("GET", "/healthz"), posted("/oauth/revoke", client_id=client, token=token))]
+    in_time = not gate.is_set()
+    gate.set()
+    given_up.cancel()
+    assert in_time
+    assert [answer.status for answer in answers] == [200, 200]
+    assert answers[0].json == {"status": "ok"}
+    assert not shared.introspect(token)["active"]
 
 
 def test_a_document_that_is_known_is_not_sent_again(shared: World) -> None:
@@ -299,6 +325,8 @@ def test_no_request_gives_way_with_a_lock_in_its_hands(database: Database, monke
         world.refresh(made["client_id"], tokens["refresh_token"])
         assert asked(world, message("GET", "/.well-known/jwks.json")).status == 200
         assert world.exchange(made["client_id"], code).status_code == 400
+        again = world.tokens(made["client_id"])
+        assert asked(world, posted("/oauth/revoke", client_id=made["client_id"], token=again["access_token"])).status == 200
         assert world.refresh(made["client_id"], renewed["refresh_token"]).status_code == 400
     assert len(held) > 10
     assert set(held) == {0}
