@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from web.cli.commands import client_option, store_command, user_option
+from web.cli.commands import client_option, project_filter, scope_filter, store_command, user_option
 from web.cli.times import PointInTime, begin, moment_given, nothing_by
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def access() -> None:
 @click.option("--position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of TIME.")
 @user_option
 @client_option
-@click.option("--project", metavar="NAME", help="By name or id.")
-@click.option("--scope", metavar="SCOPE")
+@project_filter
+@scope_filter
 def as_of(
     cli: Cli, time: datetime | None, position: int | None, user: str | None, client_ref: str | None, project: str | None, scope: str | None
 ) -> None:
@@ -68,8 +68,8 @@ _CHANGED = "Whose access changed from TIME (or right after an event) to a later 
 @click.option("--until-position", type=click.IntRange(1), metavar="N", help="Right after event N, instead of --until.")
 @user_option
 @client_option
-@click.option("--project", metavar="NAME", help="By name or id.")
-@click.option("--scope", metavar="SCOPE")
+@project_filter
+@scope_filter
 def difference(
     cli: Cli, *, time: datetime | None, position: int | None, until: datetime | None, until_position: int | None, **filters: str | None
 ) -> None:
@@ -91,7 +91,8 @@ def difference(
     if cli.out.as_json:
         cli.out.say("", position=earlier.position, at=earlier.at, until_position=later.position, until=later.at, differences=found)
         return
-    cli.out.note(f"From event {earlier.position:,} to event {later.position:,}, {later.at:%Y-%m-%d %H:%M:%S} UTC:")
+    begun = f"event {earlier.position:,}" if earlier.position else "before the first event"
+    cli.out.note(f"From {begun} to event {later.position:,}, {later.at:%Y-%m-%d %H:%M:%S} UTC:")
     cli.out.rows([_Changed.of(line) for line in found], _DIFFERS, "Nothing changed.")
 
 

@@ -45,7 +45,13 @@ def show_plan(cli: Cli) -> None:
 @store_command(plan, "set", help="Set the plan: starter, team, enterprise or enterprise+.")
 @click.argument("name", metavar="PLAN")
 def set_plan(cli: Cli, name: str) -> None:
+    from application.lookups import account_of
     from application.manage_policies import change_plan
+    from web.cli.ended import and_ended, sessions_of_account
 
+    sessions = sessions_of_account(cli)
     recorded = change_plan(cli.services, cli.account_id, name, origin=cli.origin)
-    cli.changed(recorded, f"The plan is {name}.", f"The plan was {name} already.", plan=name)
+    apps = account_of(cli.services, cli.account_id).has_apps
+    told = "" if apps else f", which includes no apps{and_ended(sessions)}"
+    ended = sessions if recorded and not apps else 0
+    cli.changed(recorded, f"The plan is {name}{told}.", f"The plan was {name} already.", plan=name, sessions_ended=ended)

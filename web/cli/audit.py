@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web.cli.commands import client_option, json_option, store_command
+from web.cli.commands import Named, client_option, json_option, store_command
 from web.cli.times import PointInTime
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--since", type=PointInTime(), metavar="TIME", help="From this time on, such as 2026-11-24 or 7d."),
         click.option("--until", type=PointInTime(), metavar="TIME", help="Until before this time."),
         click.option("--event-type", "event_types", multiple=True, metavar="T", help="Such as access_token.issued; may repeat."),
-        click.option("--user", metavar="EMAIL", help="Acted or was concerned; by e-mail address, id or name."),
+        click.option("--user", type=Named(), metavar="EMAIL", help="Acted or was concerned; by e-mail address, id or name."),
         client_option,
     )
     for option in reversed(options):
@@ -100,8 +100,11 @@ def check(*, file: Path, manifest_file: Path | None, vkey: str, as_json: bool) -
 
     if zipfile.is_zipfile(file):
         raise click.ClickException("This is a zip: unpack it, then check its file of entries with `--manifest manifest.json`.")
+    manifest_file = manifest_file or file.with_name(f"{file.name}.manifest.json")
+    if not manifest_file.exists():
+        raise click.UsageError(f"There is no {manifest_file.name} beside it: name its manifest with --manifest.")
     try:
-        said = check_file(file, manifest_file or file.with_name(f"{file.name}.manifest.json"), vkey_given(vkey))
+        said = check_file(file, manifest_file, vkey_given(vkey))
     except (NotProven, OSError) as error:
         raise click.ClickException(f"Not proven: {error}") from error
     sentence = f"{said['rows']:,} entries, events {said['first_position']:,} to {said['last_position']:,}, as {said['origin']} exported them."
@@ -119,7 +122,7 @@ def _filters(
         raise click.UsageError(f"--until ({until:%Y-%m-%d %H:%M} UTC) comes before --since ({since:%Y-%m-%d %H:%M} UTC).")
     unknown = [t for t in event_types if t not in EVENT_TYPES]
     if unknown:
-        cli.out.warn(f"No event has the type {unknown[0]!r} yet. Types: {', '.join(EVENT_TYPES)}.")
+        raise click.UsageError(f"There is no event type {unknown[0]!r}. Types: {', '.join(EVENT_TYPES)}.")
     member = str(member_named(cli, user, reads=True)) if user else None
     client = client_named(cli, client_ref, reads=True).client_id if client_ref else None
     filters = {"since": since, "until": until, "event_type": list(event_types) or None, "member": member, "client": client}

@@ -22,8 +22,22 @@ data_dir_option = click.option(
 account_option = click.option("--account", metavar="SLUG", help="The account, where the store holds several.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 password_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input; else one is made and printed once.")
-user_option = click.option("--user", metavar="EMAIL", help="A person, by e-mail address, id or name.")
-client_option = click.option("--client", "client_ref", metavar="CLIENT_ID", help="An app, by client id, stream id or name.")
+
+
+class Named(click.ParamType[str]):
+    """What narrows a list or an answer: an empty value, as of a variable that isn't set, would widen it to everything."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value).strip()
+        return text or self.fail("nothing stands behind it; leave it out for all.", param, ctx)
+
+
+user_option = click.option("--user", type=Named(), metavar="EMAIL", help="A person, by e-mail address, id or name.")
+client_option = click.option("--client", "client_ref", type=Named(), metavar="CLIENT_ID", help="An app, by client id, stream id or name.")
+project_filter = click.option("--project", type=Named(), metavar="NAME", help="By name or id.")
+scope_filter = click.option("--scope", type=Named(), metavar="SCOPE")
 yes_option = click.option("--yes", is_flag=True, help="Don't ask.")
 
 

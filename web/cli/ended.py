@@ -47,6 +47,21 @@ def sessions_of_member(cli: Cli, member_id: str) -> int | None:
     return None if counts is None else counts.active
 
 
+def sessions_of_account(cli: Cli) -> int | None:
+    from projections.sessions.queries import session_counts
+
+    counts = read_soon(cli, lambda views: session_counts(views, cli.account_id))
+    return None if counts is None else counts.active
+
+
+def sessions_for(cli: Cli, identifier: str) -> int | None:
+    """The sessions for a resource."""
+    from projections.sessions.queries import sessions_holding
+
+    found = read_soon(cli, lambda views: sessions_holding(views, cli.account_id, resource=identifier))
+    return None if found is None else found[0]
+
+
 def and_ended(sessions: int | None) -> str:
     """`; 2 sessions ended`, behind what was done."""
     from infrastructure.past.answers import counted

@@ -57,7 +57,7 @@ def member_named(cli: Cli, who: str, *, reads: bool = False) -> UUID:
     raise NotFound(f"{_several(len(called), 'member', who)}: {addresses}{_more(called)}.")
 
 
-_LISTED = "`grantbook member list` shows who is."
+_LISTED = "`grantbook member list` shows everybody."
 
 
 def grant_named(cli: Cli, ref: str) -> Grant:

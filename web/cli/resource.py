@@ -56,7 +56,7 @@ def update(cli: Cli, resource_ref: str, upstream: str | None, operations: Path |
     from application import manage_resources
 
     mapped = _operations(operations) if operations else None
-    if upstream is None and mapped is None and not scopes:
+    if (upstream is None and mapped is None and not scopes) or (scopes and not _codes(scopes)):
         raise click.UsageError("Name at least one of --upstream, --operations and --scope.")
     recorded = manage_resources.change(
         cli.services, cli.account_id, resource_ref, scopes=_codes(scopes) or None, upstream=False if upstream == "" else upstream,
@@ -88,9 +88,13 @@ def rotate(cli: Cli, resource_ref: str) -> None:
 @resource_argument
 def remove(cli: Cli, resource_ref: str) -> None:
     from application import manage_resources
+    from application.lookups import account_of
+    from web.cli.ended import and_ended, sessions_for
 
-    recorded = manage_resources.remove(cli.services, cli.account_id, resource_ref, origin=cli.origin)
-    cli.changed(recorded, f"{resource_ref} is removed.", resource=resource_ref)
+    identifier = account_of(cli.services, cli.account_id).resource(resource_ref).identifier
+    sessions = sessions_for(cli, identifier)
+    recorded = manage_resources.remove(cli.services, cli.account_id, identifier, origin=cli.origin)
+    cli.changed(recorded, f"{identifier} is removed{and_ended(sessions)}.", resource=resource_ref, sessions_ended=sessions)
 
 
 def _print(cli: Cli, made: ResourceSecret) -> None:

@@ -10,7 +10,7 @@ import click
 
 from web.cli.commands import REFUSED, data_dir_option, json_option
 from web.cli.output import Output, print_line
-from web.cli.store import database, overrides, prepare_schema
+from web.cli.store import database, overrides, prepare_schema, refuse_missing_store
 
 if TYPE_CHECKING:
     from application.services import Services
@@ -69,7 +69,10 @@ def projector(data_dir: Path | None) -> None:
 def migrate(only_status: bool, data_dir: Path | None, as_json: bool) -> None:
     from infrastructure import migrations
     from infrastructure.bootstrap import owner_dsn, web_dsn
+    from infrastructure.settings import child_environment
 
+    if only_status:
+        refuse_missing_store(child_environment(overrides(data_dir)))
     settings, out = _settings(overrides(data_dir)), Output(as_json)
     with database(settings):
         if not only_status:

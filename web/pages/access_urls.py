@@ -17,7 +17,8 @@ blueprint = Blueprint("access_urls", __name__, url_prefix="/access-urls")
 def show() -> str:
     with context.views() as conn:
         here = "settings.access_urls.show"
-        urls, account = endpoints(context.services()), context.account()
+        account = context.account()
+        urls = endpoints(account, context.services())
         registration = account.registration_policy.registration if account.has_apps else "plan"
         return settings_page(
             "settings/access_urls.html", conn, "Access URLs", here=here, endpoints=urls, registration=registration, plan=account.plan

@@ -188,6 +188,7 @@ class ConnectedAppsView:
     ended: tuple[EndedApp, ...]
     revoke_all: Confirm | None
     mcp_url: str
+    mcp_hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from web.pages.confirmations import revoke_all_apps, revoke_app
 from web.pages.connected_views import Held
 from web.pages.consent_view import Choices, choices
 from web.pages.deeds import done
+from web.pages.endpoints import mcp_hint
 from web.pages.formatting import counted
 from web.pages.frame import account_page
 from web.pages.narrow import narrow as keep_only
@@ -59,6 +60,7 @@ def list_all() -> str:
             ended=connected_views.ended(held, person.member_id),
             revoke_all=revoke_all_apps(len(live)) if len(live) > 1 else None,
             mcp_url=context.services().mcp_url,
+            mcp_hint=mcp_hint(account, context.services()),
         )
         return account_page("account/connected_apps.html", conn, _SECTION, view=view)
 

@@ -89,7 +89,7 @@ def _scope_choices(chosen: frozenset[str] | None) -> tuple[Choice, ...]:
 
 def _new_page(form: NewIntegrationForm) -> str:
     with context.views() as conn:
-        urls = endpoints(context.services())
+        urls = endpoints(context.account(), context.services())
         template = "settings/integrations/new.html"
         return settings_page(
             template, conn, "Add integration", _SECTION, here=_HERE, trail=(Step(_SECTION, url_for(_HERE)),), view=form, endpoints=urls

@@ -54,7 +54,7 @@ def view(conn: Any) -> IntegrationsView:
     return IntegrationsView(
         dynamic=tables["dynamic"],
         manual=tables["manual"],
-        endpoints=endpoints(context.services()),
+        endpoints=endpoints(context.account(), context.services()),
         policy=account.registration_policy.registration if account.has_apps else "plan",
         may_manage=signed_in().may_manage,
         search=asked_for.search,

@@ -13,6 +13,7 @@ from projections.usage.queries import Day, account_days
 from web.pages import context
 from web.pages.audit_sentences import Known
 from web.pages.charts import bar_chart
+from web.pages.endpoints import mcp_hint
 from web.pages.formatting import number
 from web.pages.frame import settings_page
 from web.pages.history import timeline
@@ -57,6 +58,7 @@ def _view(conn: Any) -> OverviewView:
         days=tuple(days),
         history=timeline(changes, Known(names(conn, account_id, changes), context.account().projects)),
         mcp_url="" if apps else services.mcp_url,
+        mcp_hint=mcp_hint(context.account(), services),
     )
 
 

@@ -23,7 +23,7 @@ class Attention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverviewView:
-    """`mcp_url` only where no app has connected yet."""
+    """`mcp_url` only where no app has connected yet; `mcp_hint` where nothing answers there."""
 
     attention: tuple[Attention, ...]
     stats: tuple[Stat, ...]
@@ -31,3 +31,4 @@ class OverviewView:
     days: tuple[Day, ...]
     history: tuple[HistoryEntry, ...]
     mcp_url: str = ""
+    mcp_hint: str = ""

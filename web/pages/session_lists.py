@@ -18,6 +18,7 @@ from projections.sessions import queries
 from projections.usage.queries import account_days
 from web.pages import context, session_views
 from web.pages.app_words import plain_name
+from web.pages.endpoints import mcp_hint
 from web.pages.formatting import counted
 from web.pages.models import Choice, Filter, Pager
 from web.pages.people import matching
@@ -59,6 +60,7 @@ def view(conn: Any) -> SessionsView:
         ended=_ended_for_reuse(conn),
         may_manage=may_manage,
         mcp_url=services.mcp_url,
+        mcp_hint=mcp_hint(account, services),
         revoke_all=_revoke_all(conn, asked) if may_manage else (),
         asked=_kept("before"),
     )

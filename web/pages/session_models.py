@@ -73,6 +73,7 @@ class SessionsView:
     ended: tuple[EndedSession, ...]
     may_manage: bool
     mcp_url: str
+    mcp_hint: str = ""
     revoke_all: tuple[RevokeAll, ...] = ()
     asked: tuple[tuple[str, str], ...] = ()
     """What the URL asks for: with it the same list comes again."""

@@ -7,13 +7,13 @@ from typing import Any, Final
 from flask import Blueprint, request, url_for
 
 from application.lookups import client_of
-from application.services import Services
 from domain.account import Account
 from domain.auth_provider import in_force
 from domain.errors import NotFound
 from projections.integrations.queries import find_integrations
 from projections.members.queries import list_members
 from web.pages import context
+from web.pages.endpoints import answers
 from web.pages.frame import settings_page
 from web.pages.session import for_readers, signed_in
 from web.pages.setup_models import FirstStepsView, NextStep
@@ -49,12 +49,6 @@ def _added(client_ref: str) -> tuple[str, str]:
     except NotFound:
         return "", ""
     return client.name, client.client_id
-
-
-def answers(account: Account, services: Services) -> bool:
-    """Whether a server stands behind the account's MCP endpoint."""
-    resource = account.resources.get(services.mcp_url)
-    return resource is not None and resource.upstream is not None
 
 
 def _steps(conn: Any, account: Account, *, may_manage: bool) -> tuple[NextStep, ...]:

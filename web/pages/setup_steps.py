@@ -15,11 +15,11 @@ from domain.scopes import OFFLINE_ACCESS
 from web.pages import context, csrf
 from web.pages.app_words import plain_name
 from web.pages.deeds import done
+from web.pages.endpoints import answers
 from web.pages.frame import account_page
 from web.pages.models import Choice
 from web.pages.session import for_admins, signed_in
 from web.pages.setup_models import AppStep, NewSecret, ResourceStep
-from web.pages.setup_next import answers
 
 blueprint = Blueprint("setup_steps", __name__, url_prefix="/setup")
 

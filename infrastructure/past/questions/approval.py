@@ -34,7 +34,7 @@ def approval(past: Past, asking: Asking) -> Answer:
 
 def _line(past: Past, told: PositionedEvent, names: dict[str, str]) -> Line:
     event: Any = told.event
-    word = _WORDS[told.topic]
+    word = "verification taken back" if told.topic == "account.app_verified" and not event.verified else _WORDS[told.topic]
     facts = {
         "what": word, "at": told.at, "by": names.get(event.actor_id or "", event.actor_id), "through": event.source,
         "address": past.opened(event.address, told), "client_stream": str(told.stream_id) if told.topic.startswith("client.") else None,

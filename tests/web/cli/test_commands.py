@@ -78,6 +78,10 @@ def test_the_plan_is_set(grantbook: Grantbook) -> None:
     assert not grantbook("account", "plan", "set", "enterprise+")["changed"]
     assert grantbook("account", "plan", "show") == {"plan": "enterprise+", "apps": True}
     assert "enterprise" in grantbook.refused("account", "plan", "set", "golden", code=2)
+    try:
+        assert "The plan is starter, which includes no apps; no session was active." in grantbook.run("account", "plan", "set", "starter").stdout
+    finally:
+        grantbook("account", "plan", "set", "enterprise+")
 
 
 def test_members_come_and_go(grantbook: Grantbook) -> None:
@@ -162,9 +166,10 @@ def test_a_resource_prints_its_secret_once(grantbook: Grantbook) -> None:
     changed = next(row for row in grantbook("resource", "list") if row["id"] == made["id"])
     assert (changed["scopes"], changed["upstream"]) == (["projects:query", "jobs:run"], None)
     assert "Name at least one" in grantbook.refused("resource", "update", made["id"], code=2)
+    assert "Name at least one" in grantbook.refused("resource", "update", made["id"], "--scope", "", code=2)
     told = grantbook.refused("resource", "add", "--identifier", "https://api.acme.example", "--scope", "jobs:run")
     assert "`grantbook resource update https://api.acme.example" in told
-    assert grantbook("resource", "remove", "https://api.acme.example")["changed"]
+    assert grantbook("resource", "remove", "https://api.acme.example")["sessions_ended"] == 0
     assert "can't be read" in grantbook.refused(
         "resource", "add", "--identifier", "https://x.example", "--scope", "account:read", "--operations", "/nowhere.json", code=2
     )
@@ -213,6 +218,10 @@ def test_the_audit_log_is_listed_filtered_and_exported_and_the_export_recorded(g
     assert "admin@acme.example" not in json.dumps(exported)
     assert grantbook.refused("audit", "export", "-o", "/nowhere/x.csv")
     assert grantbook.refused("audit", "list", "--since", "yesterday", code=2)
+    for command in ("list", "export"):
+        assert "no event type 'user.adde'. Types: access_token.issued" in grantbook.refused("audit", command, "--event-type", "user.adde", code=2)
+        for option in ("--user", "--client"):
+            assert f"'{option}': nothing stands behind it" in grantbook.refused("audit", command, option, "", code=2)
     late, early = ("--since", "2026-11-24"), ("--until", "2026-11-23")
     for command in ("list", "export"):
         told = grantbook.refused("audit", command, *late, *early, code=2)
@@ -276,6 +285,8 @@ def test_two_moments_are_compared(grantbook: Grantbook) -> None:
     assert (found["position"], found["differences"]) == (1, [])
     assert found["until_position"] >= 1
     assert "Nothing changed." in grantbook.run("access", "difference", "--position", "1", "--until-position", "2").stdout
+    assert grantbook.run("access", "difference", "2020-01-01").stdout.startswith("From before the first event to event ")
+    assert "'--scope': nothing stands behind it" in grantbook.refused("access", "difference", "--position", "1", "--scope", " ", code=2)
     assert "Give TIME" in grantbook.refused("access", "difference", code=2)
     assert "not both" in grantbook.refused("access", "difference", "7d", "--until", "1d", "--until-position", "2", code=2)
     assert "comes before" in grantbook.refused("access", "difference", "--position", "2", "--until-position", "1", code=2)
@@ -303,6 +314,7 @@ def test_a_question_is_asked_and_its_wrong_values_are_told(grantbook: Grantbook)
     assert "The record begins at" in grantbook.refused("ask", "who", "--at", "2020-01-01", code=2)
     assert "no project 'Moon'" in grantbook.refused("ask", "who", "--project", "Moon", code=2)
     assert "no scope 'moon:fly'" in grantbook.refused("ask", "who", "--scope", "moon:fly", code=2)
+    assert "'--project': nothing stands behind it" in grantbook.refused("ask", "who", "--project", "", code=2)
     assert "No such command" in grantbook.refused("ask", "nothing", code=2)
 
 

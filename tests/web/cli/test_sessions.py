@@ -73,6 +73,10 @@ def test_what_reads_takes_a_name_and_what_decides_says_its_id(history: History, 
         assert "2 apps are called 'Editor'" in told
         assert editor in told
         assert twin in told
+    grantbook("client", "verify", twin)
+    grantbook("client", "verify", twin, "--undo")
+    deeds = [line["facts"]["what"] for line in grantbook("ask", "approval", "--client", twin)["lines"]]
+    assert deeds == ["registered", "verified", "verification taken back"]
     for asking in ("client show", "client block", "audit list --client", "ask review --client", "access as-of 0s --client"):
         assert "no app 'Nobody'" in (told := grantbook.refused(*asking.split(), "Nobody"))
         assert "`grantbook client list --removed`" in told

@@ -14,8 +14,8 @@ EXTERNAL = dict(zip(("GRANTBOOK_SECRET_KEYS", "GRANTBOOK_WRAPPING_KEYS", "GRANTB
 
 
 def test_a_command_in_the_wrong_folder_makes_no_store_there(tmp_path: Path) -> None:
-    said = Grantbook(clean_environment(), tmp_path).refused("member", "list")
-    assert "There is no store in" in said
+    for command in (("member", "list"), ("migrate", "--status")):
+        assert "There is no store in" in Grantbook(clean_environment(), tmp_path).refused(*command)
     assert list(tmp_path.iterdir()) == []
 
 

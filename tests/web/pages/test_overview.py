@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from application import manage_policies, record_action
+from application import manage_policies, manage_resources, record_action
 from application.services import Origin
 from infrastructure.database import connect
 from infrastructure.ledger.sealing import REFUSED
@@ -54,7 +54,14 @@ def test_a_new_account_needs_nothing_and_is_told_how_to_begin(fresh_site: Site) 
     words = overview(fresh_site, admin)
     assert "Nothing needs your attention." in words
     assert "No app has connected yet" in words
-    assert fresh_site.app.services.mcp_url in admin.http.get("/settings").text
+    services, silent = fresh_site.app.services, "Nothing answers here until an MCP server stands behind it"
+    shown = ("/settings", "/settings/sessions", "/settings/access-urls", "/settings/integrations", "/connected-apps")
+    for path in shown:
+        assert services.mcp_url in (page := admin.http.get(path).text), path
+        assert silent in page, path
+    behind = manage_resources.change(services, fresh_site.account_id, services.mcp_url, upstream="http://127.0.0.1:9/mcp", origin=ORIGIN)
+    assert behind is not None
+    assert [path for path in shown if silent in admin.http.get(path).text] == []
 
 
 def test_the_charts_say_in_words_and_in_a_table_what_they_show(fresh_site: Site) -> None:
