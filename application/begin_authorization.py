@@ -277,7 +277,8 @@ def _scopes(account: Account, client: Client, resource: str, asked: str | None) 
         if any(s not in account.scopes for s in wanted):
             raise _Refusal("invalid_scope", f"Scopes here: {' '.join(allowed)}")
         if any(s not in allowed for s in wanted):
-            raise _Refusal("invalid_scope", f"This client may ask for: {' '.join(allowed)}")
+            anew = client.registration != "manual" and all(s in dynamic_scopes(account) for s in wanted)
+            raise _Refusal("invalid_scope", f"This client may ask for: {' '.join(allowed)}{'. For more it has to register anew.' if anew else ''}")
     else:
         wanted = client.scopes or tuple(s for s in allowed if s != OFFLINE_ACCESS)
         wanted = tuple(s for s in wanted if s in allowed)

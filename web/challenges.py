@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from application.register_client import dynamic_scopes
 from domain.access import Standing
 from domain.account import Account, Resource
 from domain.lacking import why_lacking
@@ -19,6 +20,9 @@ _LACKING: Final[dict[str, str]] = {
     "lost": "This connection lost {scope}, since what the user may do, or what is offered here, has changed. " + _ASK,
     "unknown": "The account has no scope {scope} (any more); an admin of the account can change that.",
     "not_consented": "The user did not allow {scope} for this app. " + _ASK,
+    "not_dynamic": "Apps that register by themselves can't ask for {scope} here; an admin of the account can add this app by hand.",
+    "not_registered": "This app registered without {scope} and can't ask for it: it has to register anew, with {scope} among its scopes.",
+    "not_added": "An admin added this app without {scope}; an admin of the account can add it anew.",
 }
 
 
@@ -57,7 +61,18 @@ def lacking(standing: Standing, scope: str) -> str:
         return (
             f"An admin took the permission {lack.permission}, which {scope} needs, from the user on {long_date(lack.at)}; an admin can give it back."
         )
-    return _LACKING[lack.cause].format(scope=scope, permission=lack.permission)
+    cause = _why_not_allowed(standing, scope) if lack.cause == "not_consented" else lack.cause
+    return _LACKING[cause].format(scope=scope, permission=lack.permission)
+
+
+def _why_not_allowed(standing: Standing, scope: str) -> str:
+    """Whether the user could allow it at all: an authorization request for more than the app may ask for ends in `invalid_scope`."""
+    client, by_hand = standing.client, standing.client.registration == "manual"
+    if not by_hand and scope not in dynamic_scopes(standing.account):
+        return "not_dynamic"
+    if client.scopes is not None and scope not in client.scopes:
+        return "not_added" if by_hand else "not_registered"
+    return "not_consented"
 
 
 def _bearer(parts: Mapping[str, str | None]) -> str:

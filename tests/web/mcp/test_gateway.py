@@ -41,6 +41,14 @@ def test_p6_a_tool_whose_scope_was_not_consented_is_a_403_that_says_what_to_ask_
     assert shared.outcomes()[-1] == ("tools/call:run", "refused", "insufficient_scope")
 
 
+def test_an_app_that_registered_for_less_is_not_sent_to_ask_for_what_it_would_be_refused(shared: GatewayWorld) -> None:
+    narrow = "account:read projects:query"
+    token = shared.world.tokens(shared.world.client_id(scope=narrow), scope=narrow, scopes=narrow)["access_token"]
+    challenge = shared.call("run", token=token).headers["WWW-Authenticate"]
+    assert "register anew" in challenge
+    assert "Ask for it" not in challenge
+
+
 def test_a_tool_that_the_map_does_not_have_is_not_offered(shared: GatewayWorld) -> None:
     before = len(shared.upstream.seen())
     for tool in ("secret", "Query", "query ", "nothing"):

@@ -179,7 +179,9 @@ def test_scopes_left_out_mean_those_registered_or_what_anyone_may_ask_for(shared
 
 def test_a_scope_outside_the_registration_is_refused(shared: World) -> None:
     registered = shared.client_id(scope="catalog:read")
-    assert told(shared.authorize(registered, scope="catalog:read jobs:run"))["error"] == "invalid_scope"
+    for more, hint in (("jobs:run", ". For more it has to register anew."), ("account:manage", "")):
+        answer = told(shared.authorize(registered, scope=f"catalog:read {more}"))
+        assert (answer["error"], answer["error_description"]) == ("invalid_scope", f"This client may ask for: catalog:read{hint}")
 
 
 def test_prompt_and_max_age_are_tolerated(shared: World, client_id: str) -> None:
