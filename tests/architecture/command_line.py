@@ -16,6 +16,8 @@ OPENING = """\
 Written by `make docs` from the commands' own help. In a clone it is `.venv/bin/grantbook`: [how to call it](../README.md#the-command).
 Every command takes `--help`; commands that print data take `--json`.
 Exit codes: 0 done, 1 refused (one sentence on standard error says why), 2 wrong usage.
+What only reads takes an app or a person by id, or by a name that one alone has; what decides takes the id (or a person's e-mail
+address), and says it where a name was given.
 """
 WIDTH = 110
 

@@ -38,7 +38,7 @@ def show(cli: Cli, stream: str) -> None:
         recorded = stream_events(connection, cli.app.store.mapper, stream_id)
         found = [_described(cli, event, None) for event in recorded if event.account_id == cli.account_id]
     if not found:
-        raise NotFound(f"{stream!r} is no stream of this account: {_STREAMS}")
+        raise NotFound(f"There is no stream {stream!r} in this account: {_STREAMS}")
     if cli.out.as_json:
         print_line(to_json(found))
     else:

@@ -126,6 +126,8 @@ def _words(entry: AuditEntry, actor: str, known: Known) -> tuple[str, str]:
         whose = f"The session of {actor} ended, their others continue" if actor else "The session ended"
         said = f"{told.removesuffix('. The session ended')}. {whose}" if entry.event_type == "refresh_token.reuse_detected" else whose
         return "", _ENDED[entry.event_type].format(said)
+    if entry.event_type == "signing_key.rotated" and actor:  # nobody but the server puts one into use or retires it
+        return actor, f"Published key {entry.event_context.get('kid', '')}".rstrip()
     if entry.event_type == "oauth_client.removed" and actor:
         return actor, "Removed it"
     if entry.event_type == "oauth_client.verified":

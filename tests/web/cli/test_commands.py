@@ -218,10 +218,9 @@ def test_the_audit_log_is_listed_filtered_and_exported_and_the_export_recorded(g
     assert "admin@acme.example" not in json.dumps(exported)
     assert grantbook.refused("audit", "export", "-o", "/nowhere/x.csv")
     assert grantbook.refused("audit", "list", "--since", "yesterday", code=2)
-    for command in ("list", "export"):
-        assert "no event type 'user.adde'. Types: access_token.issued" in grantbook.refused("audit", command, "--event-type", "user.adde", code=2)
-        for option in ("--user", "--client"):
-            assert f"'{option}': nothing stands behind it" in grantbook.refused("audit", command, option, "", code=2)
+    assert "no event type 'user.adde'. Types: access_token.issued" in grantbook.refused("audit", "export", "--event-type", "user.adde", code=2)
+    for option in ("--user", "--client"):
+        assert f"'{option}': nothing stands behind it" in grantbook.refused("audit", "export", option, "", code=2)
     late, early = ("--since", "2026-11-24"), ("--until", "2026-11-23")
     for command in ("list", "export"):
         told = grantbook.refused("audit", command, *late, *early, code=2)

@@ -36,7 +36,7 @@ def test_a_new_key_is_published_and_said_when_it_signs(site: Site, admin: Person
     assert "Published a new key. It signs in 1 minute. Event" in page
     assert re.search(rf"{made} ES256 Published .* Published; signs as soon as every worker has read it, in \d+ s", page)
     settled(site)
-    assert f"Priya Raman key {made} published" in text_of(admin.http.get(PAGE))
+    assert f"Priya Raman published key {made}." in text_of(admin.http.get(PAGE))
 
 
 def test_nothing_private_stands_on_the_page(site: Site, admin: Person) -> None:
