@@ -61,7 +61,8 @@ class _Worker:
 
     @property
     def was_of_use(self) -> bool:
-        return self.served and time.monotonic() - self.since >= _STABLE_AFTER_S
+        """Whether it served until it was killed, or for long: then the next one will, too."""
+        return self.served and (self.process.returncode < 0 or time.monotonic() - self.since >= _STABLE_AFTER_S)
 
     def close(self) -> None:
         self.listening.close()

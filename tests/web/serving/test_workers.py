@@ -105,11 +105,8 @@ def patched(statement: str) -> tuple[str, str]:
     return "-c", f"from web.serving import workers; {statement}; from web.cli.child import main; main()"
 
 
-OF_USE_AT_ONCE = patched("workers._STABLE_AFTER_S = 0.0")
-
-
 def test_nobody_waits_for_a_worker_that_is_starting_unless_no_other_serves(module_database: Database, tmp_path: Path) -> None:
-    with serving(module_database.web_dsn, tmp_path, OF_USE_AT_ONCE, GRANTBOOK_WORKERS="2") as served:
+    with serving(module_database.web_dsn, tmp_path, GRANTBOOK_WORKERS="2") as served:
         until(lambda: served.log.read_text().count("worker serves") == 2)
         known = {worker.pid for worker in served.workers()}
         served.workers()[0].kill()
@@ -128,8 +125,7 @@ def test_nobody_waits_for_a_worker_that_is_starting_unless_no_other_serves(modul
 
 
 def test_a_worker_that_is_stuck_is_killed_and_replaced_however_often_others_end(module_database: Database, tmp_path: Path) -> None:
-    stuck_early = patched("workers.STUCK_AFTER_TURNS = 3; workers._STABLE_AFTER_S = 0.0")
-    with serving(module_database.web_dsn, tmp_path, stuck_early, GRANTBOOK_WORKERS="1") as served:
+    with serving(module_database.web_dsn, tmp_path, patched("workers.STUCK_AFTER_TURNS = 3"), GRANTBOOK_WORKERS="1") as served:
         until(served.answers)
         (stuck,) = served.workers()
         stuck.suspend()
@@ -227,6 +223,7 @@ def test_registrations_that_were_counted_ahead_are_given_back_at_the_end(databas
 
 
 def test_a_worker_that_takes_long_to_fail_has_not_been_of_use(module_database: Database, tmp_path: Path) -> None:
-    with serving(module_database.web_dsn, tmp_path, OF_USE_AT_ONCE, GRANTBOOK_WORKERS="1", GRANTBOOK_RUN_FOLDER=str(tmp_path / "nowhere")) as served:
+    at_once = patched("workers._STABLE_AFTER_S = 0.0")
+    with serving(module_database.web_dsn, tmp_path, at_once, GRANTBOOK_WORKERS="1", GRANTBOOK_RUN_FOLDER=str(tmp_path / "nowhere")) as served:
         assert served.process.wait(200) == 1
         assert served.log.read_text().count("worker ended") == 1
