@@ -207,25 +207,26 @@ def sequence(connection: psycopg.Connection[Any]) -> None:
     print(f"{'order':14}{placed / (time.perf_counter() - began):>10,.0f} events/s")
 
 
-def rebuild_each(place: Place, connection: psycopg.Connection[Any]) -> None:
+def rebuild_each(place: Place, connection: psycopg.Connection[Any], ahead: psycopg.Connection[Any]) -> None:
+    """As `grantbook projections rebuild` does, but for the comparison: the live views stand before the first event."""
     for projection in PROJECTIONS:
         with place.app() as app:
-            began, own, database = time.perf_counter(), time.process_time(), backend_cpu(connection)
-            for progress in rebuild(connection, projection, PersonalReader(app.keyring.open, app.keyring.prefetch)):
+            began, own, database = time.perf_counter(), time.process_time(), backend_cpu(connection, ahead)
+            for progress in rebuild(connection, projection, PersonalReader(app.keyring.open, app.keyring.prefetch), snapshot=ahead):
                 if progress.phase == "indexing":
                     written = time.perf_counter()
             ended, events = time.perf_counter(), progress.head
-            own, database = (time.process_time() - own) * 1e6 / events, (backend_cpu(connection) - database) * 1e6 / events
+            own, database = (time.process_time() - own) * 1e6 / events, (backend_cpu(connection, ahead) - database) * 1e6 / events
             print(
                 f"{projection.name:14}{events / (ended - began):>10,.0f} events/s  (rows {written - began:.2f} s, indexes and switch "
                 f"{ended - written:.2f} s; µs of CPU an event: own {own:.1f}, database {database:.1f})"
             )
 
 
-def backend_cpu(connection: psycopg.Connection[Any]) -> float:
-    """Seconds of CPU that the connection's backend has used."""
-    numbers = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+def backend_cpu(*connections: psycopg.Connection[Any]) -> float:
+    """Seconds of CPU that the connections' backends have used."""
+    stats = [Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split() for connection in connections]
+    return sum(int(numbers[11]) + int(numbers[12]) for numbers in stats) / os.sysconf("SC_CLK_TCK")
 
 
 def lag_under_load(place: Place) -> None:
@@ -244,10 +245,11 @@ def main(events: int) -> None:
         place = Place(folder, free_port())
         with place.database():
             fill(place, events)
-            with connect(writer_dsn(place.postgres.web_dsn)) as connection:
+            writer = writer_dsn(place.postgres.web_dsn)
+            with connect(writer) as connection, connect(writer) as ahead:
                 prepare(connection)
                 sequence(connection)
-                rebuild_each(place, connection)
+                rebuild_each(place, connection, ahead)
             lag_under_load(place)
 
 

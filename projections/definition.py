@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from projections.connection import Connection
@@ -24,8 +24,8 @@ class Projection:
     """Make empty tables with the keys that writing needs."""
     index: Callable[[Connection, Names, str], None]
     """Add the indexes that only reading needs: `CONCURRENTLY` on filled tables, outside any transaction, or plainly (``) on empty ones."""
-    apply: Callable[[Connection, Names, Sequence[Event], PersonalReader], None]
-    """Fold events, in order, into the tables; runs inside the batch's transaction."""
+    apply: Callable[[Connection, Names, Iterable[Event], PersonalReader], None]
+    """Fold events, which come once and in order, into the tables; runs inside the batch's transaction."""
     copies: bool = False
     """Whether `apply` uses COPY, which can't share a pipeline."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -99,10 +100,21 @@ class PersonalReader:
 
     def prepare(self, events: Iterable[Event]) -> None:
         """Fetch the keys of these events' addresses and reasons at once."""
+        self._fetch(_keys_of(events))
+
+    def prepared(self, events: Iterator[Event]) -> Iterator[Event]:
+        """The same events, a few at a time, after their keys: what is decoded only now stays in the processor's cache until it is folded."""
+        known: set[str] = set()
+        while some := few(events):
+            if new := _keys_of(some) - known:
+                self._fetch(new)
+                known |= new
+            yield from some
+
+    def _fetch(self, kids: set[str]) -> None:
         if self._prefetch is not None:
             try:
-                found = (event.facts.get(name) for event in events for name in _READ)
-                self._prefetch({kid for sealed in found if isinstance(sealed, dict) and (kid := sealed.get("kid"))})
+                self._prefetch(kids)
             except Exception as error:
                 raise KeysUnavailable(f"data keys can't be read: {type(error).__name__}") from error
 
@@ -119,13 +131,21 @@ class PersonalReader:
         self._erased.add(subject)
 
 
-_READ = ("address", "reason")
+def _keys_of(events: Iterable[Event]) -> set[str]:
+    found = (event.facts.get(name) for event in events for name in ("address", "reason"))
+    return {kid for sealed in found if isinstance(sealed, dict) and isinstance(kid := sealed.get("kid"), str)}
+
+
+def few(events: Iterator[Event]) -> list[Event]:
+    """The next of these events; none at the end."""
+    return list(islice(events, 100))
+
 
 _decode_json = msgspec.json.Decoder().decode
 
 
 def decode(row: tuple[Any, ...]) -> Event:
-    """An event from a row of `view.read`; older class versions are brought up to date as the event class says."""
+    """An event from a row of the feed; older class versions are brought up to date as the event class says."""
     position, at, account_id, stream_id, version, topic, state = row
     try:
         facts = _decode_json(state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from projections.connection import Connection
@@ -26,7 +26,7 @@ class Folding(Generic[TRows]):
         self._new_rows = new_rows
         self._handlers: dict[str, Callable[[Event], None]] = {topic: getattr(self, name) for topic, name in handlers.items()}
 
-    def fold(self, events: Sequence[Event]) -> list[Any]:
+    def fold(self, events: Iterable[Event]) -> list[Any]:
         """The steps to take, one after the other."""
         handle(events, self._handlers)
         self.flush()
@@ -46,7 +46,7 @@ class Folding(Generic[TRows]):
 class SteppedView:
     """The tables of such a projection: what makes and indexes them, and the SQL that takes each kind of step."""
 
-    def __init__(self, create: Sequence[str], index: Sequence[str], fold: Callable[[Sequence[Event], PersonalReader], Sequence[Any]]) -> None:
+    def __init__(self, create: Sequence[str], index: Sequence[str], fold: Callable[[Iterable[Event], PersonalReader], Sequence[Any]]) -> None:
         self._create, self._index, self._fold = create, index, fold
         self._takers: dict[type, Callable[[Any, Connection, Names], None]] = {}
 
@@ -67,6 +67,6 @@ class SteppedView:
         for statement in self._index:
             connection.execute(statement.format(how=how, **names))
 
-    def apply(self, connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
+    def apply(self, connection: Connection, names: Names, events: Iterable[Event], reader: PersonalReader) -> None:
         for step in self._fold(events, reader):
             self._takers[type(step)](step, connection, names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,6 +11,7 @@ from projections.comparing.comparison import Changed, changes
 from projections.connection import Connection
 from projections.definition import Projection
 from projections.events import PersonalReader, PoisonEvent
+from projections.feed.feed import Feed
 from projections.pausing import collector_paused
 from projections.preparing import new_suffix
 from projections.runner import Fenced, apply_batch
@@ -46,9 +47,9 @@ def rebuild(
 ) -> Iterator[Progress]:
     """Rebuild, compare and switch, yielding after each batch. Needs an autocommit connection of its own; the old tables serve until the switch.
 
-    `snapshot`: another one, to compare with what is live; without it nothing is compared.
+    `snapshot`: another one, to read ahead and to compare with what is live; without it nothing is compared.
     """
-    with Build(connection, projection, reader, batch) as build:
+    with Build(connection, projection, reader, batch, ahead=snapshot) as build:
         yield from build.catch_up(CLOSE)
         yield replace(build.progress(), phase="indexing")
         projection.index(connection, projection.names(build.suffix), "CONCURRENTLY")
@@ -74,10 +75,23 @@ def _compared(connection: Connection, snapshot: Connection, projection: Projecti
 
 
 class Build:
-    """New tables under way: a row `NAME/building` says how far, and a session lock keeps other builders out."""
+    """New tables under way: a row `NAME/building` says how far, and a session lock keeps other builders out.
 
-    def __init__(self, connection: Connection, projection: Projection, reader: PersonalReader, batch: int, purpose: str = "building") -> None:
+    `ahead`: another autocommit connection, which reads the next batch while the last is written.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        projection: Projection,
+        reader: PersonalReader,
+        batch: int,
+        purpose: str = "building",
+        *,
+        ahead: Connection | None = None,
+    ) -> None:
         self._connection = connection
+        self._feed = Feed(connection, projection.topics, ahead)
         self._projection = projection
         self._batch = batch
         self._row = f"{projection.name}/{purpose}"
@@ -108,20 +122,26 @@ class Build:
     def progress(self) -> Progress:
         return Progress(self._projection.name, self.position, view.head(self._connection), "building")
 
-    def catch_up(self, close: int, until: int | None = None) -> Iterator[Progress]:
-        """Take at least one batch, and go on until at most `close` events are left before the head (or exactly to `until`)."""
+    def catch_up(self, close: int, until: int | None = None) -> Generator[Progress]:
+        """Take at least one batch, and go on until at most `close` events are left before the head (or exactly to `until`).
+
+        `ahead` is free again at its end, wherever that comes.
+        """
         head = view.head(self._connection) if until is None else until
-        while self.position < head:
-            self._take(min(self.position + self._batch, head))
-            yield Progress(self._projection.name, self.position, head, "building")
-            if until is None:
-                newest = view.head(self._connection)
-                head = newest if newest - self.position > close else self.position
+        try:
+            while self.position < head:
+                end = min(self.position + self._batch, head)
+                self._take(end, then=min(end + self._batch, head))
+                yield Progress(self._projection.name, self.position, head, "building")
+                if until is None:
+                    newest = view.head(self._connection)
+                    head = newest if newest - self.position > close else self.position
+        finally:
+            self._feed.rest()
 
     @collector_paused()
-    def _take(self, until: int) -> None:
-        events = view.read(self._connection, self.position, until, sorted(self._projection.topics))
-        self._reader.prepare(events)
+    def _take(self, until: int, then: int = 0) -> None:
+        events = self._reader.prepared(self._feed.read(self.position, until, then))
         try:
             apply_batch(self._connection, self._beside, self.suffix, events, self.position, until, self._reader)
         except PoisonEvent as poison:

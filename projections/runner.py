@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from projections import view
 from projections.connection import Connection
 from projections.definition import Projection
 from projections.events import Event, PersonalReader, PoisonEvent
+from projections.feed import view as feed
 from projections.pausing import collector_paused
 from projections.registry import PROJECTIONS
 
@@ -63,7 +64,7 @@ class Runner:
     def _advance_group(self, group: list[tuple[Projection, str]], position: int) -> int:
         """Projections at the same position share one reading of the feed, and one transaction unless something is wrong."""
         topics = frozenset[str]().union(*(p.topics for p, _ in group))
-        events, until = view.follow(self._connection, position, self._batch, topics)
+        events, until = feed.follow(self._connection, position, self._batch, topics)
         if until == position:
             return 0
         self._reader.prepare(events)
@@ -139,7 +140,7 @@ class Runner:
 
 
 def apply_batch(
-    connection: Connection, projection: Projection, suffix: str, events: Sequence[Event], position: int, until: int, reader: PersonalReader
+    connection: Connection, projection: Projection, suffix: str, events: Iterable[Event], position: int, until: int, reader: PersonalReader
 ) -> None:
     """One batch of one projection, exactly once: its rows and its position in one transaction. `Fenced` if it stands elsewhere."""
     with connection.transaction():

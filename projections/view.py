@@ -1,9 +1,9 @@
-"""The SQL that all projections share: the feed, where each one stands, its tables and stable views."""
+"""The SQL that all projections share: where the order and each of them stand, their tables and stable views."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,32 +14,10 @@ import psycopg
 
 from projections.connection import Connection
 from projections.definition import Names, Projection
-from projections.events import Event, decode
 from projections.literals import text_array
 
 PREPARE_LOCK = 0x67725F70726570  # one process at a time makes or replaces tables
 _LOCK_EVERY = 0.02
-
-# The lookup stands in a subquery that can't be pulled up: one index probe per position, whatever the planner believes.
-_READ = """
-SELECT p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text,
-    p.originator_version, e.topic, e.state
-FROM positions p CROSS JOIN LATERAL (
-    SELECT topic, state FROM events
-    WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e
-WHERE p.position > %s AND p.position <= %s AND e.topic = ANY(%s::text[]) ORDER BY p.position
-"""
-
-
-# The same, without knowing the head: events of other topics, of which there are few, come too, so that the end of the batch is known.
-_FOLLOW = """
-SELECT p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text,
-    p.originator_version, e.topic, e.state
-FROM (SELECT * FROM positions WHERE position > %s ORDER BY position LIMIT %s) p LEFT JOIN LATERAL (
-    SELECT topic, state FROM events
-    WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e ON true
-ORDER BY p.position
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +42,6 @@ def is_fault(error: BaseException) -> bool:
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is gone or the database could not do it now; trying again is right."""
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-
-
-def read(connection: Connection, after: int, until: int, topics: Sequence[str]) -> list[Event]:
-    """The events after one position up to another with these topics, in order."""
-    rows = connection.execute(_READ, (after, until, list(topics)), prepare=True, binary=True).fetchall()
-    return [decode(row) for row in rows]
-
-
-def follow(connection: Connection, after: int, limit: int, topics: Collection[str]) -> tuple[list[Event], int]:
-    """The events with these topics among the next `limit` positions, and the last of those positions."""
-    rows = connection.execute(_FOLLOW, (after, limit), prepare=True, binary=True).fetchall()
-    return [decode(row) for row in rows if row[5] in topics], rows[-1][0] if rows else after
 
 
 def head(connection: Connection) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import b64decode
 from binascii import Error as Base64Error
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from datetime import datetime
 
 from cryptography.exceptions import InvalidTag
@@ -25,11 +24,11 @@ _ERASED = ""
 class EventKey:
     """The key of one event and subject: it opens nothing else, so it may be handed to an auditor."""
 
-    __slots__ = ("_aad", "_commitment", "_encrypt", "_kid", "_subject", "key")
+    __slots__ = ("_aad", "_cipher", "_commitment", "_kid", "_subject", "key")
 
     def __init__(self, key: bytes, event_id: str, subject: str, kid: str) -> None:
         self.key = key
-        self._encrypt = AESGCM(key).encrypt
+        self._cipher = AESGCM(key)
         self._aad = f"gb1|{event_id}|{subject}|{kid}".encode()
         self._subject, self._kid = subject, kid
         self._commitment = hashlib.sha256(b"gbkc" + key).digest()
@@ -37,7 +36,7 @@ class EventKey:
     def blob(self, text: str) -> dict[str, str | bytes]:
         """The text sealed: the members of a `Sealed`, whose bytes become base64 as they are written as JSON."""
         nonce = random_bytes(12)
-        sealed = self._encrypt(nonce, text.encode(), self._aad)
+        sealed = self._cipher.encrypt(nonce, text.encode(), self._aad)
         return {"sub": self._subject, "kid": self._kid, "n": nonce, "ct": sealed, "kc": self._commitment}
 
     def seal(self, text: str) -> Sealed:
@@ -48,7 +47,7 @@ class EventKey:
         if not hmac.compare_digest(sealed.kc, _base64(self._commitment)):
             return None
         try:
-            return AESGCM(self.key).decrypt(b64decode(sealed.n), b64decode(sealed.ct), self._aad).decode()
+            return self._cipher.decrypt(a2b_base64(sealed.n), a2b_base64(sealed.ct), self._aad).decode()
         except (InvalidTag, Base64Error, ValueError):
             return None
 

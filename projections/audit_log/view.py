@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from projections.audit_log.projection import Entry, fold
 from projections.connection import Connection
 from projections.definition import Names
-from projections.events import Event, PersonalReader
+from projections.events import Event, PersonalReader, few
 from projections.literals import clean, clean_values
 from projections.view import run
 
@@ -95,15 +96,14 @@ _SCRUB = (
 )
 
 
-def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
+def apply(connection: Connection, names: Names, events: Iterable[Event], reader: PersonalReader) -> None:
     """The server takes the rows of some events while the next are folded."""
     erased: list[tuple[str, str, int]] = []
-    months = sorted({event.at[:7] for event in events})
-    if months:
-        ensure_partitions(connection, names["audit_log"], [*months, following(months[-1])])
+    for month, its in groupby(events, lambda event: event.at[:7]):
+        ensure_partitions(connection, names["audit_log"], (month, following(month)))
         with connection.cursor().copy(f"COPY {names['audit_log']} ({_COLUMNS}) FROM STDIN") as copy:
-            for start in range(0, len(events), _AT_ONCE):
-                folded = fold(events[start : start + _AT_ONCE], reader)
+            while some := few(its):
+                folded = fold(some, reader)
                 copy.write("".join([_line(entry) for entry in folded.entries]).encode())
                 erased += folded.erased
     for account_id, member_id, position in erased:
@@ -112,7 +112,6 @@ def apply(connection: Connection, names: Names, events: Sequence[Event], reader:
                 run(connection, names, statement, (account_id, member_id, position))
 
 
-_AT_ONCE = 200
 _encode = msgspec.json.Encoder().encode
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from projections.connection import Connection
@@ -50,13 +50,14 @@ _SAVE = (
 SCRUB = ("UPDATE {consents} SET ended_reason = NULL, ended_reason_of = NULL WHERE account_id = %s AND ended_reason_of = %s",)
 
 
-def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
-    wanted = keys(events)
+def apply(connection: Connection, names: Names, events: Iterable[Event], reader: PersonalReader) -> None:
+    kept = list(events)
+    wanted = keys(kept)
     rows: dict[str, Row] = {}
     if wanted:
         found = run(connection, names, _LOAD, (array(wanted),)).fetchall()
         rows = {row["consent_id"]: row for (row,) in found}
-    folded = fold(events, rows, reader)
+    folded = fold(kept, rows, reader)
     if folded.changed:
         run(connection, names, _SAVE, (json_text(list(folded.changed.values())),))
     for erased in folded.erased:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ class Scrubbed:
 Step = Rows | Changed | Removed | Decided | Scrubbed
 
 
-def fold(events: Sequence[Event], reader: PersonalReader) -> list[Step]:
+def fold(events: Iterable[Event], reader: PersonalReader) -> list[Step]:
     """The steps to take, one after the other."""
     return _Fold(reader, Rows, _HANDLERS).fold(events)
 

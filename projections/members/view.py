@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from projections.connection import Connection
 from projections.definition import Names
@@ -48,11 +48,12 @@ SCRUB = (
 )
 
 
-def apply(connection: Connection, names: Names, events: Sequence[Event], reader: PersonalReader) -> None:
-    wanted = [key for key in keys(events) if uuid_or_none(key)]
+def apply(connection: Connection, names: Names, events: Iterable[Event], reader: PersonalReader) -> None:
+    kept = list(events)
+    wanted = [key for key in keys(kept) if uuid_or_none(key)]
     found = run(connection, names, _LOAD, (array(wanted),)).fetchall() if wanted else []
     rows: dict[str, Row] = {row["member_id"]: row for (row,) in found}
-    folded = fold(events, rows, reader)
+    folded = fold(kept, rows, reader)
     if folded.changed:
         run(connection, names, _SAVE, (json_text(list(folded.changed.values())),))
     for erased in folded.erased:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from domain.account import PLANS_WITH_APPS
@@ -13,7 +13,7 @@ from projections.literals import uuid_or_none
 from projections.sessions.steps import AccountTerms, Ended, Ending, Moved, Narrowing, Relabelled, Rows, Scrubbed, Step
 
 
-def fold(events: Sequence[Event], reader: PersonalReader) -> list[Step]:
+def fold(events: Iterable[Event], reader: PersonalReader) -> list[Step]:
     """The steps to take, one after the other."""
     return _Fold(reader, Rows, _HANDLERS).fold(events)
 

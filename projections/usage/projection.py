@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -71,7 +71,7 @@ def consent_of(account_id: str, member_id: str, client_stream: str) -> str:
     return str(consent_stream(account_id, member_id, client_stream))
 
 
-def fold(events: Sequence[Event], reader: PersonalReader) -> list[Rows]:
+def fold(events: Iterable[Event], reader: PersonalReader) -> list[Rows]:
     """The steps to take, one after the other."""
     return _Fold(reader, Rows, _HANDLERS).fold(events)
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from domain.base import Personal
 from domain.client import Client
@@ -127,6 +129,44 @@ def test_a_rebuild_follows_events_that_come_meanwhile(
             run_all(other_connection, new_reader())
     run_all(connection, new_reader())
     assert differences(connection, other_connection, new_reader) == []
+
+
+def test_a_build_asks_for_the_next_batch_before_it_writes_the_last_and_gives_the_connection_back(
+    history: History, connection: Connection, other_connection: Connection, sequence: Callable[[], None], new_reader: Reader
+) -> None:
+    whole = view.head(connection)
+    with Build(connection, BY_NAME["audit_log"], new_reader(), whole // 3 + 1, ahead=other_connection) as build:
+        steps = build.catch_up(0)
+        next(steps)
+        assert other_connection.info.transaction_status == TransactionStatus.ACTIVE
+        steps.close()
+        assert other_connection.execute("SELECT 1").fetchone() == (1,)
+        steps = build.catch_up(0)
+        next(steps)  # asks for what is left, and that is less than a batch
+        for _ in range(2):
+            history.now += timedelta(days=70)  # months later, with one between that has no event
+            history.play(10)
+        sequence()
+        list(steps)
+        assert build.position == view.head(connection)
+        assert build.try_switch()
+    run_all(connection, new_reader())
+    assert differences(connection, other_connection, new_reader) == []
+
+
+def test_a_build_whose_second_connection_is_lost_changes_nothing(
+    history: History, connection: Connection, other_connection: Connection, new_reader: Reader
+) -> None:
+    members, before = BY_NAME["members"], contents(connection)["members"]
+    steps = rebuild(connection, members, new_reader(), batch=20, snapshot=other_connection)
+    next(steps)
+    connection.execute("SELECT pg_terminate_backend(%s, 60000)", (other_connection.info.backend_pid,))
+    with pytest.raises(psycopg.OperationalError):
+        list(steps)
+    assert contents(connection)["members"] == before
+    list(rebuild(connection, members, new_reader()))
+    assert contents(connection)["members"] == before
+    assert len(view.tables_of(connection, members)) == 1
 
 
 def test_a_projection_of_a_new_version_is_built_beside_and_the_old_one_serves_until_then(

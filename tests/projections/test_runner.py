@@ -11,6 +11,7 @@ import pytest
 from infrastructure.store.store import PostgresStore
 from projections import view
 from projections.events import PersonalReader
+from projections.feed.feed import Feed
 from projections.preparing import prepare
 from projections.registry import BY_NAME
 from projections.runner import Fenced, Runner, apply_batch
@@ -118,7 +119,7 @@ def test_a_writer_that_believes_in_another_position_or_table_writes_nothing(
     run_all(connection, new_reader())
     members, standing = BY_NAME["members"], view.standings(connection)["members"]
     rows = contents(connection)
-    events = view.read(connection, 0, standing.position, sorted(members.topics))
+    events = list(Feed(connection, members.topics).read(0, standing.position))
     for position, suffix in ((0, standing.suffix), (standing.position, "_00000000")):
         with pytest.raises(Fenced):
             apply_batch(connection, members, suffix, events, position, standing.position + 1, new_reader())
