@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from web.pages.models import Choice
 
-STEPS = ("Account", "You", "Resource", "App")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStep:

@@ -155,10 +155,6 @@ class ConsentQuery(ListQuery):
     in_force = query_truth("Only those in force, or only those that aren't.", default=None)
 
 
-class OwnQuery(ListQuery):
-    pass
-
-
 class Consent(Shape):
     """What a person allows an app, as the last decision left it."""
 
@@ -272,7 +268,6 @@ class NewPassword(Shape):
     password = text("correct horse battery staple", "The new password. Their browser sessions end.", shortest=1, longest=1000)
 
 
-PERMISSION_NAMES = PERMISSIONS
 IntegrationPage = page_of(Integration, "IntegrationPage")
 RegistrationPage = page_of(Registration, "RegistrationPage")
 SessionPage = page_of(Session, "SessionPage")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -20,7 +19,6 @@ _LAST = """SELECT size, root, told, at, extract(epoch FROM clock_timestamp() - a
 WHERE (origin, kind, place) = (%s, %s, %s) ORDER BY size DESC LIMIT 1"""
 _LARGEST = "SELECT place, size, root FROM ledger_deposits WHERE origin = %s ORDER BY size DESC LIMIT 1"
 _OF_SIZE = "SELECT kind, place, receipt, told, at FROM ledger_deposits WHERE origin = %s AND size = %s ORDER BY kind, place"
-_OF_SIZES = "SELECT size, kind, place, told, at FROM ledger_deposits WHERE origin = %s AND size = ANY(%s) ORDER BY size DESC, kind, place"
 _WITNESSED = "SELECT max(size) FROM ledger_deposits WHERE origin = %s AND kind = 'witness'"
 _NEWS = """EXISTS (SELECT FROM positions p JOIN events e USING (originator_id, originator_version)
 WHERE {of} p.position > %(after)s AND p.position <= %(to)s AND e.topic <> ALL(%(own)s))"""
@@ -93,14 +91,6 @@ def check(connection: Connection, last: Signed | None, origin: str) -> None:
 def of_size(connection: Connection, origin: str, size: int) -> list[Standing]:
     """Where the checkpoint of this size stands."""
     return [Standing(*row) for row in connection.execute(_OF_SIZE, (origin, size))]
-
-
-def of_sizes(connection: Connection, origin: str, sizes: Sequence[int]) -> dict[int, list[tuple[Kind, str, str, datetime]]]:
-    """The same for a list of checkpoints: kind, place, what came back in short, when."""
-    found: dict[int, list[tuple[Kind, str, str, datetime]]] = {}
-    for size, *rest in connection.execute(_OF_SIZES, (origin, list(sizes))):
-        found.setdefault(size, []).append((*rest,))
-    return found
 
 
 def witnessed(connection: Connection, origin: str) -> int | None:
