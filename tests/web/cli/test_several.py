@@ -48,7 +48,7 @@ def test_a_command_acts_on_its_own_account_alone(several: Grantbook) -> None:
 def test_events_of_another_account_are_not_shown(several: Grantbook) -> None:
     umbra = next(row["account_id"] for row in several("account", "list") if row["slug"] == "umbra")
     assert several("events", "show", umbra, "--account", "umbra")
-    assert "is no stream of this account" in several.refused("events", "show", umbra, "--account", "acme")
+    assert "There is no stream" in several.refused("events", "show", umbra, "--account", "acme")
     tail = several.run("events", "tail", "-n", "50", "--account", "acme").stdout
     assert "account.opened" in tail
     assert "umbra" not in tail
