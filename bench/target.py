@@ -48,7 +48,7 @@ def target(place: Place, seeded: seed.Seeded, server: int, name: str) -> dict[st
             "{n}",
             str(folder / "codes.jsonl"),
         ],
-        "codes_per_second": 2500,
+        "codes_per_second": 3500,
         "introspect": {"auth": {"type": "basic", "client_id": seeded.resource_id, "client_secret": seeded.resource_secret}},
         "register": {"body": seed.METADATA, "status": 201},
         "server_pid_files": [str(folder / "server.pid")],
