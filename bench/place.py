@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,6 +30,7 @@ HOME = Path(__file__).resolve().parents[1]
 _STARTS_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 15.0
 _WEB_LOG = "serve.log"
+_PORTS = range(32_002, 32_766, 2)
 
 
 @dataclass
@@ -144,14 +146,14 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that is free, and the next one too (the gateway's)."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
+    """A port on 127.0.0.1 that is free, and the next one too (the gateway's): below those that systems give to outgoing connections, which would
+    take it before the server has started."""
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as first, socket.socket() as second, contextlib.suppress(OSError):
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 1))
+            return port
+    raise SystemExit(f"No port from {_PORTS[0]} to {_PORTS[-1] + 1} is free: end what listens there.")
 
 
 def _last_words(log: Path) -> str:
