@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from infrastructure.randomness import random_hex
+
 
 @contextmanager
 def in_one_piece(file: Path) -> Iterator[Path]:
@@ -13,10 +15,11 @@ def in_one_piece(file: Path) -> Iterator[Path]:
     if file.exists() and not file.is_file():
         yield file  # a pipe, a device
         return
-    partial = file.with_name(f"{file.name}.partial")
+    real = file.resolve()  # beside it: a link may lead to another file system
+    partial = real.with_name(f"{real.name}.{random_hex(8)}.partial")
     try:
         yield partial
-        partial.replace(file.resolve())
+        partial.replace(real)
     except OSError as error:
         if error.filename == str(partial):
             raise OSError(error.errno, error.strerror, str(file)) from error
