@@ -1,11 +1,15 @@
-"""Files that a command writes."""
+"""Where a command writes: files, and standard output."""
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
 
+from web.cli.commands import run
 from web.cli.files import in_one_piece
 
 
@@ -42,3 +46,20 @@ def test_what_can_t_be_written_is_told_by_the_name_that_was_given(tmp_path: Path
     with pytest.raises(FileNotFoundError) as refused, in_one_piece(tmp_path / "nowhere" / "log.zip") as partial:
         partial.write_text("")
     assert refused.value.filename == str(tmp_path / "nowhere" / "log.zip")
+
+
+def test_a_full_disk_is_told_with_the_file_s_name() -> None:
+    full = Path("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as refused, in_one_piece(full) as partial:
+        partial.write_text("much")
+    assert refused.value.filename == str(full)
+
+
+def test_a_full_disk_behind_standard_output_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["grantbook", "tell"])
+    telling = click.Group(commands=[click.Command("tell", callback=lambda: click.echo("much"))])
+    with suppress(OSError), Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit, match=r"^1$"):
+            run(telling)
+    assert capsys.readouterr().err == "Error: there is no space left where the output goes.\n"
