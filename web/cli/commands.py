@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 from collections.abc import Callable
@@ -80,6 +81,8 @@ def run(cli: click.Group) -> None:
         sys.exit(0)
     except Exception as error:  # noqa: BLE001  # told apart below, and raised again if it is a mistake of ours
         code, sentence = _explained(error)
+        if isinstance(error, OSError) and error.filename is None:
+            sys.stdout = None  # it is what can't be written
         sys.stderr.write(f"{sentence}\n")
         sys.exit(code)
 
@@ -103,6 +106,8 @@ def _explained(error: Exception) -> tuple[int, str]:
         return REFUSED, f"Refused: {error.message}"
     if isinstance(error, OSError) and error.filename is not None:
         return REFUSED, f"Error: {error.filename} can't be read or written ({error.strerror})."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return REFUSED, "Error: there is no space left where the output goes."
     if isinstance(error, SettingsError):
         return USAGE, "\n".join(f"Error: {problem}" for problem in error.problems)
     if isinstance(error, (AlreadyRunning, EmbeddedError, DatabaseUnavailable, LoginKeyLost, MigrationError, PortInUse, NoStore, Busy)):

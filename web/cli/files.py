@@ -6,23 +6,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from infrastructure.randomness import random_hex
+
 
 @contextmanager
 def in_one_piece(file: Path) -> Iterator[Path]:
     """Where to write it: the file has its name, and what had it before is gone, only once it is whole."""
-    if file.exists() and not file.is_file():
-        yield file  # a pipe, a device
-        return
-    partial = file.with_name(f"{file.name}.partial")
+    device = file.exists() and not file.is_file()  # or a pipe
+    real = file.resolve()  # beside it: a link may lead to another file system
+    partial = file if device else real.with_name(f"{real.name}.{random_hex(8)}.partial")
     try:
         yield partial
-        partial.replace(file.resolve())
+        if not device:
+            partial.replace(real)
     except OSError as error:
-        if error.filename == str(partial):
+        if error.filename in (None, str(partial)):  # None where a write fails, as on a full disk
             raise OSError(error.errno, error.strerror, str(file)) from error
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        if not device:
+            partial.unlink(missing_ok=True)
 
 
 def write_of_log(folder: Path, origin: str, files: Mapping[str, bytes]) -> None:

@@ -92,10 +92,10 @@ def _apps_called(cli: Cli, name: str) -> list[IntegrationRow]:
 def _people_called(cli: Cli, name: str) -> list[MemberRow]:
     from projections.members.queries import find_members
 
-    wanted = name.strip().casefold()
+    wanted = name.strip()
     with cli.views() as connection:
         rows = find_members(connection, cli.account_id, text=wanted, limit=_MOST)
-    return [row for row in rows if (row.name or "").casefold() == wanted]
+    return [row for row in rows if (row.name or "").casefold() == wanted.casefold()]
 
 
 def _several(count: int, what: str, name: str) -> str:

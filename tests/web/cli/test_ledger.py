@@ -86,6 +86,7 @@ def test_an_answer_is_proved_by_the_events_that_it_cites(signed: Grantbook, tmp_
     assert f"Wrote {path}: the answer and 1 event with proof" in signed.run("ask", "kept", "--proof", str(path)).stdout
     for command in (("ask", "kept", "--proof"), ("ledger", "export", "-o")):
         assert "can't be read or written (No such file or directory)" in signed.refused(*command, str(tmp_path / "nowhere" / "x.zip"))
+        assert "/dev/full can't be read or written (No space left on device)" in signed.refused(*command, "/dev/full")
     (lonely := tmp_path / "lonely.jsonl").write_text("{}\n", encoding="utf-8")
     told = signed.refused("audit", "check", str(lonely), "--vkey", vkey, code=2)
     assert "There is no lonely.jsonl.manifest.json beside it: name its manifest with --manifest." in told
