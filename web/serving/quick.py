@@ -107,7 +107,7 @@ class QuickProtocol(GuardedProtocol):
         cycle = self.running
         ask = cycle.ask
         try:
-            self._see_room()
+            self._see_room(ask.path)
             self._answer_at_once(cycle, ask, cycle.body)
         except NotOrdinary:
             slow = self._as_parsed(cycle)
@@ -157,7 +157,7 @@ class QuickProtocol(GuardedProtocol):
         """In a task; it never raises."""
         scope = cycle.scope
         try:
-            self._see_room()
+            self._see_room(scope["path"])
             if self._short is not None and _plain(scope["headers"]):
                 ask = _Ask(scope["method"], scope["path"], dict(scope["headers"]), self.client and self.client[0])
                 self._answer_at_once(cycle, ask, bytes(cycle.body))
@@ -168,8 +168,9 @@ class QuickProtocol(GuardedProtocol):
         except Exception:  # noqa: BLE001  # what no layer has caught is still an answer, but only one
             self._fail(cycle)
 
-    def _see_room(self) -> None:
-        if self._thread.under_way > MOST_UNDER_WAY:
+    def _see_room(self, path: str) -> None:
+        """Liveness waits for nothing, so it needs none."""
+        if self._thread.under_way > MOST_UNDER_WAY and path != LIVENESS:
             raise NotOrdinary
 
     def _fail(self, cycle: Any) -> None:
