@@ -145,6 +145,9 @@ class GuardedProtocol(HttpToolsProtocol):
         host = _authority(self.url)
         if not host or b"@" in host:
             raise Refusal(400)  # RFC 9110 4.2
+        path_at = self.url.index(b"://") + 3 + len(host)
+        if not self.url.startswith(b"/", path_at):
+            self.url = b"%s/%s" % (self.url[:path_at], self.url[path_at:])  # RFC 9112 3.2.1: no path is the root
         self.headers[:] = [(b"host", host), *((name, value) for name, value in self.headers if name != b"host")]
 
     def on_body(self, body: bytes) -> None:

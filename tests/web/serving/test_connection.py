@@ -81,6 +81,13 @@ def test_a_target_that_names_its_host_is_at_that_host(worker: Worker, target: by
     assert (answer.status, answer.json["HTTP_HOST"], answer.json["PATH_INFO"], answer.json["QUERY_STRING"]) == (200, "localhost:80", "/x", "y")
 
 
+def test_a_target_may_end_with_its_host(worker: Worker) -> None:
+    for query in (b"", b"?y"):
+        answer = worker.ask(b"GET http://http%s HTTP/1.1\r\n%s\r\n" % (query, HOST))
+        told = answer.json
+        assert (answer.status, told["HTTP_HOST"], told["PATH_INFO"], told["QUERY_STRING"]) == (200, "http", "/", query[1:].decode())
+
+
 def test_a_host_is_not_asked_for_before_http_1_1(worker: Worker) -> None:
     assert worker.ask(b"GET / HTTP/1.0\r\n\r\n").status == 200
 
