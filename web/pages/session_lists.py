@@ -54,7 +54,9 @@ def view(conn: Any) -> SessionsView:
         filters=_filters(asked),
         filtered=any(request.args.get(name) for name in _FILTERS),
         rows=tuple(
-            session_views.session_row(row, projects=account.projects, now=now, may_manage=may_manage) for row in page if row.status == "active"
+            session_views.session_row(row, session_views.strip_of(row, now), projects=account.projects, now=now, may_manage=may_manage)
+            for row in page
+            if row.status == "active"
         ),
         pager=_pager(page, more=len(rows) > len(page)),
         ended=_ended_for_reuse(conn),

@@ -40,7 +40,7 @@ _ENDED: Final = {
 _BY: Final = {"member": "by its owner", "admin": "by an admin", "client": "by the app", "system": "by the system"}
 
 
-def session_row(row: Row, *, projects: Mapping[str, str], now: datetime, may_manage: bool) -> SessionRow:
+def session_row(row: Row, rotations: Strip, *, projects: Mapping[str, str], now: datetime, may_manage: bool) -> SessionRow:
     person = row.member_name or "an erased member"
     ends = _ends(row)
     since = row.last_refreshed_at or row.created_at
@@ -55,7 +55,7 @@ def session_row(row: Row, *, projects: Mapping[str, str], now: datetime, may_man
         projects=projects_words(row.projects, dict(projects)),
         refreshes=row.refreshes,
         races=row.races,
-        strip=strip_of(row, now),
+        strip=rotations,
         last_refreshed_at=row.last_refreshed_at,
         created_at=row.created_at,
         idle_ends_at=ends,
@@ -68,9 +68,9 @@ def session_row(row: Row, *, projects: Mapping[str, str], now: datetime, may_man
 
 
 def strip_of(row: Row, now: datetime) -> Strip:
-    """The rotations of the last seven days."""
+    """The rotations of the last seven days of a session that is active."""
     marks = [(tick.at, tick.kind) for tick in row.ticks]
-    return strip(marks, since=now - WEEK, now=now, begins_at=row.created_at, ends_at=row.ended_at if row.status == "ended" else None)
+    return strip(marks, since=now - WEEK, now=now, begins_at=row.created_at, ends_at=None)
 
 
 def _ends(row: Row) -> datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final
 
 from flask import Blueprint, redirect, request, url_for
@@ -43,10 +42,9 @@ def list_all() -> str:
         return settings_page("settings/sessions/list.html", conn, _SECTION, here=_HERE, view=session_lists.view(conn))
 
 
-def _row(conn: Any, grant_id: str, until: datetime | None = None) -> SessionRow:
-    """The session, with the marks of the last week or the one up to a moment."""
-    since = (until or context.services().clock()) - session_views.WEEK
-    row = queries.session(conn, context.account_id(), grant_id, ticks_since=since) if _is_id(grant_id) else None
+def _row(conn: Any, grant_id: str) -> SessionRow:
+    """The session, without its ticks."""
+    row = queries.session(conn, context.account_id(), grant_id) if _is_id(grant_id) else None
     if row is None:
         raise NotFound("There is no such session in this account.")
     return row
@@ -67,9 +65,8 @@ def detail(grant_id: str) -> str:
     with context.views() as conn:
         row = _row(conn, grant_id)
         until = row.ended_at if row.status == "ended" and row.ended_at else now
-        if until is not now:
-            row = _row(conn, grant_id, until)  # with the marks of its own last week
-        shown = session_views.session_row(row, projects=account.projects, now=now, may_manage=signed_in().may_manage)
+        ticks = queries.ticks(conn, [grant_id], until - session_views.WEEK).get(grant_id, ())
+        strip = session_views.strip_until(replace(row, ticks=ticks), until)
         people = names(conn, context.account_id())
         facts = (
             ("Resource", row.resource),
@@ -77,7 +74,7 @@ def detail(grant_id: str) -> str:
             *((("User agent", row.user_agent),) if row.user_agent else ()),
         )
         view = SessionDetail(
-            row=replace(shown, strip=session_views.strip_until(row, until)),
+            row=session_views.session_row(row, strip, projects=account.projects, now=now, may_manage=signed_in().may_manage),
             state="ended" if row.status == "ended" else "active",
             ended_line=session_views.ended_line(row),
             told="" if (reuse := reuse_that_ended(context.past(conn), row)) is None else reuse.words,
