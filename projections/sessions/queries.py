@@ -126,9 +126,11 @@ def ticks(connection: Connection, grant_ids: Sequence[str], since: datetime, lim
     return {grant_id: tuple(found) for grant_id, found in marks.items()}
 
 
-def session_counts(connection: Connection, account_id: str, *, fingerprint: str | None = None, member_id: str | None = None) -> SessionCounts:
-    """The numbers on top of the list: of the account, of an app or of a person."""
-    return SessionCounts(*view.counts(connection, account_id, fingerprint=fingerprint, member_id=member_id))
+def session_counts(
+    connection: Connection, account_id: str, *, fingerprint: str | None = None, client_stream: str | None = None, member_id: str | None = None
+) -> SessionCounts:
+    """The numbers on top of the list: of the account, of an app, of one of its registrations or of a person."""
+    return SessionCounts(*view.counts(connection, account_id, fingerprint=fingerprint, client_stream=client_stream, member_id=member_id))
 
 
 def _session(row: tuple[Any, ...], marks: tuple[Tick, ...]) -> SessionRow:

@@ -47,9 +47,9 @@ def show_plan(cli: Cli) -> None:
 def set_plan(cli: Cli, name: str) -> None:
     from application.lookups import account_of
     from application.manage_policies import change_plan
-    from web.cli.ended import and_ended, sessions_of_account
+    from web.cli.ended import active_sessions, and_ended
 
-    sessions = sessions_of_account(cli)
+    sessions = active_sessions(cli)
     recorded = change_plan(cli.services, cli.account_id, name, origin=cli.origin)
     apps = account_of(cli.services, cli.account_id).has_apps
     told = "" if apps else f", which includes no apps{and_ended(sessions)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web.cli.commands import Named, store_command
+from web.cli.commands import APP, PERSON, PROJECT, SCOPE, Named, store_command
 from web.cli.output import shown
 from web.cli.times import PointInTime
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _NUMBER = click.IntRange(1, 2**53 - 1)
 _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "client": ("--client", {"type": Named(), "metavar": "CLIENT_ID", "help": "An app, by client id, stream id or name."}),
-    "user": ("--user", {"type": Named(), "metavar": "EMAIL", "help": "A person, by e-mail address, id or name."}),
+    "client": ("--client", APP),
+    "user": ("--user", PERSON),
     "grant": ("--session", {"type": Named(), "metavar": "ID", "help": "A session, by its id."}),
-    "project": ("--project", {"type": Named(), "metavar": "NAME", "help": "By name or id."}),
-    "scope": ("--scope", {"type": Named(), "metavar": "SCOPE"}),
+    "project": ("--project", PROJECT),
+    "scope": ("--scope", SCOPE),
     "since": ("--since", {"type": PointInTime(), "metavar": "TIME"}),
     "until": ("--until", {"type": PointInTime(), "metavar": "TIME"}),
     "at": ("--at", {"type": PointInTime(), "metavar": "TIME", "help": "As of this time, such as 2026-11-24T15:00Z or 7d.  [default: now]"}),

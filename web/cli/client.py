@@ -107,11 +107,11 @@ def _decision(verb: str, told: str, help_text: str, *, ends: bool = False) -> No
     @reason_option
     def decide(cli: Cli, client_ref: str, reason: str | None) -> None:
         from application import decide_app
-        from web.cli.ended import sessions_of_app
+        from web.cli.ended import active_sessions
         from web.cli.named import client_named
 
         named = client_named(cli, client_ref)
-        sessions = sessions_of_app(cli, named) if ends else None
+        sessions = active_sessions(cli, fingerprint=named.fingerprint) if ends else None
         decided = getattr(decide_app, verb)(cli.services, cli.account_id, named.client_id, actor_id=None, origin=cli.origin, reason=reason)
         _told(cli, named, decided, told, **{"sessions_ended": sessions} if ends else {})
 
@@ -139,19 +139,26 @@ def verify(cli: Cli, client_ref: str, undo: bool, reason: str | None) -> None:
 @reason_option
 def remove(cli: Cli, client_ref: str, reason: str | None) -> None:
     from application import decide_app
-    from web.cli.ended import and_ended, app_name, sessions_of_app
+    from web.cli.ended import active_sessions, and_ended
     from web.cli.named import client_named
 
     named = client_named(cli, client_ref)
-    sessions = sessions_of_app(cli, named, registration_only=True)
+    sessions = active_sessions(cli, client_stream=str(named.id))
     recorded = decide_app.remove(cli.services, cli.account_id, named.client_id, actor_id=None, origin=cli.origin, reason=reason)
-    sentence = f"This registration of {app_name(named)} is removed{and_ended(sessions)}."
+    sentence = f"This registration of {_name(named)} is removed{and_ended(sessions)}."
     cli.changed(recorded, sentence, client_id=named.client_id, name=named.name, sessions_ended=sessions)
 
 
 def _told(cli: Cli, app: Client, recorded: Recorded | None, what: str, **ended: int | None) -> None:
-    from web.cli.ended import and_ended, app_name
+    from web.cli.ended import and_ended
 
-    name, sessions = app_name(app), "".join(map(and_ended, ended.values()))
+    name, sessions = _name(app), "".join(map(and_ended, ended.values()))
     facts = {"client_id": app.client_id, "name": app.name, **(ended if recorded else dict.fromkeys(ended, 0))}
     cli.changed(recorded, f"{name} is {what}{sessions}.", f"{name} was {what} already.", **facts)
+
+
+def _name(app: Client) -> str:
+    """What the app calls itself, fit for a terminal, or its client id."""
+    from web.cli.output import shown
+
+    return shown(app.name) if app.name else app.client_id

@@ -35,10 +35,14 @@ class Named(click.ParamType[str]):
         return text or self.fail("nothing stands behind it; leave it out for all.", param, ctx)
 
 
-user_option = click.option("--user", type=Named(), metavar="EMAIL", help="A person, by e-mail address, id or name.")
-client_option = click.option("--client", "client_ref", type=Named(), metavar="CLIENT_ID", help="An app, by client id, stream id or name.")
-project_filter = click.option("--project", type=Named(), metavar="NAME", help="By name or id.")
-scope_filter = click.option("--scope", type=Named(), metavar="SCOPE")
+PERSON: dict[str, Any] = {"type": Named(), "metavar": "EMAIL", "help": "A person, by e-mail address, id or name."}
+APP: dict[str, Any] = {"type": Named(), "metavar": "CLIENT_ID", "help": "An app, by client id, stream id or name."}
+PROJECT: dict[str, Any] = {"type": Named(), "metavar": "NAME", "help": "By name or id."}
+SCOPE: dict[str, Any] = {"type": Named(), "metavar": "SCOPE"}
+user_option = click.option("--user", **PERSON)
+client_option = click.option("--client", "client_ref", **APP)
+project_filter = click.option("--project", **PROJECT)
+scope_filter = click.option("--scope", **SCOPE)
 yes_option = click.option("--yes", is_flag=True, help="Don't ask.")
 
 

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from domain.client import Client
     from web.cli.store import Cli
 
 T = TypeVar("T")
 _PATIENCE_S = 2.0
-_MOST = 10_000
 
 
 def read_soon(cli: Cli, read: Callable[[Any], T]) -> T | None:
@@ -29,28 +27,11 @@ def read_soon(cli: Cli, read: Callable[[Any], T]) -> T | None:
     return None
 
 
-def sessions_of_app(cli: Cli, client: Client, *, registration_only: bool = False) -> int | None:
-    """The sessions that are active now, in all registrations of the app or in this one."""
-    from projections.sessions.queries import list_sessions, session_counts
-
-    if registration_only:
-        found = read_soon(cli, lambda views: list_sessions(views, cli.account_id, client_stream=str(client.id), limit=_MOST))
-        return None if found is None else sum(session.status == "active" for session in found)
-    counts = read_soon(cli, lambda views: session_counts(views, cli.account_id, fingerprint=client.fingerprint))
-    return None if counts is None else counts.active
-
-
-def sessions_of_member(cli: Cli, member_id: str) -> int | None:
+def active_sessions(cli: Cli, **whose: str) -> int | None:
+    """How many are active now: of the account, or those that `session_counts` finds by `fingerprint`, `client_stream` or `member_id`."""
     from projections.sessions.queries import session_counts
 
-    counts = read_soon(cli, lambda views: session_counts(views, cli.account_id, member_id=member_id))
-    return None if counts is None else counts.active
-
-
-def sessions_of_account(cli: Cli) -> int | None:
-    from projections.sessions.queries import session_counts
-
-    counts = read_soon(cli, lambda views: session_counts(views, cli.account_id))
+    counts = read_soon(cli, lambda views: session_counts(views, cli.account_id, **whose))
     return None if counts is None else counts.active
 
 
@@ -69,10 +50,3 @@ def and_ended(sessions: int | None) -> str:
     if sessions is None:
         return ""
     return f"; {counted(sessions, 'session')} ended" if sessions else "; no session was active"
-
-
-def app_name(client: Client) -> str:
-    """What the app calls itself, fit for a terminal, or its client id."""
-    from web.cli.output import shown
-
-    return shown(client.name) if client.name else client.client_id

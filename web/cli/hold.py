@@ -53,7 +53,8 @@ def release(cli: Cli, hold_id: str) -> None:
     from application import holds
     from domain.errors import NotFound
 
-    if not any(standing.hold_id == hold_id for standing in holds.standing(cli.services, cli.account_id)):
-        raise NotFound(f"There is no hold {hold_id!r} that stands: `grantbook hold list` shows those that do.")
-    recorded = holds.release(cli.services, cli.account_id, hold_id, origin=cli.origin)
+    try:
+        recorded = holds.release(cli.services, cli.account_id, hold_id, origin=cli.origin)
+    except NotFound as error:
+        raise NotFound(f"There is no hold {hold_id!r} that stands: `grantbook hold list` shows those that do.") from error
     cli.changed(recorded, f"{hold_id} is released.", hold_id=hold_id)

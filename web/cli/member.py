@@ -72,11 +72,11 @@ def list_members(cli: Cli) -> None:
 @reason_option
 def deactivate(cli: Cli, who: str, reason: str | None) -> None:
     from application import manage_members
-    from web.cli.ended import and_ended, sessions_of_member
+    from web.cli.ended import active_sessions, and_ended
     from web.cli.named import member_named
 
     member_id = member_named(cli, who)
-    sessions = sessions_of_member(cli, str(member_id))
+    sessions = active_sessions(cli, member_id=str(member_id))
     recorded = manage_members.deactivate(cli.services, cli.account_id, member_id, origin=cli.origin, reason=reason)
     facts = {"member_id": str(member_id), "sessions_ended": sessions if recorded else 0}
     cli.changed(recorded, f"{who} is deactivated{and_ended(sessions)}.", f"{who} was deactivated already.", **facts)
