@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from application.begin_authorization import allowed_scopes
 from application.register_client import dynamic_scopes
 from domain.access import Standing
 from domain.account import Account, Resource
@@ -67,12 +68,12 @@ def lacking(standing: Standing, scope: str) -> str:
 
 def _why_not_allowed(standing: Standing, scope: str) -> str:
     """Whether the user could allow it at all: an authorization request for more than the app may ask for ends in `invalid_scope`."""
-    client, by_hand = standing.client, standing.client.registration == "manual"
-    if not by_hand and scope not in dynamic_scopes(standing.account):
-        return "not_dynamic"
-    if client.scopes is not None and scope not in client.scopes:
-        return "not_added" if by_hand else "not_registered"
-    return "not_consented"
+    account, client = standing.account, standing.client
+    if scope in allowed_scopes(account, client):
+        return "not_consented"
+    if client.registration == "manual":
+        return "not_added"
+    return "not_registered" if scope in dynamic_scopes(account) else "not_dynamic"
 
 
 def _bearer(parts: Mapping[str, str | None]) -> str:
