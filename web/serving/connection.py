@@ -142,12 +142,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _take_host_of_target(self) -> None:
         """RFC 9112 3.2.2: the Host header is ignored, as a proxy in front has ignored it, or the two of us would judge one request by two hosts."""
-        host = _authority(self.url)
+        scheme, _, rest = self.url.partition(b"://")
+        host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
         if not host or b"@" in host:
             raise Refusal(400)  # RFC 9110 4.2
-        path_at = self.url.index(b"://") + 3 + len(host)
-        if not self.url.startswith(b"/", path_at):
-            self.url = b"%s/%s" % (self.url[:path_at], self.url[path_at:])  # RFC 9112 3.2.1: no path is the root
+        path = rest[len(host) :]
+        if not path.startswith(b"/"):
+            self.url = b"%s://%s/%s" % (scheme, host, path)  # RFC 9112 3.2.1: no path is the root
         self.headers[:] = [(b"host", host), *((name, value) for name, value in self.headers if name != b"host")]
 
     def on_body(self, body: bytes) -> None:
@@ -238,11 +239,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write(_refusal(status, self.server_state.default_headers))
         self.running = None
         self.transport.close()
-
-
-def _authority(target: bytes) -> bytes:
-    """The host and port of a target in absolute form."""
-    return re.split(rb"[/?#]", target.partition(b"://")[2], maxsplit=1)[0]
 
 
 def sweep(connections: Iterable[Any], now: float) -> None:
