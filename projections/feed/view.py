@@ -15,25 +15,22 @@ from projections.connection import Connection
 from projections.events import Event, decode
 from projections.literals import text_array
 
+_COLUMNS = """p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text,
+    p.originator_version, e.topic, e.state"""
+
 # The lookup stands in a subquery that can't be pulled up: one index probe per position, whatever the planner believes. It names the position, which
 # never comes twice, so that the planner doesn't keep what was found (Memoize): that copies each state once more, and none is asked for again.
-_READ = b"""
-SELECT p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text,
-    p.originator_version, e.topic, e.state
-FROM positions p CROSS JOIN LATERAL (
+_EVENT = """LATERAL (
     SELECT p.position, topic, state FROM events
-    WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e
+    WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e"""
+_READ = f"""
+SELECT {_COLUMNS} FROM positions p CROSS JOIN {_EVENT}
 WHERE p.position > $1 AND p.position <= $2 AND e.topic = ANY($3::text[]) ORDER BY p.position
-"""
-
+""".encode()
 
 # The same, without knowing the head: events of other topics, of which there are few, come too, so that the end of the batch is known.
-_FOLLOW = """
-SELECT p.position, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'), p.account_id::text, p.originator_id::text,
-    p.originator_version, e.topic, e.state
-FROM (SELECT * FROM positions WHERE position > %s ORDER BY position LIMIT %s) p LEFT JOIN LATERAL (
-    SELECT p.position, topic, state FROM events
-    WHERE originator_id = p.originator_id AND originator_version = p.originator_version OFFSET 0) e ON true
+_FOLLOW = f"""
+SELECT {_COLUMNS} FROM (SELECT * FROM positions WHERE position > %s ORDER BY position LIMIT %s) p LEFT JOIN {_EVENT} ON true
 ORDER BY p.position
 """
 
