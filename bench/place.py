@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from pathlib import Path
 
 import psycopg
 
+from bench.ports import free_ports
 from infrastructure.bootstrap import App, bootstrap
 from infrastructure.database import connect
 from infrastructure.embedded import EmbeddedPostgres
@@ -30,7 +29,6 @@ HOME = Path(__file__).resolve().parents[1]
 _STARTS_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 15.0
 _WEB_LOG = "serve.log"
-_PORTS = range(32_002, 32_766, 2)
 
 
 @dataclass
@@ -146,14 +144,8 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that is free, and the next one too (the gateway's): below those that systems give to outgoing connections, which would
-    take it before the server has started."""
-    for port in random.sample(_PORTS, len(_PORTS)):
-        with socket.socket() as first, socket.socket() as second, contextlib.suppress(OSError):
-            first.bind(("127.0.0.1", port))
-            second.bind(("127.0.0.1", port + 1))
-            return port
-    raise SystemExit(f"No port from {_PORTS[0]} to {_PORTS[-1] + 1} is free: end what listens there.")
+    """A port on 127.0.0.1 that is free, and the next one too (the gateway's)."""
+    return free_ports(2)
 
 
 def _last_words(log: Path) -> str:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from application.counting import BOUNDS, Counts, Key
+from bench.ports import free_ports
 from infrastructure.bootstrap import bootstrap
 from infrastructure.metrics import METRICS, families
 from infrastructure.metrics_files import Sums, Writer
@@ -25,7 +26,6 @@ from infrastructure.taking_part import count_for
 from projections.preparing import prepare
 from projections.registry import PROJECTIONS
 from tests.architecture.source import ROOT, product
-from tests.support.demo import free_ports
 from tests.support.oauth_world import KEYS
 from tests.support.postgres import Database
 

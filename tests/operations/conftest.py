@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.demo import free_ports
+from bench.ports import free_ports
 from tests.support.oauth_world import KEYS
 from tests.support.postgres import Database
 from tests.web.cli.conftest import COMMAND, Grantbook, clean_environment

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,31 +17,12 @@ from typing import Any
 import httpx
 import psutil
 
+from bench.ports import free_ports
 from tests.support import command
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, "-c", "from web.cli import main; main()"]
 START_SECONDS = 90
-
-
-_FIRST, _LAST = 10_000, 32_000
-"""Below what systems give to outgoing connections, which would take a port between its probing and a restart on it."""
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` consecutive ports that nobody listens on now."""
-    slots = (_LAST - _FIRST) // 8
-    for slot in range(slots):
-        base = _FIRST + (os.getpid() * 7 + slot) % slots * 8
-        with contextlib.ExitStack() as stack:
-            try:
-                for offset in range(count):
-                    probe = stack.enter_context(socket.socket())
-                    probe.bind(("127.0.0.1", base + offset))
-            except OSError:
-                continue
-            return base
-    raise RuntimeError("no free ports")
 
 
 @dataclass

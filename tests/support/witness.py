@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 
+from bench.ports import free_ports
 from tests.support import needs
-from tests.support.demo import free_ports
 
 
 def foreign(module: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

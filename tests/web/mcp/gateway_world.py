@@ -23,11 +23,11 @@ from joserfc.jwk import ECKey
 from werkzeug.test import TestResponse
 
 from application import manage_resources
+from bench.ports import free_ports
 from domain.activity import Activity
 from domain.consent import Consent
 from domain.ids import client_stream_from, consent_stream
 from infrastructure.store.reader import stream_events
-from tests.support.demo import free_ports
 from tests.support.oauth_world import CLI, MCP, World
 from web.mcp.app import create_gateway
 from web.mcp.wiring import Wiring

@@ -15,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from tests.support.demo import free_ports
+from bench.ports import free_ports
 from tests.support.oauth_world import ISSUER, KEYS, oauth_world
 from tests.support.postgres import Database
 from tests.web.mcp.gateway_world import PATH, GatewayWorld, Upstream, gateway_world, wait_until

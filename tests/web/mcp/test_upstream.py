@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.demo import free_ports
+from bench.ports import free_ports
 from tests.web.mcp.gateway_world import GatewayWorld, Upstream
 from tests.web.mcp.recording_upstream import Handler
 from web.mcp import upstream as ways

@@ -19,12 +19,12 @@ from httpx import Response
 
 from application import manage_members, manage_projects, open_account
 from application.services import Origin
+from bench.ports import free_ports
 from infrastructure.bootstrap import App, bootstrap
 from infrastructure.projector import Projector
 from infrastructure.settings import load_settings
 from projections.events import PersonalReader
 from projections.status import lag
-from tests.support.demo import free_ports
 from tests.support.http_flow import App as HttpApp
 from tests.support.http_flow import Person, hidden
 from tests.support.postgres import TestCluster

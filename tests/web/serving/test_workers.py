@@ -18,9 +18,10 @@ import psutil
 import psycopg
 import pytest
 
+from bench.ports import free_ports
 from infrastructure.run_folder import RunFolder
 from tests.operations.conftest import KEY_NAMES
-from tests.support.demo import ROOT, free_ports
+from tests.support.demo import ROOT
 from tests.support.oauth_world import CALLBACK, KEYS, oauth_world
 from tests.support.postgres import Database
 from tests.web.cli.conftest import clean_environment
